@@ -1,0 +1,42 @@
+# `make` alone lists the commands. Each works in a fresh clone with nothing but Python (3.11 or newer) and make.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+STUDY = digits
+DATA = data
+CORES = all
+
+# Written last: an installation that was cut short is done again.
+ENVIRONMENT = .venv/installed
+
+.DEFAULT_GOAL = help
+.PHONY: help env study figures test lab clean
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s  %s\n", $$1, $$2}' Makefile
+	@echo
+	@echo "make study STUDY=digits CORES=2 DATA=data runs another study, on fewer cores, on data kept elsewhere."
+
+env: $(ENVIRONMENT) ## create the environment in .venv, or bring it up to date
+
+study: $(ENVIRONMENT) ## train, distil and write tables, figures and report: whatever is not up to date
+	@.venv/bin/pfs study "$(STUDY)" --data "$(DATA)" --cores "$(CORES)"
+
+figures: $(ENVIRONMENT) ## tables and figures from the committed records, without training
+	@.venv/bin/pfs figures "$(STUDY)"
+
+test: $(ENVIRONMENT) ## the whole test suite, with linting and types
+	@.venv/bin/pytest
+
+lab: $(ENVIRONMENT) ## open the notebooks in JupyterLab
+	@.venv/bin/jupyter lab
+
+clean: ## delete the environment and all caches; data and results stay
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(ENVIRONMENT): pyproject.toml requirements.lock
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Python 3.11 or newer is needed, and '$(PYTHON)' is not: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; \
+	  exit 1; }
+	"$(PYTHON)" -m venv .venv
+	.venv/bin/python -m pip install --disable-pip-version-check -c requirements.lock -e '.[dev]'
+	@touch $@

@@ -1,0 +1,118 @@
+"""What of a study follows from what. `make study` runs it; `snakemake -n` shows what is stale.
+
+A cell is stale when its own part of the study, or the code that decides its numbers, is not what it was; prose and
+pictures in a notebook are neither. A cell's record is its only output here: Snakemake deletes the outputs of a failed
+job, and the executed notebook and the state to resume from must stay.
+"""
+
+import shlex
+import sys
+
+from pfs.study import load_study
+from pfs.workflow import cell_settings, code_hash, notebook_path, study_path
+
+study_file = study_path(config.get("study", "digits"))
+results = config.get("results", "results")
+study = load_study(study_file)
+folder = f"{results}/{study.name}"
+teacher_record = f"{folder}/teacher/record.json"
+
+code = {
+    name: code_hash(notebook_path(name))
+    for name in ("train_teacher", "distil_student", "tables", "figures", "report")
+}
+
+# `exec` makes Snakemake the parent of each command: a cell that has lost it stops.
+pfs = f"exec {shlex.quote(sys.executable)} -m pfs"
+options = shlex.join(["--results", results])
+cell_options = shlex.join(["--results", results, "--data", config.get("data", "data")]) + " --parent $PPID"
+
+
+wildcard_constraints:
+    method="|".join(study.methods),
+    seed=r"-?\d+",
+
+
+localrules:
+    collect,
+    figures,
+    report,
+
+
+rule all:
+    input:
+        f"{folder}/report.html",
+
+
+rule teacher:
+    input:
+        ancient("notebooks/study/train_teacher.ipynb"),
+    output:
+        teacher_record,
+    log:
+        f"{folder}/teacher/executed.ipynb",
+    params:
+        code=code["train_teacher"],
+        settings=cell_settings(study),
+    threads: workflow.cores or 1
+    priority: 1
+    shell:
+        "{pfs} cell {study_file:q} teacher {study.teacher.seed} --threads {threads} {cell_options}"
+
+
+rule student:
+    input:
+        ancient("notebooks/study/distil_student.ipynb"),
+        # A method without terms asks the teacher nothing.
+        lambda wildcards: teacher_record if study.methods[wildcards.method].terms else [],
+    output:
+        f"{folder}/runs/{{method}}/{{seed}}/record.json",
+    log:
+        f"{folder}/runs/{{method}}/{{seed}}/executed.ipynb",
+    params:
+        code=code["distil_student"],
+        settings=lambda wildcards: cell_settings(study, wildcards.method, int(wildcards.seed)),
+    threads: 1
+    shell:
+        "{pfs} cell {study_file:q} {wildcards.method} {wildcards.seed} {cell_options}"
+
+
+rule collect:
+    input:
+        teacher_record,
+        expand(f"{folder}/runs/{{method}}/{{seed}}/record.json", method=study.methods, seed=study.seeds),
+    output:
+        f"{folder}/runs.csv",
+        f"{folder}/examples.npz",
+    shell:
+        "{pfs} collect {study_file:q} {options}"
+
+
+# The tables, and beside them the figures.
+rule figures:
+    input:
+        rules.collect.output,
+    output:
+        expand(f"{folder}/tables/main.{{kind}}", kind=["csv", "md", "tex"]),
+    log:
+        f"{folder}/tables.ipynb",
+        f"{folder}/figures.ipynb",
+    params:
+        code=[code["tables"], code["figures"]],
+        study=study.model_dump(mode="json"),
+    shell:
+        "{pfs} figures {study_file:q} {options}"
+
+
+rule report:
+    input:
+        rules.collect.output,
+        rules.figures.output,
+    output:
+        f"{folder}/report.html",
+    log:
+        f"{folder}/report.ipynb",
+    params:
+        code=code["report"],
+    shell:
+        "{pfs} report {study_file:q} {options}"

@@ -1,0 +1,241 @@
+"""The command line: `pfs study digits` brings a study up to date, the other commands do a part of it."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
+from threading import Event, Thread
+from typing import TextIO
+
+from filelock import FileLock, Timeout
+from tqdm import tqdm
+
+from pfs.records import TEACHER, RecordError, cell_folder, cells, collect
+from pfs.study import Study, StudyError, load_study, repository
+from pfs.workflow import (
+    NotebookError,
+    finished_cells,
+    run_cell,
+    run_page,
+    stop_with,
+    study_folder,
+    study_path,
+    write_report,
+)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command and return its exit status; whatever is wrong is told on standard error."""
+    options = _parser().parse_args(arguments)
+    options.study = study_path(options.study)
+    command: Callable[[argparse.Namespace], int] = options.command
+    try:
+        os.chdir(repository())
+        return command(options)
+    except (StudyError, RecordError, NotebookError) as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="pfs", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, command: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=command.__doc__, description=command.__doc__)
+        added.add_argument("study", metavar="STUDY", help="the study's file, or its bare name: digits")
+        added.add_argument("--results", default="results", help="folder of all results (%(default)s)")
+        if command in (_study, _cell):
+            added.add_argument("--data", default="data", help="folder of all data sets (%(default)s)")
+        added.set_defaults(command=command)
+        return added
+
+    add("study", _study).add_argument("--cores", default="all", help="how many to use (%(default)s)")
+    cell = add("cell", _cell)
+    cell.add_argument("method", metavar="METHOD", help="teacher, or a method of the study")
+    cell.add_argument("seed", metavar="SEED", type=int, help="a seed of the study")
+    cell.add_argument("--threads", type=int, default=1, help="of the kernel (%(default)s)")
+    cell.add_argument("--parent", type=int, help="stop when this process, which started the cell, ends")
+    add("collect", _collect)
+    add("figures", _figures)
+    add("report", _report)
+    return parser
+
+
+# --- the commands: each docstring is the command's help -----------------------------------------------------
+
+
+def _study(options: argparse.Namespace) -> int:
+    """run every stale cell of a study, then write its tables, figures and report"""
+    study = load_study(options.study)
+    folder = study_folder(study, options.results)
+    with _only_study(folder):
+        finished = finished_cells(study, folder)
+        for method, seed in set(cells(study)) - finished:
+            for leftover in ("progress", "error.txt"):
+                (cell_folder(folder, method, seed) / leftover).unlink(missing_ok=True)
+        with _output_into(folder / "snakemake.log") as terminal, _progress_bar(study, folder, terminal):
+            succeeded = _snakemake(study, finished, options)
+    if succeeded:
+        print(f"{study.name} is up to date: {options.results}/{study.name}/ (start with report.html)")
+    else:
+        print(*_failures(study, folder), sep="\n", file=sys.stderr)
+    return 0 if succeeded else 1
+
+
+def _cell(options: argparse.Namespace) -> int:
+    """run one cell of a study: its teacher, or one method with one seed"""
+    if options.parent is not None:
+        stop_with(options.parent)
+    run_cell(
+        options.study,
+        options.method,
+        options.seed,
+        results=options.results,
+        data=options.data,
+        threads=options.threads,
+    )
+    return 0
+
+
+def _collect(options: argparse.Namespace) -> int:
+    """gather a study's finished records into runs.csv and examples.npz"""
+    study = load_study(options.study)
+    for missing in collect(study, study_folder(study, options.results)):
+        print(f"{study.name}: {missing} has no record yet: left out", file=sys.stderr)
+    return 0
+
+
+def _figures(options: argparse.Namespace) -> int:
+    """make tables and figures from runs.csv and examples.npz, without training"""
+    for page in ("tables", "figures"):
+        run_page(options.study, page, results=options.results)
+    return 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    """write report.html, one self-contained page, from the tables and figures"""
+    write_report(options.study, results=options.results)
+    return 0
+
+
+# --- a whole study ------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _only_study(folder: Path) -> Iterator[None]:
+    """Be the only process at work on a study: wait for another one, and say so."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        print(f"another process is at work on {folder}: waiting for it to end", file=sys.stderr)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _output_into(log: Path) -> Iterator[TextIO]:
+    """Write what this process and those it starts print into a file; yields the terminal's standard error."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    before = [os.dup(1), os.dup(2)]
+    with log.open("a", buffering=1) as file, os.fdopen(os.dup(2), "w") as terminal:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+        try:
+            with redirect_stdout(file), redirect_stderr(file):
+                yield terminal
+        finally:
+            for number, saved in enumerate(before, start=1):
+                os.dup2(saved, number)
+                os.close(saved)
+
+
+def _snakemake(study: Study, finished: set[tuple[str, int]], options: argparse.Namespace) -> bool:
+    """Run the Snakefile in this process, so that whoever kills the one has killed the other."""
+    from snakemake.cli import main as snakemake
+
+    # A record tells by itself whether it is stale, also where Snakemake's own notes have been lost.
+    folder = Path(options.results) / study.name
+    records = {cell: cell_folder(folder, *cell) / "record.json" for cell in cells(study)}
+    stale = [str(path) for cell, path in records.items() if cell not in finished and path.is_file()]
+    # Nothing here locks the clone: `_only_study` has, and it leaves no lock behind when it is killed.
+    arguments = ["--cores", options.cores, "--nolock", *(["--forcerun", *stale] if stale else [])]
+    settings = [f"{key}={getattr(options, key)}" for key in ("study", "results", "data")]
+    try:
+        snakemake([*arguments, "--config", *settings])
+    except SystemExit as end:
+        return end.code == 0
+    return True
+
+
+@contextmanager
+def _progress_bar(study: Study, folder: Path, terminal: TextIO) -> Iterator[None]:
+    """One bar over all steps of a study, from the records and the `progress` files of its cells."""
+    stop = Event()
+    total = sum(_steps(study, method) for method, _ in cells(study))
+    # On a terminal a moving bar; in a log a line now and then.
+    interval = 1 if terminal.isatty() else 30
+    with tqdm(total=total, initial=_done(study, folder)[1], unit="step", file=terminal, miniters=0) as bar:
+
+        def show() -> None:
+            finished, bar.n = _done(study, folder)
+            stage = "tables, figures, report" if bar.n == total else f"{finished}/{len(cells(study))} cells"
+            bar.set_description(f"{study.name}: {stage}")
+
+        def watch() -> None:
+            while not stop.wait(interval):
+                show()
+
+        show()
+        watcher = Thread(target=watch, daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            watcher.join()
+            show()
+
+
+def _steps(study: Study, method: str) -> int:
+    return study.teacher.steps if method == TEACHER else study.student.steps
+
+
+def _done(study: Study, folder: Path) -> tuple[int, int]:
+    """How many cells are finished, and how many steps are done in all cells together."""
+    finished = steps = 0
+    for method, seed in cells(study):
+        place = cell_folder(folder, method, seed)
+        if (place / "record.json").is_file():
+            finished += 1
+            steps += _steps(study, method)
+        elif (place / "progress").is_file():
+            steps += int((place / "progress").read_text().split()[0])
+    return finished, steps
+
+
+def _failures(study: Study, folder: Path) -> list[str]:
+    """One line for each failed cell, then what can be done."""
+    unfinished = [cell for cell in cells(study) if not (cell_folder(folder, *cell) / "record.json").is_file()]
+    errors = {cell: cell_folder(folder, *cell) / "error.txt" for cell in unfinished}
+    failed = {cell: file.read_text().strip() for cell, file in errors.items() if file.is_file()}
+    lines = [f"failed: {method}, seed {seed}: {error}" for (method, seed), error in failed.items()]
+    waiting = len(unfinished) - len(failed)
+    return [
+        *lines,
+        f"{study.name}: {len(failed)} cells failed, {waiting} did not finish; log: {folder}/snakemake.log",
+        f"Run the study again to go on, or `pfs collect {study.name}` and `pfs figures {study.name}` "
+        "for the tables of what there is.",
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,104 @@
+"""How good a network is: confusion counts of every image, and one mIoU from the counts of the whole split."""
+
+import torch
+from torch import Tensor, nn
+
+from pfs.prediction import upsample
+from pfs.records import Metrics
+from pfs.similarity import similarity_map, unit_rows
+from pfs.views import Scenes
+
+
+@torch.no_grad()
+def confusion_counts(
+    network: nn.Module, scenes: Scenes, *, classes: int, ignore_index: int, batch_size: int = 50
+) -> Tensor:
+    """Count, for each of N scenes, which class's pixels got which prediction, at the labels' resolution.
+
+    Args:
+        network: evaluated in eval mode and left in it.
+        scenes: the split.
+        classes: C.
+        ignore_index: pixels with this label are not counted.
+        batch_size: scenes a forward pass.
+
+    Returns:
+        (N, C, C) int64 on the CPU; row: the label, column: the prediction.
+    """
+    network.eval()
+    device = next(network.parameters()).device
+    counts = []
+    for indices in torch.split(torch.arange(len(scenes)), batch_size):
+        images, _, labels = scenes.batch(indices, device)
+        predicted = predict(network, images, (labels.shape[1], labels.shape[2]))
+        counts.append(count_pairs(labels, predicted, classes=classes, ignore_index=ignore_index).cpu())
+    return torch.cat(counts)
+
+
+def predict(network: nn.Module, images: Tensor, size: tuple[int, int]) -> Tensor:
+    """The most likely class of each pixel, (B, *size) int64, for normalised images (B, 3, H, W)."""
+    labels: Tensor = upsample(network(images).logits.float(), size).argmax(1)
+    return labels
+
+
+def count_pairs(labels: Tensor, predicted: Tensor, *, classes: int, ignore_index: int) -> Tensor:
+    """The confusion matrices (B, C, C) of labels and predictions (B, H, W), in one pass of `bincount`."""
+    B = len(labels)
+    image = torch.arange(B, device=labels.device).view(-1, 1, 1)
+    cell = (image * classes + labels) * classes + predicted
+    return cell[labels != ignore_index].bincount(minlength=B * classes**2).view(B, classes, classes)
+
+
+def score(confusion: Tensor, names: tuple[str, ...]) -> Metrics:
+    """mIoU, pixel accuracy and each class's IoU, in percent, from confusion counts (..., C, C) summed over
+    all.
+
+    IoU is intersection over union, TP / (TP + FP + FN); a class that neither labels nor predictions hold has
+    none and does not count in the mean.
+    """
+    matrix = confusion.reshape(-1, *confusion.shape[-2:]).sum(0).double()
+    hits = matrix.diagonal()
+    iou = 100 * hits / (matrix.sum(0) + matrix.sum(1) - hits)  # 0 / 0 is NaN: the class is absent
+    return Metrics(
+        miou=float(iou.nanmean()),
+        pixel_accuracy=float(100 * hits.sum() / matrix.sum()),
+        iou={name: None if value.isnan() else float(value) for name, value in zip(names, iou, strict=True)},
+    )
+
+
+def probes(labels: Tensor, *, ignore_index: int) -> Tensor:
+    """Where to look at similarities: for each of B label maps a pixel inside an object, (B, 2) int64.
+
+    It is the pixel of the map's most frequent class but 0 (the background) that lies nearest to that class's
+    mean position; the middle of the image where there is no object.
+    """
+    return torch.stack([_probe(scene, ignore_index) for scene in labels])
+
+
+def _probe(scene: Tensor, ignore_index: int) -> Tensor:
+    objects = scene[(scene != 0) & (scene != ignore_index)]
+    if not len(objects):
+        return torch.tensor(scene.shape) // 2
+    pixels = (scene == objects.mode().values).nonzero()  # (n, 2)
+    distance = (pixels - pixels.double().mean(0)).square().sum(1)
+    return pixels[distance.argmin()]
+
+
+@torch.no_grad()
+def similarity_at(network: nn.Module, images: Tensor, pixels: Tensor) -> Tensor:
+    """The centred cosine similarity of the features at one pixel of each image to those at all other
+    locations.
+
+    Args:
+        network: in eval mode.
+        images: (B, 3, H, W), normalised.
+        pixels: (B, 2) row and column, in image pixels.
+
+    Returns:
+        (B, h, w) in [-1, 1], on the features' own grid.
+    """
+    features = network(images).features.float()
+    h, w = features.shape[-2:]
+    rows, columns = pixels[:, 0] * h // images.shape[-2], pixels[:, 1] * w // images.shape[-1]
+    maps = similarity_map(unit_rows(features, center=True))  # (B, h w, h w)
+    return maps[torch.arange(len(maps)), (rows * w + columns).to(maps.device)].view(-1, h, w)

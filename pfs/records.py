@@ -1,0 +1,255 @@
+"""One run's record, and the table of many.
+
+A run writes `record.json` last and whole, so a record that exists is a run that finished. Tables and figures
+read what `collect` makes of the records, never a checkpoint. No torch here.
+"""
+
+import io
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterable
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from pfs.study import Study, repository
+
+Split = Literal["val", "test"]
+SPLITS: tuple[Split, ...] = ("val", "test")
+TEACHER = "teacher"  # the teacher's method in tables, and its folder's name
+
+
+class RecordError(ValueError):
+    """A record is missing or cannot be read."""
+
+
+class Block(BaseModel):
+    """A block of a record: unknown keys are errors, values keep their type and are finite."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Metrics(Block):
+    """What one split says of a network, from one confusion matrix over the whole split.
+
+    Attributes:
+        miou: mean over the classes of the intersection over union, in percent.
+        pixel_accuracy: share of the valid pixels that are right, in percent.
+        iou: class name -> percent; None where the class is in neither prediction nor labels.
+    """
+
+    miou: float
+    pixel_accuracy: float
+    iou: dict[str, float | None]
+
+
+class Cost(Block):
+    """Trainable parameters, and multiply-accumulates of one forward pass of one image."""
+
+    parameters: int
+    macs: int
+
+
+class Timing(Block):
+    """Wall time and memory: the only block of a record in which identical reruns differ."""
+
+    training_seconds: float
+    total_seconds: float
+    peak_memory_mib: float
+
+
+class Provenance(Block):
+    """Where a run's numbers come from: code, data, seeds and machine.
+
+    Bits are promised for the same packages, instruction set and threads; elsewhere the numbers agree to a
+    tolerance.
+    """
+
+    commit: str
+    dirty: bool
+    packages: dict[str, str]
+    python: str
+    machine: str
+    instruction_set: str
+    threads: int
+    precision: str
+    device: str
+    data_checksum: str
+    teacher_checksum: str | None
+    code_hash: str
+    data_seed: int
+    teacher_seed: int
+    seed: int
+
+
+class Record(Block):
+    """One finished run.
+
+    Attributes:
+        settings: the part of the study that this run depends on, `pfs.workflow.cell_settings`.
+        history: one dict a logged step: step, total, ce, each term, learning_rate.
+        files: what else the run left -> the file's name beside the record.
+    """
+
+    study: str
+    method: str
+    seed: int
+    settings: dict[str, Any]
+    metrics: dict[Split, Metrics]
+    history: list[dict[str, float]]
+    cost: Cost
+    timing: Timing
+    provenance: Provenance
+    files: dict[str, str]
+
+
+# --- files --------------------------------------------------------------------------------------------------
+
+
+def write_whole(path: Path, content: bytes | str) -> None:
+    """Write a file whole or not at all, by way of a temporary file beside it. Makes the folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_record(record: Record, folder: Path) -> Path:
+    """Write `folder/record.json`, the last file of a run, and return its path."""
+    path = folder / "record.json"
+    write_whole(path, json.dumps(record.model_dump(mode="json"), indent=1, sort_keys=True) + "\n")
+    return path
+
+
+def read_record(path: Path) -> Record:
+    """Read one record.
+
+    Raises:
+        RecordError: the file is missing, cut off, or from another version; names file and fault.
+    """
+    try:
+        return Record.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise RecordError(f"{path}: no such record; the run has not finished") from None
+    except ValidationError as error:
+        fault = error.errors()[0]
+        key = ".".join(map(str, fault["loc"]))
+        message = f"{path}: broken record: {key} {fault['msg']}; delete it and run the study again"
+        raise RecordError(message) from None
+
+
+def cells(study: Study) -> list[tuple[str, int]]:
+    """Every run of a study as (method, seed), the teacher first, then in the study's order."""
+    students = [(method, seed) for method in study.methods for seed in study.seeds]
+    return [(TEACHER, study.teacher.seed), *students]
+
+
+def cell_folder(folder: Path, method: str, seed: int) -> Path:
+    """Where a run of the study in `folder` keeps its files; the teacher has one seed and no folder for it."""
+    return folder / TEACHER if method == TEACHER else folder / "runs" / method / str(seed)
+
+
+# --- provenance ---------------------------------------------------------------------------------------------
+
+
+def commit() -> tuple[str, bool]:
+    """The clone's commit, and whether more than the results differ from it; ("unknown", True) without git."""
+    try:
+        head = _git("rev-parse", "--verify", "HEAD")
+        return head, bool(_git("status", "--porcelain", "--", ".", ":!results"))
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown", True
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", "-C", str(repository()), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def package_versions() -> dict[str, str]:
+    """Every installed distribution and its version, by name."""
+    installed = {distribution.name: distribution.version for distribution in distributions()}
+    return dict(sorted(installed.items()))
+
+
+# --- the table of many --------------------------------------------------------------------------------------
+
+
+def run_table(records: Iterable[Record]) -> pd.DataFrame:
+    """One row a run and split, in the records' order; the columns of `runs.csv`."""
+    return pd.DataFrame([_row(record, split) for record in records for split in SPLITS])
+
+
+def _row(record: Record, split: Split) -> dict[str, object]:
+    metrics, timing, provenance = record.metrics[split], record.timing, record.provenance
+    return {
+        "study": record.study,
+        "method": record.method,
+        "seed": record.seed,
+        "split": split,
+        "miou": metrics.miou,
+        "pixel_accuracy": metrics.pixel_accuracy,
+        "parameters": record.cost.parameters,
+        "macs": record.cost.macs,
+        "seconds": timing.total_seconds,
+        "training_seconds": timing.training_seconds,
+        "peak_memory_mib": timing.peak_memory_mib,
+        "commit": provenance.commit,
+        "dirty": provenance.dirty,
+        "threads": provenance.threads,
+        "precision": provenance.precision,
+        "instruction_set": provenance.instruction_set,
+        "data_checksum": provenance.data_checksum,
+        "code_hash": provenance.code_hash,
+        **{f"iou_{name}": iou for name, iou in metrics.iou.items()},
+    }
+
+
+def collect(study: Study, folder: Path) -> list[str]:
+    """Gather a study's records into `folder/runs.csv` and `folder/examples.npz`.
+
+    Args:
+        study: says which runs there should be.
+        folder: the study's results.
+
+    Returns:
+        The runs that have no record yet, as `method/seed`; they are left out.
+
+    Raises:
+        RecordError: a record is broken, or there is none at all.
+    """
+    paths = {cell: cell_folder(folder, *cell) / "record.json" for cell in cells(study)}
+    found = {cell: path for cell, path in paths.items() if path.is_file()}
+    if not found:
+        raise RecordError(f"{folder}: no records yet; run `make study STUDY={study.name}` first")
+    table = run_table(read_record(path) for path in found.values())
+    write_whole(folder / "runs.csv", table.to_csv(index=False, float_format="%.4f", lineterminator="\n"))
+    _write_examples(study, folder, list(found))
+    return [f"{method}/{seed}" for method, seed in paths if (method, seed) not in found]
+
+
+def _write_examples(study: Study, folder: Path, found: list[tuple[str, int]]) -> None:
+    """The teacher's example scenes, and what it and each method (at the study's first seed) say of them."""
+    arrays: dict[str, np.ndarray[Any, Any]] = {}
+    for method, seed in found:
+        if method != TEACHER and seed != study.seeds[0]:
+            continue
+        with np.load(cell_folder(folder, method, seed) / "examples.npz") as examples:
+            if method == TEACHER:
+                arrays |= {name: examples[name] for name in ("image", "label", "probe")}
+            arrays |= {f"{name}/{method}": examples[name] for name in ("prediction", "similarity")}
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]  # numpy dates the members 1980: stable bytes
+    write_whole(folder / "examples.npz", buffer.getvalue())

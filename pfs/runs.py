@@ -1,0 +1,269 @@
+"""One cell of a study, from its name to its record: what the two training notebooks share."""
+
+import hashlib
+import io
+import json
+import platform
+import resource
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pfs.datasets import SegmentationDataset, data_checksum, decoded
+from pfs.evaluation import confusion_counts, predict, probes, score, similarity_at
+from pfs.networks import count_macs, count_parameters
+from pfs.records import (
+    TEACHER,
+    Cost,
+    Metrics,
+    Provenance,
+    Record,
+    RecordError,
+    Split,
+    Timing,
+    cell_folder,
+    commit,
+    package_versions,
+    read_record,
+    write_record,
+    write_whole,
+)
+from pfs.study import Study, Training, load_study, repository
+from pfs.training import Progress, mixed_precision
+from pfs.views import Scenes, TeacherOutputs, normalize, open_teacher_outputs
+from pfs.workflow import cell_settings, code_hash
+
+EXAMPLES = 6  # the first scenes of the test split, shown in figures: not chosen
+
+
+@dataclass(frozen=True)
+class Run:
+    """One cell: which study, method ("teacher" or a student's) and seed, and where its files go.
+
+    Attributes:
+        settings: the part of the study that the cell depends on.
+        code_hash: of the notebook's code and the `pfs` modules under it.
+        results: the folder of all studies' results.
+        started: when this session of the run began, on `time.perf_counter`'s clock.
+    """
+
+    study: Study
+    method: str
+    seed: int
+    results: Path
+    settings: dict[str, object]
+    code_hash: str
+    started: float = field(default_factory=time.perf_counter)
+
+    @property
+    def folder(self) -> Path:
+        """The cell's own folder; it writes nothing elsewhere."""
+        return cell_folder(self.results / self.study.name, self.method, self.seed)
+
+    @property
+    def training(self) -> Training:
+        """The network and schedule of this cell."""
+        return self.study.teacher if self.method == TEACHER else self.study.student
+
+    def key(self, dataset: SegmentationDataset, teacher_checksum: str | None = None) -> str:
+        """A hash of all that the run's weights depend on."""
+        parts = [self.settings, self.code_hash, data_checksum(dataset), teacher_checksum]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def open_run(study: str, method: str, seed: int | None, results: str, *, threads: int) -> Run:
+    """Read the study, find the cell in it, and set the threads that this process computes with.
+
+    Args:
+        study: the study's YAML file.
+        method: "teacher", or a method of the study.
+        seed: the student's seed; None for the teacher's own.
+        results: the folder of all studies' results; a relative one lies in the clone.
+        threads: part of the run's identity: another number may change the last bits.
+
+    Raises:
+        StudyError: no such study or method.
+    """
+    torch.set_num_threads(threads)
+    spec = load_study(study)
+    notebook = "train_teacher" if method == TEACHER else "distil_student"
+    return Run(
+        study=spec,
+        method=method,
+        seed=spec.teacher.seed if seed is None else seed,
+        results=repository() / results,
+        settings=cell_settings(spec, None if method == TEACHER else method, seed),
+        code_hash=code_hash(repository() / "notebooks" / "study" / f"{notebook}.ipynb"),
+    )
+
+
+def load_scenes(splits: dict[str, SegmentationDataset]) -> dict[str, Scenes]:
+    """Every split in memory."""
+    return {split: Scenes(*decoded(dataset)) for split, dataset in splits.items()}
+
+
+def weights_checksum(network: nn.Module) -> str:
+    """The sha256 of a network's state, parameter by parameter."""
+    digest = hashlib.sha256()
+    for name, tensor in network.state_dict().items():
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def teacher_of(run: Run) -> tuple[Record, TeacherOutputs]:
+    """The record of the teacher that this student learns from, and its answers for the training scenes.
+
+    Raises:
+        RecordError: the teacher has not been trained, or it was trained with other settings than the study's.
+    """
+    folder = cell_folder(run.results / run.study.name, TEACHER, run.study.teacher.seed)
+    record = read_record(folder / "record.json")
+    if record.settings != cell_settings(run.study, None, None):
+        raise RecordError(
+            f"{folder}: this teacher was trained with other settings; run train_teacher.ipynb again"
+        )
+    return record, open_teacher_outputs(folder / record.files["outputs"])
+
+
+def evaluate(
+    run: Run, network: nn.Module, splits: dict[str, SegmentationDataset], scenes: dict[str, Scenes]
+) -> dict[Split, Metrics]:
+    """Score a network on val and test; each image's confusion counts go to the run's `confusion.npz`."""
+    dataset = splits["test"]
+    names: tuple[Split, ...] = ("val", "test")
+    counts = {
+        split: confusion_counts(
+            network, scenes[split], classes=len(dataset.classes), ignore_index=dataset.ignore_index
+        )
+        for split in names
+    }
+    _write_arrays(
+        run.folder / "confusion.npz", {split: count.to(torch.int32) for split, count in counts.items()}
+    )
+    return {split: score(count, dataset.classes) for split, count in counts.items()}
+
+
+@torch.no_grad()
+def keep_examples(
+    run: Run, network: nn.Module, dataset: SegmentationDataset, scenes: Scenes
+) -> dict[str, np.ndarray]:
+    """What a network says of the first test scenes, kept in the run's `examples.npz` for the figures.
+
+    Returns:
+        image (E, H, W, 3) uint8, label and prediction (E, H, W) uint8, probe (E, 2) row and column in image
+        pixels, similarity (E, h, w) float16 of the probe's features to all others.
+    """
+    device = next(network.parameters()).device
+    images, labels = scenes.images[:EXAMPLES], scenes.labels[:EXAMPLES]
+    inputs = normalize(images.to(device))
+    pixels = probes(labels, ignore_index=dataset.ignore_index)
+    arrays = {
+        "image": images.permute(0, 2, 3, 1),
+        "label": labels,
+        "probe": pixels.to(torch.int16),
+        "prediction": predict(network, inputs, (labels.shape[1], labels.shape[2])).to(torch.uint8),
+        "similarity": similarity_at(network, inputs, pixels).to(torch.float16),
+    }
+    return _write_arrays(run.folder / "examples.npz", arrays)
+
+
+def examples_beside_teacher(
+    run: Run, examples: Mapping[str, np.ndarray]
+) -> tuple[dict[str, np.ndarray], list[str]]:
+    """A run's examples beside the teacher's, if any, as the figures take them; and whose they are."""
+    shown = {name: examples[name] for name in ("image", "label", "probe")}
+    by_method = {run.method: examples}
+    teacher = cell_folder(run.results / run.study.name, TEACHER, run.study.teacher.seed) / "examples.npz"
+    if teacher.is_file():
+        by_method = {TEACHER: dict(np.load(teacher)), **by_method}
+    for method, said in by_method.items():
+        shown |= {f"{name}/{method}": said[name] for name in ("prediction", "similarity")}
+    return shown, list(by_method)
+
+
+def save_weights(run: Run, network: nn.Module) -> str:
+    """Keep the weights in the run's `checkpoint.pt`; returns their checksum."""
+    buffer = io.BytesIO()
+    torch.save({name: tensor.cpu() for name, tensor in network.state_dict().items()}, buffer)
+    write_whole(run.folder / "checkpoint.pt", buffer.getvalue())
+    return weights_checksum(network)
+
+
+def finish(
+    run: Run,
+    network: nn.Module,
+    progress: Progress,
+    metrics: dict[Split, Metrics],
+    dataset: SegmentationDataset,
+    *,
+    teacher_checksum: str | None,
+    files: dict[str, str] | None = None,
+) -> Record:
+    """Write the run's record, its last file: from here on the workflow takes the run as done.
+
+    Args:
+        teacher_checksum: of the teacher that the student learnt from; a teacher names itself.
+        files: what the run left besides checkpoint, confusion counts and examples, by name.
+    """
+    height, width = decoded(dataset)[1].shape[-2:]
+    head, dirty = commit()
+    record = Record(
+        study=run.study.name,
+        method=run.method,
+        seed=run.seed,
+        settings=run.settings,
+        metrics=metrics,
+        history=progress.history,
+        cost=Cost(parameters=count_parameters(network), macs=count_macs(network, (height, width))),
+        timing=Timing(
+            training_seconds=progress.seconds,
+            total_seconds=time.perf_counter() - run.started,
+            peak_memory_mib=_peak_memory_mib(),
+        ),
+        provenance=Provenance(
+            commit=head,
+            dirty=dirty,
+            packages=package_versions(),
+            python=platform.python_version(),
+            machine=f"{platform.system()} {platform.machine()}",
+            instruction_set=torch.backends.cpu.get_cpu_capability(),
+            threads=torch.get_num_threads(),
+            precision=mixed_precision(),
+            device=str(next(network.parameters()).device),
+            data_checksum=data_checksum(dataset),
+            teacher_checksum=teacher_checksum,
+            code_hash=run.code_hash,
+            data_seed=run.study.data.seed,
+            teacher_seed=run.study.teacher.seed,
+            seed=run.seed,
+        ),
+        files={
+            "checkpoint": "checkpoint.pt",
+            "confusion": "confusion.npz",
+            "examples": "examples.npz",
+            **(files or {}),
+        },
+    )
+    write_record(record, run.folder)
+    return record
+
+
+def _write_arrays(path: Path, tensors: dict[str, Tensor]) -> dict[str, np.ndarray]:
+    arrays = {name: tensor.cpu().numpy() for name, tensor in tensors.items()}
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]  # the stubs see options, not names
+    write_whole(path, buffer.getvalue())
+    return arrays
+
+
+def _peak_memory_mib() -> float:
+    """The largest resident size of this process; the system reports it in KiB, macOS in bytes."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20

@@ -1,0 +1,261 @@
+"""A study as its YAML file says it: data, teacher, student, methods, seeds.
+
+Everything is checked before anything runs: a misspelt key, a wrong type or an unknown method names the file,
+the key and the valid choices. No torch here, so that the workflow and the figures start quickly.
+"""
+
+import difflib
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+
+
+class StudyError(ValueError):
+    """A study's file says something that cannot be run."""
+
+
+class Strict(BaseModel):
+    """A block of the YAML: unknown keys are errors, values keep their type, nothing changes afterwards."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+# --- the terms that a method may add to the cross-entropy: one class a term, its fields the loss's own
+# options ------
+
+Weight = Annotated[float, Field(gt=0)]
+Temperature = Annotated[float, Field(gt=0)]
+
+
+class KD(Strict):
+    """Hinton et al. 2015 (arXiv 1503.02531), per pixel: `pfs.baselines.kd_loss`."""
+
+    weight: Weight
+    temperature: Temperature = 1.0
+
+
+class SKD(Strict):
+    """The pair-wise term of Liu et al. 2019 (arXiv 1903.04197): `pfs.baselines.skd_pairwise_loss`."""
+
+    weight: Weight
+    grid: Annotated[int, Field(ge=1)] = 4
+
+
+class PFS(Strict):
+    """Pixel-wise feature similarities, the paper's first idea: `pfs.similarity.pfs_loss`."""
+
+    weight: Weight
+    center: bool = True
+
+
+class WSP(Strict):
+    """Weighted soft-prediction imitation, the paper's second idea: `pfs.imitation.wsp_loss`."""
+
+    weight: Weight
+    temperature: Temperature = 2.0
+    normalize: bool = True
+
+
+class Method(Strict):
+    """What a student learns from besides the labels. Every term is optional; none at all is the student
+    alone."""
+
+    kd: KD | None = None
+    skd: SKD | None = None
+    pfs: PFS | None = None
+    wsp: WSP | None = None
+
+    @property
+    def terms(self) -> dict[str, Strict]:
+        """The terms that this method names, in the order of the class."""
+        return {
+            name: getattr(self, name) for name in type(self).model_fields if getattr(self, name) is not None
+        }
+
+
+# --- data, networks, schedules
+# --------------------------------------------------------------------------------------
+
+
+class DigitScenes(Strict):
+    """The embedded data set, `pfs.datasets.digit_scenes`: scenes a split, and the seed that they are drawn
+    from."""
+
+    name: Literal["digit_scenes"]
+    train: Annotated[int, Field(ge=1)] = 6000
+    val: Annotated[int, Field(ge=1)] = 300
+    test: Annotated[int, Field(ge=1)] = 500
+    seed: int = 0
+
+
+class DilatedResNet(Strict):
+    """The small dilated residual network for small images: `pfs.networks.DilatedResNet`."""
+
+    name: Literal["dilated_resnet"]
+    width: Annotated[int, Field(ge=1)]
+
+
+class SegmentationModel(Strict):
+    """Any architecture and encoder of segmentation-models-pytorch, by its name there."""
+
+    name: Literal["segmentation_model"]
+    architecture: str
+    encoder: str
+    weights: str | None = None
+
+
+Network = Annotated[DilatedResNet | SegmentationModel, Field(discriminator="name")]
+
+
+class Training(Strict):
+    """A network and the schedule that trains it: AdamW with one cycle of the learning rate."""
+
+    network: Network
+    steps: Annotated[int, Field(ge=1)]
+    batch_size: Annotated[int, Field(ge=2)] = 16
+    learning_rate: Annotated[float, Field(gt=0)]
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-4
+
+
+class Teacher(Training):
+    """The teacher's training; it has one seed, and every student of the study learns from that one
+    teacher."""
+
+    seed: int = 0
+
+
+class Study(Strict):
+    """One study: every method is trained with every seed, from the same teacher, data and schedule."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
+    data: DigitScenes
+    teacher: Teacher
+    student: Training
+    methods: Annotated[dict[Annotated[str, Field(pattern=r"^[a-z0-9_]+$")], Method], Field(min_length=1)]
+    reference: str
+    seeds: Annotated[list[int], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _names_agree(self) -> "Study":
+        if self.reference not in self.methods:
+            raise ValueError(
+                f"reference: {self.reference!r} is not one of the methods {', '.join(self.methods)}"
+            )
+        if "teacher" in self.methods:
+            raise ValueError(
+                "methods: 'teacher' is the teacher's own name in the tables; call the method otherwise"
+            )
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds: {self.seeds} names a seed twice")
+        return self
+
+    def method(self, name: str) -> Method:
+        """The method of that name; a StudyError that lists the valid ones otherwise."""
+        if name not in self.methods:
+            raise StudyError(f"study {self.name}: unknown method {name!r}{choices(name, list(self.methods))}")
+        return self.methods[name]
+
+
+# --- reading
+# --------------------------------------------------------------------------------------------------------
+
+
+def repository() -> Path:
+    """The clone that this process works in: the nearest folder upwards that holds the Snakefile."""
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "Snakefile").is_file():
+            return folder
+    raise StudyError(
+        f"{here} is not inside a clone of this repository (no Snakefile here or above): cd into it first"
+    )
+
+
+def load_study(path: str | Path) -> Study:
+    """Read and check a study.
+
+    Args:
+        path: the YAML file; a relative path is taken from the repository's root.
+
+    Raises:
+        StudyError: one line for each thing that is wrong: file, key, value, and the valid choices.
+    """
+    file = Path(path) if Path(path).is_absolute() else repository() / path
+    if not file.is_file():
+        known = sorted(str(p.relative_to(file.parent.parent)) for p in file.parent.glob("*.yaml"))
+        raise StudyError(f"{path}: no such study{choices(str(path), known)}")
+    try:
+        content = yaml.safe_load(file.read_text())
+    except yaml.YAMLError as error:
+        raise StudyError(f"{path}: not YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise StudyError(f"{path}: a study is a mapping with the keys {', '.join(Study.model_fields)}")
+    try:
+        return Study.model_validate(content)
+    except ValidationError as error:
+        raise StudyError("\n".join(f"{path}: {_explain(detail)}" for detail in error.errors())) from None
+
+
+def _explain(detail: ErrorDetails) -> str:
+    """One pydantic error as a line: the dotted key, the value, what would be right."""
+    location = [str(part) for part in detail["loc"]]
+    key = ".".join(location) or "study"
+    match detail["type"]:
+        case "extra_forbidden":
+            return f"unknown key {key}{choices(location[-1], _fields_at(detail['loc'][:-1]))}"
+        case "missing":
+            return f"{key} is missing"
+        case "union_tag_invalid" | "literal_error":
+            expected = str(
+                (detail.get("ctx") or {}).get("expected_tags", (detail.get("ctx") or {}).get("expected"))
+            )
+            return f"{key}: {detail['input']!r} is not known; valid choices: {expected}"
+        case "float_type" if isinstance(detail["input"], str):
+            return f"{key}: {detail['input']!r} is text, not a number (YAML reads 1e-4 as text: write 1.0e-4)"
+        case "value_error":
+            return detail["msg"].removeprefix("Value error, ")
+        case _:
+            return f"{key}: {detail['msg']} (got {detail['input']!r})"
+
+
+def _fields_at(location: tuple[int | str, ...]) -> list[str]:
+    """The keys that are valid at a place of the YAML, found by walking the annotations from `Study` down."""
+    annotation: Any = Study
+    for part in location:
+        if _is_model(annotation):
+            annotation = annotation.model_fields[str(part)].annotation
+        elif get_origin(annotation) is dict:
+            annotation = get_args(annotation)[1]
+        while get_origin(annotation) is Annotated:
+            annotation = get_args(annotation)[0]
+        models = [inner for inner in get_args(annotation) if _is_model(inner)]
+        if get_origin(annotation) is not dict and models:
+            # Of `KD | None` the class; of the networks the one that pydantic names by its `name` in the
+            # location.
+            annotation = next(
+                (model for model in models if _tag(model) == part),
+                models[0] if len(models) == 1 else annotation,
+            )
+    return list(annotation.model_fields) if _is_model(annotation) else []
+
+
+def _is_model(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def _tag(model: type[BaseModel]) -> str | None:
+    """The value that a class's `name` field must have, where that is a literal: what picks it in a union."""
+    literal = get_args(model.model_fields["name"].annotation) if "name" in model.model_fields else ()
+    return literal[0] if literal else None
+
+
+def choices(wrong: str, valid: list[str]) -> str:
+    """`; did you mean X? valid choices: ...` for the end of an error."""
+    if not valid:
+        return ""
+    near = difflib.get_close_matches(wrong, valid, n=1)
+    hint = f"; did you mean {near[0]}?" if near else ";"
+    return f"{hint} valid choices: {', '.join(valid)}"

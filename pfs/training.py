@@ -1,0 +1,161 @@
+"""The training loop, written out; precision, devices and the state on disk are Accelerate's."""
+
+import shutil
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+from torch.optim import AdamW
+from torch.optim.lr_scheduler import OneCycleLR
+from tqdm import tqdm
+
+from pfs.objective import Objective
+from pfs.records import write_whole
+from pfs.study import Training
+from pfs.views import Scenes, batch_order
+
+LOG_EVERY = 20  # steps between two entries of the history; each one is checked for NaN
+SAVE_EVERY = 200  # steps between two states on disk: what a killed run loses at most
+
+
+class TrainingError(RuntimeError):
+    """Training cannot go on."""
+
+
+@dataclass
+class Progress:
+    """How far a run has come; saved and restored with the weights.
+
+    Attributes:
+        step: steps done.
+        seconds: spent in the loop so far, over all sessions of the run.
+        history: one entry each `LOG_EVERY` steps: step, learning_rate, and every loss unweighted, with
+            "total".
+    """
+
+    step: int = 0
+    seconds: float = 0.0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+    def state_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+
+
+def train(
+    network: nn.Module,
+    objective: Objective,
+    scenes: Scenes,
+    spec: Training,
+    *,
+    seed: int,
+    folder: Path,
+    key: str,
+) -> Progress:
+    """Train a network in place, going on where an earlier session of the same run stopped.
+
+    Args:
+        network: with its first weights; trained, in eval mode, on the accelerator's device when this returns.
+        objective: what is minimised.
+        scenes: the training split, with the teacher's answers where the objective wants them.
+        spec: the schedule: AdamW with one cycle of the learning rate.
+        seed: sets the order of the scenes.
+        folder: the run's own folder; the state lies in its `state/`, the step it has reached in its
+            `progress`.
+        key: what the run depends on (settings, code, data, teacher) as a hash: a state of another key is
+            discarded.
+
+    Raises:
+        TrainingError: a loss is not finite; the last good state stays.
+    """
+    accelerator = Accelerator(mixed_precision=mixed_precision())
+    optimizer = AdamW(network.parameters(), lr=spec.learning_rate, weight_decay=spec.weight_decay, fused=True)
+    scheduler = OneCycleLR(optimizer, max_lr=spec.learning_rate, total_steps=spec.steps)
+    prepared, stepper = accelerator.prepare(network.to(memory_format=torch.channels_last), optimizer)
+    progress = Progress()
+    accelerator.register_for_checkpointing(scheduler, progress)
+    state = _State(folder / "state", key)
+    state.restore(accelerator)
+    order = batch_order(len(scenes), spec.batch_size, spec.steps, seed)
+
+    prepared.train()
+    for step in tqdm(
+        range(progress.step, spec.steps), initial=progress.step, total=spec.steps, mininterval=1
+    ):
+        start = time.perf_counter()
+        images, teacher, labels = scenes.batch(order[step], accelerator.device)
+        losses = objective(prepared(images), teacher, labels)
+        accelerator.backward(losses["total"])
+        stepper.step()
+        learning_rate = float(scheduler.get_last_lr()[0])
+        scheduler.step()
+        stepper.zero_grad()
+
+        progress.step = step + 1
+        progress.seconds += time.perf_counter() - start
+        last = progress.step == spec.steps
+        if progress.step % LOG_EVERY == 0 or last:
+            progress.history.append(_entry(progress.step, learning_rate, losses))
+            write_whole(folder / "progress", f"{progress.step} {spec.steps}")
+        if progress.step % SAVE_EVERY == 0 or last:
+            state.save(accelerator, progress.step)
+    accelerator.unwrap_model(prepared, keep_fp32_wrapper=False).eval()
+    return progress
+
+
+def mixed_precision() -> str:
+    """Accelerate's word for what is fast here: "bf16" where the hardware multiplies it, else "no"."""
+    if torch.cuda.is_available():
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "no"
+    if torch.backends.mps.is_available():
+        return "no"
+    capabilities = torch.cpu.get_capabilities()
+    return "bf16" if capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") else "no"
+
+
+def autocast(network: nn.Module) -> torch.autocast:
+    """The context in which a network outside of `train` answers in the precision that it has inside."""
+    device = next(network.parameters()).device.type
+    return torch.autocast(device, torch.bfloat16, enabled=mixed_precision() == "bf16")
+
+
+def _entry(step: int, learning_rate: float, losses: dict[str, Tensor]) -> dict[str, float]:
+    """One entry of the history; an error where a loss is not finite, before any state with it is saved."""
+    values = {name: float(loss.detach()) for name, loss in losses.items()}
+    if not all(torch.tensor(list(values.values())).isfinite()):
+        shown = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
+        raise TrainingError(
+            f"step {step}: a loss is not finite ({shown}). Lower the learning rate or that term's weight; "
+            "the last good state is kept"
+        )
+    return {"step": step, "learning_rate": learning_rate, **values}
+
+
+class _State:
+    """The states of one run on disk: folders `<key>-<step>`, each written whole, of which the latest is
+    kept."""
+
+    def __init__(self, folder: Path, key: str) -> None:
+        self.folder = folder
+        self.key = key[:16]
+
+    def save(self, accelerator: Accelerator, step: int) -> None:
+        unfinished = self.folder / "unfinished"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        accelerator.save_state(str(unfinished))
+        finished = self.folder / f"{self.key}-{step:08d}"
+        unfinished.rename(finished)
+        for other in self.folder.iterdir():
+            if other != finished:
+                shutil.rmtree(other)
+
+    def restore(self, accelerator: Accelerator) -> None:
+        states = sorted(self.folder.glob(f"{self.key}-*"))
+        if states:
+            accelerator.load_state(str(states[-1]))

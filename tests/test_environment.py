@@ -1,0 +1,71 @@
+"""All that names the environment agrees: pyproject.toml, environment.yml, requirements.lock, CI, README."""
+
+import re
+import tomllib
+from typing import Any
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from pfs.study import repository
+
+# Where conda-forge calls a package otherwise.
+CONDA_NAMES = {"torch": "pytorch"}
+
+
+@pytest.fixture(scope="module")
+def project() -> dict[str, Any]:
+    content: dict[str, Any] = tomllib.loads((repository() / "pyproject.toml").read_text())["project"]
+    return content
+
+
+@pytest.fixture(scope="module")
+def conda() -> list[Any]:
+    dependencies: list[Any] = yaml.safe_load((repository() / "environment.yml").read_text())["dependencies"]
+    return dependencies
+
+
+@pytest.fixture(scope="module")
+def lock() -> dict[str, str]:
+    """Package -> its pinned version."""
+    lines = (repository() / "requirements.lock").read_text().splitlines()
+    pins = [line.split("==") for line in lines if not line.startswith("#")]
+    return {canonicalize_name(name): version for name, version in pins}
+
+
+def test_conda_has_every_dependency_with_the_same_bound(project: dict[str, Any], conda: list[Any]) -> None:
+    by_conda = {entry for entry in conda if isinstance(entry, str)}
+    (by_pip,) = [entry["pip"] for entry in conda if isinstance(entry, dict)]
+    expected = {f"python{project['requires-python']}"}
+    for dependency in map(Requirement, project["dependencies"]):
+        if str(dependency) not in by_pip:
+            expected.add(f"{CONDA_NAMES.get(dependency.name, dependency.name)}{dependency.specifier}")
+    assert by_conda == expected | {"pip"}
+
+
+def test_conda_installs_this_package_with_its_tools(conda: list[Any]) -> None:
+    assert "-e .[dev]" in conda[-1]["pip"]
+
+
+def test_what_conda_leaves_to_pip_is_a_dependency(project: dict[str, Any], conda: list[Any]) -> None:
+    assert set(conda[-1]["pip"]) - {"-e .[dev]"} <= set(project["dependencies"])
+
+
+def test_the_lock_pins_every_dependency_within_its_bounds(
+    project: dict[str, Any], lock: dict[str, str]
+) -> None:
+    for dependency in map(Requirement, project["dependencies"] + project["optional-dependencies"]["dev"]):
+        assert lock[canonicalize_name(dependency.name)] in dependency.specifier, dependency
+
+
+def test_the_lock_names_no_machine(lock: dict[str, str]) -> None:
+    text = (repository() / "requirements.lock").read_text()
+    assert not re.search(r"://|/home|@|^-", text, flags=re.MULTILINE)
+    assert not [name for name in lock if name.startswith(("nvidia-", "cuda-", "triton"))]
+
+
+@pytest.mark.parametrize("file", ["README.md", ".ci/run"])
+def test_the_test_command_is_the_same_everywhere(file: str) -> None:
+    assert "make test" in (repository() / file).read_text()

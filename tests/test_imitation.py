@@ -1,0 +1,150 @@
+"""WSP and KD against their definition, and where they must be silent."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from pfs.baselines import kd_loss
+from pfs.imitation import knowledge_gap, wsp_loss
+from pfs.prediction import upsample
+
+IGNORE = 255
+
+
+def scene(seed: int = 0, classes: int = 4) -> tuple[Tensor, Tensor, Tensor]:
+    """Student's and teacher's logits (2, classes, 3, 5) and labels with some ignored pixels."""
+    generator = torch.Generator().manual_seed(seed)
+    student, teacher = (
+        2 * torch.randn(2, classes, 3, 5, generator=generator, dtype=torch.float64) for _ in range(2)
+    )
+    target = torch.randint(0, classes, (2, 3, 5), generator=generator)
+    target[torch.rand(2, 3, 5, generator=generator) < 0.3] = IGNORE
+    return student, teacher, target
+
+
+def naive_wsp(
+    student: Tensor, teacher: Tensor, target: Tensor, *, T: float, gap: str, normalize: bool
+) -> float:
+    """The definition, pixel by pixel, in plain Python."""
+
+    def softmax(logits: list[float], temperature: float) -> list[float]:
+        exponentials = [math.exp(z / temperature) for z in logits]
+        return [e / sum(exponentials) for e in exponentials]
+
+    weights, divergences = [], []
+    for b, i, j in (target != IGNORE).nonzero().tolist():
+        s, t, y = student[b, :, i, j].tolist(), teacher[b, :, i, j].tolist(), int(target[b, i, j])
+        weights.append(max(0.0, softmax(t, 1)[y] - softmax(s, 1)[y]) if gap == "margin" else 1.0)
+        p, q = softmax(t, T), softmax(s, T)
+        divergences.append(T**2 * sum(a * math.log(a / b) for a, b in zip(p, q, strict=True)))
+    mean = sum(weights) / len(weights) if normalize else 1
+    return sum(w / mean * d for w, d in zip(weights, divergences, strict=True)) / len(weights)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 2.0])
+@pytest.mark.parametrize("gap", ["margin", "uniform"])
+@pytest.mark.parametrize("normalize", [True, False])
+def test_equals_the_definition(temperature: float, gap: str, normalize: bool) -> None:
+    student, teacher, target = scene()
+    loss = wsp_loss(student, teacher, target, gap=gap, temperature=temperature, normalize=normalize)  # type: ignore[arg-type]
+    assert float(loss) == pytest.approx(
+        naive_wsp(student, teacher, target, T=temperature, gap=gap, normalize=normalize)
+    )
+
+
+def test_kd_is_the_uniform_case_and_equals_a_value_by_hand() -> None:
+    # p_T = (3/4, 1/4), p_S = (1/2, 1/2): KL = 3/4 ln(3/2) + 1/4 ln(1/2)
+    teacher = torch.tensor([math.log(3), 0.0]).view(1, 2, 1, 1)
+    loss = kd_loss(torch.zeros(1, 2, 1, 1), teacher, torch.zeros(1, 1, 1, dtype=torch.long))
+    assert float(loss) == pytest.approx(0.75 * math.log(1.5) + 0.25 * math.log(0.5))
+
+
+@given(seed=st.integers(0, 2**31), temperature=st.floats(0.5, 8))
+@settings(max_examples=25, deadline=None)
+def test_uniform_weights_are_kd(seed: int, temperature: float) -> None:
+    student, teacher, target = scene(seed)
+    kd = kd_loss(student, teacher, target, temperature=temperature)
+    for normalize in (True, False):
+        wsp = wsp_loss(student, teacher, target, gap="uniform", temperature=temperature, normalize=normalize)
+        torch.testing.assert_close(wsp, kd)
+
+
+def test_gradient_with_the_weights_held_fixed() -> None:
+    student, teacher, target = scene()
+    student.requires_grad_()
+    # The weights carry no gradient, so a numeric derivative agrees only where they do not move: the uniform gap.
+    assert torch.autograd.gradcheck(lambda s: kd_loss(s, teacher, target, temperature=2.0), student)
+    weight = knowledge_gap(student, teacher, target, gap="margin")
+    assert not weight.requires_grad
+
+    def fixed(s: Tensor) -> Tensor:
+        log_s, log_t = ((x / 2).log_softmax(1) for x in (s, teacher))
+        return 4 * (weight * (log_t.exp() * (log_t - log_s)).sum(1)).sum() / weight.sum()
+
+    ours, theirs = (
+        torch.autograd.grad(f(student), student)[0] for f in (lambda s: wsp_loss(s, teacher, target), fixed)
+    )
+    torch.testing.assert_close(ours, theirs)
+
+
+def test_ignored_pixels_have_no_gradient_and_no_say() -> None:
+    student, teacher, target = scene()
+    student.requires_grad_()
+    (gradient,) = torch.autograd.grad(wsp_loss(student, teacher, target), student)
+    ignored = (target == IGNORE)[:, None].expand_as(gradient)
+    assert gradient[ignored].eq(0).all()
+    assert gradient[~ignored].ne(0).any()
+    shouted = teacher.masked_fill(ignored, 50.0)
+    torch.testing.assert_close(wsp_loss(student, shouted, target), wsp_loss(student, teacher, target))
+
+
+def test_no_weight_where_the_student_knows_better() -> None:
+    student, teacher, target = scene()
+    valid = target != IGNORE
+    label = target.masked_fill(~valid, 0)[:, None]
+    better = (student.softmax(1).gather(1, label) > teacher.softmax(1).gather(1, label))[:, 0]
+    weight = knowledge_gap(student, teacher, target, gap="margin")
+    assert weight[better | ~valid].eq(0).all()
+    assert weight[~better & valid].gt(0).all()
+
+
+@pytest.mark.parametrize("normalize", [True, False])
+@pytest.mark.parametrize("silent", ["all ignored", "student is the teacher"])
+def test_exactly_zero_without_weight(silent: str, normalize: bool) -> None:
+    student, teacher, target = scene()
+    if silent == "all ignored":
+        target = torch.full_like(target, IGNORE)
+    else:
+        student = teacher.clone()
+    student.requires_grad_()
+    loss = wsp_loss(student, teacher, target, normalize=normalize)
+    (gradient,) = torch.autograd.grad(loss, student)
+    assert loss.detach() == 0
+    assert gradient.eq(0).all()
+
+
+def test_coarse_logits_are_brought_to_the_labels() -> None:
+    student, teacher, _ = scene()
+    target = torch.randint(0, 4, (2, 12, 20), generator=torch.Generator().manual_seed(3))
+    fine = [upsample(x, (12, 20)) for x in (student, teacher)]
+    torch.testing.assert_close(wsp_loss(student, teacher, target), wsp_loss(*fine, target))
+
+
+def test_half_precision_logits_are_compared_in_single() -> None:
+    student, teacher, target = scene()
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = wsp_loss(student.bfloat16(), teacher.bfloat16(), target)
+    assert loss.dtype == torch.float32
+    torch.testing.assert_close(loss.double(), wsp_loss(student, teacher, target), rtol=0.03, atol=0)
+
+
+def test_bad_arguments_are_refused() -> None:
+    student, teacher, target = scene()
+    with pytest.raises(ValueError, match="temperature must be positive, got 0"):
+        wsp_loss(student, teacher, target, temperature=0.0)
+    with pytest.raises(ValueError, match=r"teacher \(2, 3, 3, 5\)"):
+        wsp_loss(student, teacher[:, :3], target)

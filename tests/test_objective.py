@@ -1,0 +1,68 @@
+"""The total is what the study says it is."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from pfs.baselines import kd_loss, skd_pairwise_loss
+from pfs.imitation import wsp_loss
+from pfs.objective import Objective, cross_entropy
+from pfs.prediction import Prediction, upsample
+from pfs.similarity import pfs_loss
+from pfs.study import Method
+
+
+def predictions() -> tuple[Prediction, Prediction, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    student, teacher = (
+        Prediction(torch.randn(2, 4, 5, 5, generator=generator), torch.randn(2, c, 5, 5, generator=generator))
+        for c in (3, 6)
+    )
+    return student, teacher, torch.randint(0, 4, (2, 10, 10), generator=generator)
+
+
+def test_total_is_the_cross_entropy_plus_the_weighted_terms() -> None:
+    student, teacher, target = predictions()
+    method = Method.model_validate(
+        {
+            "kd": {"weight": 2.0, "temperature": 3.0},
+            "skd": {"weight": 5.0, "grid": 2},
+            "pfs": {"weight": 7.0, "center": False},
+            "wsp": {"weight": 0.5, "temperature": 4.0, "normalize": False},
+        }
+    )
+    losses = Objective(method, ignore_index=255)(student, teacher, target)
+    logits = upsample(student.logits, (10, 10))
+    expected = {
+        "ce": F.cross_entropy(logits, target),
+        "kd": kd_loss(student.logits, teacher.logits, target, temperature=3.0),
+        "skd": skd_pairwise_loss(student.features, teacher.features, grid=2),
+        "pfs": pfs_loss(student.features, teacher.features, center=False),
+        "wsp": wsp_loss(student.logits, teacher.logits, target, temperature=4.0, normalize=False),
+    }
+    weights = {"ce": 1.0, "kd": 2.0, "skd": 5.0, "pfs": 7.0, "wsp": 0.5}
+    expected["total"] = sum((weights[name] * loss for name, loss in expected.items()), torch.zeros(()))
+    assert set(losses) == set(expected)
+    for name, loss in expected.items():
+        torch.testing.assert_close(losses[name], loss)
+
+
+def test_without_terms_no_teacher_is_needed() -> None:
+    student, _, target = predictions()
+    losses = Objective(Method(), ignore_index=255)(student, None, target)
+    assert set(losses) == {"total", "ce"}
+
+
+def test_a_term_without_a_teacher_is_refused() -> None:
+    student, _, target = predictions()
+    objective = Objective(Method.model_validate({"pfs": {"weight": 1.0}}), ignore_index=255)
+    with pytest.raises(ValueError, match="'pfs' needs the teacher's prediction"):
+        objective(student, None, target)
+
+
+def test_cross_entropy_without_a_valid_pixel_is_zero() -> None:
+    logits = torch.randn(1, 3, 2, 2, requires_grad=True)
+    loss = cross_entropy(logits, torch.full((1, 2, 2), 255), ignore_index=255)
+    (gradient,) = torch.autograd.grad(loss, logits)
+    assert loss.detach() == 0
+    assert gradient.eq(0).all()

@@ -1,0 +1,180 @@
+"""A study's file is checked in full before anything runs; each mistake names file, key and choices."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pfs.study import KD, PFS, DilatedResNet, StudyError, load_study, repository
+
+STUDY: dict[str, Any] = {
+    "name": "small",
+    "data": {"name": "digit_scenes", "train": 10},
+    "teacher": {"network": {"name": "dilated_resnet", "width": 4}, "steps": 2, "learning_rate": 1e-3},
+    "student": {"network": {"name": "dilated_resnet", "width": 2}, "steps": 2, "learning_rate": 1e-3},
+    "methods": {
+        "ce": {},
+        "kd": {"kd": {"weight": 4.0}},
+        "both": {"kd": {"weight": 1.0}, "pfs": {"weight": 4.0}},
+    },
+    "reference": "ce",
+    "seeds": [0, 1],
+}
+
+
+def write(folder: Path, changes: dict[str, Any]) -> Path:
+    """The study with some keys, given by their dotted path, set to other values; None removes a key."""
+    content = copy.deepcopy(STUDY)
+    for path, value in changes.items():
+        *parents, key = path.split(".")
+        block = content
+        for parent in parents:
+            block = block[parent]
+        if value is None:
+            del block[key]
+        else:
+            block[key] = value
+    file = folder / "small.yaml"
+    file.write_text(yaml.safe_dump(content, sort_keys=False))
+    return file
+
+
+def complaint(file: Path) -> str:
+    with pytest.raises(StudyError) as caught:
+        load_study(file)
+    return str(caught.value)
+
+
+def test_a_study_is_read_with_its_defaults(tmp_path: Path) -> None:
+    study = load_study(write(tmp_path, {}))
+    assert study.data.val == 300
+    assert study.teacher.network == DilatedResNet(name="dilated_resnet", width=4)
+    assert study.methods["both"].terms == {"kd": KD(weight=1.0), "pfs": PFS(weight=4.0)}
+    assert study.methods["ce"].terms == {}
+
+
+def test_the_default_study_is_valid() -> None:
+    study = load_study("studies/digits.yaml")
+    assert study.name == "digits"
+
+
+@pytest.mark.parametrize(
+    ("path", "choices"),
+    [
+        ("methds", "methods"),
+        ("data.tran", "train, val, test"),
+        ("teacher.step", "steps"),
+        ("teacher.network.widht", "width"),
+        ("student.seed", "learning_rate"),
+        ("methods.kd.kdd", "kd, skd, pfs, wsp"),
+        ("methods.kd.kd.weigt", "weight, temperature"),
+        ("methods.both.pfs.centre", "weight, center"),
+    ],
+)
+def test_a_misspelt_key_names_file_key_and_choices(tmp_path: Path, path: str, choices: str) -> None:
+    file = write(tmp_path, {path: 1})
+    message = complaint(file)
+    assert message.startswith(f"{file}: ")
+    assert path.split(".")[-1] in message
+    assert "valid choices: " in message
+    assert choices in message
+
+
+def test_a_misspelt_key_suggests_the_near_one(tmp_path: Path) -> None:
+    assert "did you mean weight?" in complaint(write(tmp_path, {"methods.kd.kd.weigt": 1.0}))
+
+
+def test_the_keys_of_the_named_network_are_the_choices(tmp_path: Path) -> None:
+    network = {
+        "name": "segmentation_model",
+        "architecture": "Unet",
+        "encoder": "resnet18",
+        "weight": "imagenet",
+    }
+    message = complaint(write(tmp_path, {"student.network": network}))
+    assert "valid choices: name, architecture, encoder, weights" in message
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        ("teacher.steps", 2.5, ["teacher.steps", "2.5"]),
+        ("teacher.steps", "many", ["teacher.steps", "'many'"]),
+        ("teacher.steps", 0, ["teacher.steps", "greater than or equal to 1"]),
+        ("teacher.learning_rate", "1e-4", ["teacher.learning_rate", "1.0e-4"]),
+        ("methods.kd.kd.weight", -1.0, ["methods.kd.kd.weight", "greater than 0"]),
+        ("methods.both.pfs.center", "yes", ["methods.both.pfs.center", "'yes'"]),
+        ("seeds", [0, "1"], ["seeds.1", "'1'"]),
+        ("seeds", 3, ["seeds", "3"]),
+        ("name", "Small Study", ["name", "Small Study"]),
+    ],
+)
+def test_a_wrong_value_names_file_key_and_value(
+    tmp_path: Path, path: str, value: object, words: list[str]
+) -> None:
+    message = complaint(write(tmp_path, {path: value}))
+    assert "small.yaml: " in message
+    assert all(word in message for word in words)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        (
+            "student.network.name",
+            "resnet",
+            ["student.network", "resnet", "dilated_resnet", "segmentation_"],
+        ),
+        ("data.name", "cityscapes", ["data.name", "cityscapes", "digit_scenes"]),
+        ("reference", "cee", ["reference", "cee", "ce, kd, both"]),
+        ("seeds", [1, 0, 1], ["seeds", "twice"]),
+        ("seeds", [], ["seeds", "at least 1"]),
+        ("methods", {}, ["methods", "at least 1"]),
+        ("methods.teacher", {}, ["methods", "teacher"]),
+        ("teacher", None, ["teacher is missing"]),
+        ("methods.kd.kd.weight", None, ["methods.kd.kd.weight is missing"]),
+    ],
+)
+def test_what_cannot_be_run_is_refused(tmp_path: Path, path: str, value: object, words: list[str]) -> None:
+    message = complaint(write(tmp_path, {path: value}))
+    assert "small.yaml: " in message
+    assert all(word in message for word in words), message
+
+
+def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+    message = complaint(write(tmp_path, {"teacher.step": 1, "student.steps": "x", "seeds": None}))
+    assert len(message.splitlines()) == 3
+
+
+def test_an_unknown_method_lists_the_studys_own(tmp_path: Path) -> None:
+    study = load_study(write(tmp_path, {}))
+    with pytest.raises(StudyError, match=r"unknown method 'kdd'; did you mean kd\?.*ce, kd, both"):
+        study.method("kdd")
+
+
+def test_a_file_that_is_not_yaml(tmp_path: Path) -> None:
+    file = tmp_path / "small.yaml"
+    file.write_text("methods: [unclosed")
+    assert complaint(file).startswith(f"{file}: not YAML")
+
+
+@pytest.mark.parametrize("content", ["", "- ce\n- kd\n", "just words"])
+def test_a_file_without_keys(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "small.yaml"
+    file.write_text(content)
+    assert "a study is a mapping" in complaint(file)
+
+
+def test_a_missing_file_lists_the_studies_beside_it(tmp_path: Path) -> None:
+    write(tmp_path, {})
+    message = complaint(tmp_path / "smal.yaml")
+    assert "no such study" in message
+    assert "small.yaml" in message
+
+
+def test_outside_of_a_clone_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(StudyError, match="not inside a clone"):
+        repository()

@@ -1,0 +1,156 @@
+"""The loop: it learns, it stops at NaN, and a run that was cut goes on bit for bit."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from pfs import training
+from pfs.networks import DilatedResNet
+from pfs.objective import Objective
+from pfs.prediction import Prediction
+from pfs.study import Method, Training
+from pfs.training import Progress, TrainingError, train
+from pfs.views import Scenes, TeacherOutputs
+
+PFS_WSP = {"pfs": {"weight": 4.0}, "wsp": {"weight": 1.0}}
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def scenes() -> Scenes:
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (12, 3, 16, 16), generator=generator, dtype=torch.uint8)
+    labels = (images[:, 0] > 127).to(torch.uint8)
+    teacher = TeacherOutputs(
+        torch.randn(12, 2, 4, 4, generator=generator).bfloat16(),
+        torch.randn(12, 6, 4, 4, generator=generator).bfloat16(),
+    )
+    return Scenes(images, labels, teacher)
+
+
+def schedule(steps: int) -> Training:
+    return Training.model_validate(
+        {
+            "network": {"name": "dilated_resnet", "width": 4},
+            "steps": steps,
+            "batch_size": 4,
+            "learning_rate": 0.01,
+        }
+    )
+
+
+def run(
+    folder: Path, *, steps: int = 12, key: str = "key", method: object = PFS_WSP
+) -> tuple[nn.Module, Progress]:
+    torch.manual_seed(0)
+    network = DilatedResNet(4, 2)
+    objective = Objective(Method.model_validate(method), ignore_index=255)
+    return network, train(network, objective, scenes(), schedule(steps), seed=0, folder=folder, key=key)
+
+
+def weights(network: nn.Module) -> torch.Tensor:
+    return torch.cat([tensor.double().flatten() for tensor in network.state_dict().values()])
+
+
+def test_training_lowers_the_loss_and_writes_its_history(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "LOG_EVERY", 5)
+    network, progress = run(tmp_path, steps=42)
+    assert [entry["step"] for entry in progress.history] == [5, 10, 15, 20, 25, 30, 35, 40, 42]
+    assert set(progress.history[0]) == {"step", "learning_rate", "total", "ce", "pfs", "wsp"}
+    assert progress.history[-1]["total"] < 0.8 * progress.history[0]["total"]
+    assert not network.training
+    assert (tmp_path / "progress").read_text() == "42 42"
+
+
+def test_two_runs_are_equal_bit_for_bit(tmp_path: Path) -> None:
+    first, again = (run(tmp_path / name)[0] for name in ("first", "again"))
+    assert torch.equal(weights(first), weights(again))
+
+
+def test_a_run_that_was_cut_goes_on_bit_for_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "LOG_EVERY", 2)
+    monkeypatch.setattr(training, "SAVE_EVERY", 4)
+    whole, expected = run(tmp_path / "whole")
+
+    class Cut(BaseException):
+        pass
+
+    calls = 0
+    original = Objective.__call__
+
+    def cut_at_step_seven(self: Objective, *arguments: object) -> dict[str, torch.Tensor]:
+        nonlocal calls
+        calls += 1
+        if calls == 7:
+            raise Cut
+        return original(self, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Objective, "__call__", cut_at_step_seven)
+    with pytest.raises(Cut):
+        run(tmp_path / "cut")
+    calls = 100
+    resumed, progress = run(tmp_path / "cut")
+    assert calls == 100 + 8  # steps 5 to 12: the state of step 4 was the last on disk
+    assert torch.equal(weights(whole), weights(resumed))
+    assert progress.history == expected.history
+
+
+def test_a_finished_run_trains_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done, progress = run(tmp_path)
+
+    def never(*_: object) -> None:
+        raise AssertionError("trained again")
+
+    monkeypatch.setattr(Objective, "__call__", never)
+    again, same = run(tmp_path)
+    assert torch.equal(weights(done), weights(again))
+    assert same.history == progress.history
+
+
+def test_a_state_of_another_key_is_not_taken_up(tmp_path: Path) -> None:
+    run(tmp_path / "mixed", steps=4, key="old")
+    mixed, _ = run(tmp_path / "mixed", key="new")
+    fresh, _ = run(tmp_path / "fresh")
+    assert torch.equal(weights(mixed), weights(fresh))
+    assert [state.name for state in (tmp_path / "mixed" / "state").iterdir()] == ["new-00000012"]
+
+
+def test_nan_in_the_features_stops_with_the_terms_and_keeps_the_last_good_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "LOG_EVERY", 2)
+    monkeypatch.setattr(training, "SAVE_EVERY", 4)
+    original = DilatedResNet.forward
+    calls = 0
+
+    def nan_from_step_six(self: DilatedResNet, images: torch.Tensor) -> Prediction:
+        nonlocal calls
+        calls += 1
+        prediction = original(self, images)
+        return prediction if calls < 6 else prediction._replace(features=prediction.features * torch.nan)
+
+    monkeypatch.setattr(DilatedResNet, "forward", nan_from_step_six)
+    with pytest.raises(TrainingError, match=r"step 6: a loss is not finite \(total nan, ce .*, pfs nan"):
+        run(tmp_path)
+    assert [state.name for state in (tmp_path / "state").iterdir()] == ["key-00000004"]
+
+
+def test_every_method_sees_the_same_scenes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[torch.Tensor] = []
+    original = Scenes.batch
+
+    def watched(self: Scenes, indices: torch.Tensor, device: torch.device) -> object:
+        seen.append(indices)
+        return original(self, indices, device)
+
+    monkeypatch.setattr(Scenes, "batch", watched)
+    run(tmp_path / "ce", method={})
+    run(tmp_path / "pfs", method={"pfs": {"weight": 1.0}})
+    assert torch.equal(torch.stack(seen[:12]), torch.stack(seen[12:]))
