@@ -20,7 +20,7 @@ from filelock import FileLock
 from traitlets.config import Config
 
 from pfs.records import TEACHER, RecordError, cell_folder, cells, read_record, write_whole
-from pfs.study import Study, load_study, repository
+from pfs.study import Study, StudyError, load_study, repository
 
 # These keep the books: what they say to a run is in its settings, so their edits never retrain anything.
 BOOKKEEPING = {"pfs.records", "pfs.study", "pfs.workflow"}
@@ -264,7 +264,7 @@ def run_cell(path: str, method: str, seed: int, *, results: str, data: str, thre
         threads: of the kernel's pools.
 
     Raises:
-        StudyError: the study has no such method.
+        StudyError: the study has no such cell.
         NotebookError: the notebook failed, or ended without a record.
     """
     study = load_study(path)
@@ -272,6 +272,9 @@ def run_cell(path: str, method: str, seed: int, *, results: str, data: str, thre
     if method != TEACHER:
         study.method(method)
         parameters |= {"method": method, "seed": seed}
+    if (method, seed) not in cells(study):
+        seeds = [own for name, own in cells(study) if name == method]
+        raise StudyError(f"{path}: {method} has no seed {seed}; valid choices: {', '.join(map(str, seeds))}")
     notebook = cell_notebook(method)
     folder = cell_folder(study_folder(study, results), method, seed)
     folder.mkdir(parents=True, exist_ok=True)

@@ -14,8 +14,17 @@ from scipy import ndimage
 from sklearn.datasets import load_digits
 
 from pfs import study
-from pfs.datasets import DatasetError, DigitScenes, build, data_checksum, decoded, digit_scenes, generate
-from pfs.datasets.digit_scenes import PHOTOGRAPHS, digits, draw_scene, load_photograph, photographs
+from pfs.datasets import (
+    DatasetError,
+    DigitScenes,
+    build,
+    data_checksum,
+    decoded,
+    digit_scenes,
+    generate,
+    scene_drawing,
+)
+from pfs.datasets.scene_drawing import PHOTOGRAPHS, digits, draw_scene, load_photograph, photographs
 from pfs.datasets.segmentation import SPLITS, voc_palette
 
 SPEC = study.DigitScenes(name="digit_scenes", train=8, val=4, test=4, seed=0)
@@ -62,7 +71,7 @@ def test_a_scene_shows_two_to_five_digits() -> None:
     for _, label in SOME:
         parts = sum(ndimage.label(label == digit, np.ones((3, 3)))[1] for digit in range(1, 11))
         assert parts >= 2
-    assert len({len(digit_scenes._place_digits(np.random.default_rng(i), "train")) for i in range(40)}) == 4
+    assert len({len(scene_drawing._place_digits(np.random.default_rng(i), "train")) for i in range(40)}) == 4
 
 
 def test_a_ring_of_one_pixel_parts_digits_from_background() -> None:
@@ -177,7 +186,8 @@ def test_the_remains_of_a_killed_generation_do_not_matter(tmp_path: Path) -> Non
 def test_decoded_is_what_pillow_reads(train: DigitScenes) -> None:
     for images, labels in (decoded(train), decoded(train)):  # decoded anew, then from the file
         assert (images.dtype, labels.dtype) == (torch.uint8, torch.uint8)
-        for index, (image, mask) in enumerate(train):
+        for index in range(len(train)):
+            image, mask = train[index]
             np.testing.assert_array_equal(images[index].permute(1, 2, 0), np.asarray(image))
             np.testing.assert_array_equal(labels[index], np.asarray(mask))
 

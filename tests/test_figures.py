@@ -275,7 +275,7 @@ def test_without_examples_the_other_figures_are_drawn(runs: pd.DataFrame, tmp_pa
 @pytest.mark.parametrize("name", ["tables", "figures", "report"])
 def test_notebooks_are_kept_without_outputs(name: str) -> None:
     """What a diff shows is what someone wrote: no outputs, counts or ids that change by themselves."""
-    notebook = nbformat.read(ROOT / "notebooks" / "study" / f"{name}.ipynb", as_version=4)  # type: ignore[no-untyped-call]
+    notebook = nbformat.read(ROOT / "notebooks" / "study" / f"{name}.ipynb", as_version=4)
     assert [cell["id"] for cell in notebook.cells] == [
         f"cell-{index}" for index in range(len(notebook.cells))
     ]

@@ -76,7 +76,7 @@ def test_uniform_weights_are_kd(seed: int, temperature: float) -> None:
 def test_gradient_with_the_weights_held_fixed() -> None:
     student, teacher, target = scene()
     student.requires_grad_()
-    # The weights carry no gradient, so a numeric derivative agrees only where they do not move: the uniform gap.
+    # No gradient through the weights: a numeric derivative agrees only where they do not move.
     assert torch.autograd.gradcheck(lambda s: kd_loss(s, teacher, target, temperature=2.0), student)
     weight = knowledge_gap(student, teacher, target, gap="margin")
     assert not weight.requires_grad
@@ -130,8 +130,10 @@ def test_exactly_zero_without_weight(silent: str, normalize: bool) -> None:
 def test_coarse_logits_are_brought_to_the_labels() -> None:
     student, teacher, _ = scene()
     target = torch.randint(0, 4, (2, 12, 20), generator=torch.Generator().manual_seed(3))
-    fine = [upsample(x, (12, 20)) for x in (student, teacher)]
-    torch.testing.assert_close(wsp_loss(student, teacher, target), wsp_loss(*fine, target))
+    fine_student, fine_teacher = (upsample(x, (12, 20)) for x in (student, teacher))
+    torch.testing.assert_close(
+        wsp_loss(student, teacher, target), wsp_loss(fine_student, fine_teacher, target)
+    )
 
 
 def test_half_precision_logits_are_compared_in_single() -> None:

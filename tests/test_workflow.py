@@ -322,6 +322,13 @@ def test_an_unknown_method_runs_nothing(clone: Path) -> None:
     assert not (clone / "results").exists()
 
 
+@pytest.mark.parametrize(("method", "choices"), [("ce", "0, 1"), ("teacher", "0")])
+def test_an_unknown_seed_runs_nothing(clone: Path, method: str, choices: str) -> None:
+    with pytest.raises(StudyError, match=f"{method} has no seed 9; valid choices: {choices}"):
+        run_cell("studies/toy.yaml", method, 9, results="results", data="data", threads=1)
+    assert not (clone / "results").exists()
+
+
 def test_a_new_teacher_makes_only_those_stale_that_learn_from_it(clone: Path, study: Study) -> None:
     folder = study_folder(study, "results")
     for method, seed in cells(study):

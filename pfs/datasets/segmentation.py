@@ -18,7 +18,7 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 from torch import Tensor
-from torchvision.datasets import VisionDataset
+from torch.utils.data import Dataset
 from tqdm.auto import tqdm
 
 Pixels = npt.NDArray[np.uint8]
@@ -40,7 +40,7 @@ def voc_palette() -> Pixels:
     return palette
 
 
-class SegmentationDataset(VisionDataset):  # type: ignore[misc]  # torchvision has no types
+class SegmentationDataset(Dataset[tuple[Any, Any]]):
     """One split of a data set in VOC's layout; an item is an image and its labels.
 
     Args:
@@ -60,8 +60,8 @@ class SegmentationDataset(VisionDataset):  # type: ignore[misc]  # torchvision h
     def __init__(
         self, folder: str | Path, split: str, transforms: Callable[..., tuple[Any, Any]] | None = None
     ) -> None:
-        super().__init__(folder, transforms=transforms)
         self.folder = Path(folder)
+        self.transforms = transforms
         self.split = split
         self.names = self._read(self.folder / LISTS / f"{split}.txt").split()
         self.count, self.checksums = self._read_checksums()
