@@ -5,7 +5,6 @@ read what `collect` makes of the records, never a checkpoint. No torch here.
 """
 
 import io
-import json
 import os
 import subprocess
 import tempfile
@@ -129,7 +128,7 @@ def write_whole(path: Path, content: bytes | str) -> None:
 def write_record(record: Record, folder: Path) -> Path:
     """Write `folder/record.json`, the last file of a run, and return its path."""
     path = folder / "record.json"
-    write_whole(path, json.dumps(record.model_dump(mode="json"), indent=1, sort_keys=True) + "\n")
+    write_whole(path, record.model_dump_json(indent=1) + "\n")
     return path
 
 

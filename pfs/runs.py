@@ -39,7 +39,8 @@ from pfs.training import Progress, mixed_precision
 from pfs.views import Scenes, TeacherOutputs, normalize, open_teacher_outputs
 from pfs.workflow import cell_settings, code_hash
 
-EXAMPLES = 6  # the first scenes of the test split, shown in figures: not chosen
+EXAMPLES = 12  # the first scenes of the test split, kept for the figures: not chosen
+SHOWN = 6  # of them in a notebook's pictures
 
 
 @dataclass(frozen=True)
@@ -178,13 +179,13 @@ def examples_beside_teacher(
     run: Run, examples: Mapping[str, np.ndarray]
 ) -> tuple[dict[str, np.ndarray], list[str]]:
     """A run's examples beside the teacher's, if any, as the figures take them; and whose they are."""
-    shown = {name: examples[name] for name in ("image", "label", "probe")}
+    shown = {name: examples[name][:SHOWN] for name in ("image", "label", "probe")}
     by_method = {run.method: examples}
     teacher = cell_folder(run.results / run.study.name, TEACHER, run.study.teacher.seed) / "examples.npz"
     if teacher.is_file():
         by_method = {TEACHER: dict(np.load(teacher)), **by_method}
     for method, said in by_method.items():
-        shown |= {f"{name}/{method}": said[name] for name in ("prediction", "similarity")}
+        shown |= {f"{name}/{method}": said[name][:SHOWN] for name in ("prediction", "similarity")}
     return shown, list(by_method)
 
 

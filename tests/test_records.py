@@ -1,6 +1,5 @@
 """Records are written whole, read strictly, and collected in the study's order."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -85,11 +84,19 @@ def write_run(folder: Path, method: str, seed: int) -> None:
     np.savez(place / "examples.npz", **arrays)  # type: ignore[arg-type]
 
 
-def test_a_record_is_read_as_it_was_written_with_sorted_keys(tmp_path: Path) -> None:
-    path = write_record(make_record(), tmp_path / "new" / "folder")
+def test_a_record_is_read_as_it_was_written_and_equal_records_have_equal_bytes(tmp_path: Path) -> None:
+    path, again = (write_record(make_record(), tmp_path / name / "folder") for name in ("new", "again"))
     assert read_record(path) == make_record()
-    content = json.loads(path.read_text())
-    assert list(content) == sorted(content)
+    assert path.read_bytes() == again.read_bytes()
+
+
+def test_classes_keep_their_order_which_is_the_palettes(tmp_path: Path) -> None:
+    metrics = {"miou": 1.0, "pixel_accuracy": 1.0, "iou": {"zebra": 1.0, "ant": 2.0}}
+    record = Record.model_validate(
+        {**make_record().model_dump(), "metrics": {"val": metrics, "test": metrics}}
+    )
+    table = run_table([read_record(write_record(record, tmp_path))])
+    assert [column for column in table if column.startswith("iou_")] == ["iou_zebra", "iou_ant"]
 
 
 def test_nothing_is_left_where_writing_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

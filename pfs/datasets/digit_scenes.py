@@ -22,7 +22,7 @@ from pfs.datasets.segmentation import IMAGES, LABELS, LISTS, SPLITS, Pixels, Seg
 if TYPE_CHECKING:
     from pfs.datasets.scene_drawing import Scene
 
-VERSION = 1  # of the recipe: raise it with any change of the pixels, so that old data are not taken for new
+VERSION = 2  # of the recipe: raise it with any change of the pixels, so that old data are not taken for new
 
 
 class DigitScenes(SegmentationDataset):
