@@ -186,7 +186,7 @@ def main_table(runs: pd.DataFrame, study: Study) -> pd.DataFrame:
     Returns:
         The columns method, label, runs (how many), miou_mean, miou_std, difference, difference_low and
         difference_high (to `study.reference`, paired by seed), val_miou_mean, pixel_accuracy_mean,
-        parameters, macs, seconds_mean: of the test split unless named otherwise, in percent.
+        parameters, macs: of the test split unless named otherwise, in percent.
     """
     table = pd.DataFrame([_row(runs, method, study.reference) for method in (TEACHER, *study.methods)])
     return table.astype({"parameters": "Int64", "macs": "Int64"})
@@ -234,7 +234,6 @@ def _row(runs: pd.DataFrame, method: str, reference: str) -> dict[str, object]:
         "pixel_accuracy_mean": test["pixel_accuracy"].mean(),
         "parameters": test["parameters"].max(),
         "macs": test["macs"].max(),
-        "seconds_mean": test["seconds"].mean(),
     }
 
 
@@ -253,7 +252,6 @@ def _row_for_people(row: dict[Hashable, Any]) -> dict[str, str]:
         "Pixel accuracy (%)": _number(row["pixel_accuracy_mean"], "{:.1f}"),
         "Parameters (M)": _number(row["parameters"], "{:.2f}", 1e6),
         "MACs (M)": _number(row["macs"], "{:.0f}", 1e6),
-        "Seconds a run": _number(row["seconds_mean"], "{:.0f}"),
     }
 
 
