@@ -248,7 +248,7 @@ def test_tables_notebook_writes_all_three(results: Path, runs: pd.DataFrame, stu
 
 def test_figures_notebook_writes_every_figure(results: Path) -> None:
     """PNG and PDF of each, and the PNGs can be opened."""
-    names = ("classes", "methods", "qualitative", "similarity")
+    names = ("classes", "methods", "qualitative", "scenes", "similarity")
     folder = results / "digits" / "figures"
     expected = sorted(f"{name}.{kind}" for name in names for kind in ("pdf", "png"))
     assert sorted(path.name for path in folder.iterdir()) == expected

@@ -1,0 +1,46 @@
+"""What the README says is so."""
+
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from pfs.statistics import read_runs, to_markdown
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+RESULTS = ROOT / "results" / "digits"
+
+
+def test_the_table_is_the_committed_one() -> None:
+    table = to_markdown(pd.read_csv(RESULTS / "tables" / "main.csv"))
+    assert f"<!-- results/digits/tables/main.csv -->\n{table}<!-- end -->" in README
+
+
+def test_the_committed_results_are_of_the_commit_that_is_named() -> None:
+    runs = read_runs(RESULTS)
+    assert set(runs["commit"]) == {re.findall(r"at commit\s+`([0-9a-f]{40})`", README)[0]}
+    assert not runs["dirty"].any()
+
+
+def test_the_committed_results_are_complete() -> None:
+    runs = read_runs(RESULTS)
+    for method in ("ce", "kd", "skd", "pfs", "wsp", "pfs_wsp"):
+        assert sorted(runs.loc[(runs["method"] == method) & (runs["split"] == "test"), "seed"]) == [0, 1, 2]
+    assert (runs["method"] == "teacher").sum() == 2
+
+
+@pytest.mark.parametrize("link", re.findall(r"\]\((?!http)([^)]+)\)", README))
+def test_links_lead_somewhere(link: str) -> None:
+    assert (ROOT / link).is_file()
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"make ([a-z]+)", README.split("## The first")[0]))))
+def test_commands_exist(target: str) -> None:
+    assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("room", sorted(path.stem for path in (ROOT / "pfs").glob("[a-z]*.py")))
+def test_every_room_is_described(room: str) -> None:
+    assert f"`{room}`" in README
