@@ -9,10 +9,10 @@ CORES = all
 ENVIRONMENT = .venv/installed
 
 .DEFAULT_GOAL = help
-.PHONY: help env study figures test lab clean
+.PHONY: help env study figures benchmark test lab clean
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s  %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s  %s\n", $$1, $$2}' Makefile
 	@echo
 	@echo "make study STUDY=digits CORES=2 DATA=data runs another study, on fewer cores, on data kept elsewhere."
 
@@ -23,6 +23,9 @@ study: $(ENVIRONMENT) ## train, distil and write tables, figures and report: wha
 
 figures: $(ENVIRONMENT) ## tables and figures from the committed records, without training
 	@.venv/bin/pfs figures "$(STUDY)"
+
+benchmark: $(ENVIRONMENT) ## time and memory of the losses on this machine, in about five minutes
+	@.venv/bin/pfs benchmark
 
 test: $(ENVIRONMENT) ## the whole test suite, with linting and types
 	@.venv/bin/pytest

@@ -15,7 +15,7 @@ study_file = study_path(config.get("study", "digits"))
 results = config.get("results", "results")
 study = load_study(study_file)
 folder = f"{results}/{study.name}"
-teacher_record = f"{folder}/teacher/record.json"
+teacher_record = f"{results}/{study.teacher_study}/teacher/record.json"
 
 code = {
     name: code_hash(notebook_path(name))
@@ -50,7 +50,7 @@ rule teacher:
     output:
         teacher_record,
     log:
-        f"{folder}/teacher/executed.ipynb",
+        f"{results}/{study.teacher_study}/teacher/executed.ipynb",
     params:
         code=code["train_teacher"],
         settings=cell_settings(study),
@@ -64,7 +64,7 @@ rule student:
     input:
         ancient("notebooks/study/distil_student.ipynb"),
         # A method without terms asks the teacher nothing.
-        lambda wildcards: teacher_record if study.methods[wildcards.method].terms else [],
+        lambda wildcards: teacher_record if study.methods[wildcards.method].needs_teacher else [],
     output:
         f"{folder}/runs/{{method}}/{{seed}}/record.json",
     log:

@@ -17,7 +17,9 @@ from pfs.study import Study, StudyError, load_study, repository
 from pfs.workflow import (
     NotebookError,
     finished_cells,
+    notebook_path,
     run_cell,
+    run_notebook,
     run_page,
     stop_with,
     study_folder,
@@ -29,7 +31,8 @@ from pfs.workflow import (
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit status; whatever is wrong is told on standard error."""
     options = _parser().parse_args(arguments)
-    options.study = study_path(options.study)
+    if "study" in options:
+        options.study = study_path(options.study)
     command: Callable[[argparse.Namespace], int] = options.command
     try:
         os.chdir(repository())
@@ -45,7 +48,8 @@ def _parser() -> argparse.ArgumentParser:
 
     def add(name: str, command: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=command.__doc__, description=command.__doc__)
-        added.add_argument("study", metavar="STUDY", help="the study's file, or its bare name: digits")
+        if command is not _benchmark:
+            added.add_argument("study", metavar="STUDY", help="the study's file, or its bare name: digits")
         added.add_argument("--results", default="results", help="folder of all results (%(default)s)")
         if command in (_study, _cell):
             added.add_argument("--data", default="data", help="folder of all data sets (%(default)s)")
@@ -61,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     add("collect", _collect)
     add("figures", _figures)
     add("report", _report)
+    add("benchmark", _benchmark).add_argument("--threads", type=int, default=1, help="to compute with (%(default)s)")
     return parser
 
 
@@ -75,7 +80,7 @@ def _study(options: argparse.Namespace) -> int:
         finished = finished_cells(study, folder)
         for method, seed in set(cells(study)) - finished:
             for leftover in ("progress", "error.txt"):
-                (cell_folder(folder, method, seed) / leftover).unlink(missing_ok=True)
+                (cell_folder(study, folder, method, seed) / leftover).unlink(missing_ok=True)
         with _output_into(folder / "snakemake.log") as terminal, _progress_bar(study, folder, terminal):
             succeeded = _snakemake(study, finished, options)
     if succeeded:
@@ -118,6 +123,15 @@ def _figures(options: argparse.Namespace) -> int:
 def _report(options: argparse.Namespace) -> int:
     """write report.html, one self-contained page, from the tables and figures"""
     write_report(options.study, results=options.results)
+    return 0
+
+
+def _benchmark(options: argparse.Namespace) -> int:
+    """measure time and memory of the PFS kernels on this machine: some minutes, best while it does nothing else"""
+    folder = repository() / options.results / "benchmark"
+    parameters = {"results": options.results, "threads": options.threads}
+    run_notebook(notebook_path("benchmark"), folder / "benchmark.ipynb", parameters)
+    print(f"measured: {options.results}/benchmark/ (start with kernels.md)")
     return 0
 
 
@@ -164,7 +178,7 @@ def _snakemake(study: Study, finished: set[tuple[str, int]], options: argparse.N
 
     # A record tells by itself whether it is stale, also where Snakemake's own notes have been lost.
     folder = Path(options.results) / study.name
-    records = {cell: cell_folder(folder, *cell) / "record.json" for cell in cells(study)}
+    records = {cell: cell_folder(study, folder, *cell) / "record.json" for cell in cells(study)}
     stale = [str(path) for cell, path in records.items() if cell not in finished and path.is_file()]
     # Nothing here locks the clone: `_only_study` has, and it leaves no lock behind when it is killed.
     arguments = ["--cores", options.cores, "--nolock", *(["--forcerun", *stale] if stale else [])]
@@ -213,7 +227,7 @@ def _done(study: Study, folder: Path) -> tuple[int, int]:
     """How many cells are finished, and how many steps are done in all cells together."""
     finished = steps = 0
     for method, seed in cells(study):
-        place = cell_folder(folder, method, seed)
+        place = cell_folder(study, folder, method, seed)
         if (place / "record.json").is_file():
             finished += 1
             steps += _steps(study, method)
@@ -224,8 +238,8 @@ def _done(study: Study, folder: Path) -> tuple[int, int]:
 
 def _failures(study: Study, folder: Path) -> list[str]:
     """One line for each failed cell, then what can be done."""
-    unfinished = [cell for cell in cells(study) if not (cell_folder(folder, *cell) / "record.json").is_file()]
-    errors = {cell: cell_folder(folder, *cell) / "error.txt" for cell in unfinished}
+    unfinished = [cell for cell in cells(study) if not (cell_folder(study, folder, *cell) / "record.json").is_file()]
+    errors = {cell: cell_folder(study, folder, *cell) / "error.txt" for cell in unfinished}
     failed = {cell: file.read_text().strip() for cell, file in errors.items() if file.is_file()}
     lines = [f"failed: {method}, seed {seed}: {error}" for (method, seed), error in failed.items()]
     waiting = len(unfinished) - len(failed)

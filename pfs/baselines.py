@@ -1,11 +1,15 @@
-"""What others distil, each as a mean over valid pixels or positions, so that loss weights compare."""
+"""What others distil, each as a mean over valid pixels or positions, so that loss weights compare.
+
+B images; a feature map is (B, C, H, W) with N = H W locations. The student gets the gradient, the teacher none.
+"""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from pfs.imitation import wsp_loss
-from pfs.similarity import similarity_map, to_common_grid, unit_rows
+from pfs.prediction import upsample
+from pfs.similarity import similarity_map, similarity_rows, to_common_grid
 
 
 def kd_loss(
@@ -31,28 +35,138 @@ def kd_loss(
     )
 
 
-def skd_pairwise_loss(student: Tensor, teacher: Tensor, *, grid: int = 4) -> Tensor:
+def fitnet_loss(student: Tensor, teacher: Tensor) -> Tensor:
+    """Hints (Romero et al. 2014, arXiv 1412.6550): the mean squared difference of features.
+
+    Args:
+        student: (B, C, H, W), already brought to the teacher's channels by a learnt 1 x 1 convolution.
+        teacher: (B, C, H', W').
+
+    Raises:
+        ValueError: the channels differ.
+    """
+    student, teacher = _comparable(student, teacher)
+    if student.shape != teacher.shape:
+        raise ValueError(f"a hint needs equal channels, got {student.shape[1]} and {teacher.shape[1]}")
+    # mean over b, c, i of (s_bci - t_bci)²
+    return F.mse_loss(student, teacher)
+
+
+def attention_loss(student: Tensor, teacher: Tensor) -> Tensor:
+    """Attention transfer (Zagoruyko and Komodakis 2016, arXiv 1612.03928, eq. 2), with squares.
+
+    Args:
+        student: (B, C, H, W).
+        teacher: (B, C', H', W').
+    """
+    student, teacher = _comparable(student, teacher)
+    # q_i = mean_c f_ci², scaled to a mean square of 1 over the locations; mean over b, i of (q_S - q_T)²
+    attention = [F.normalize(f.square().mean(1).flatten(1), dim=1) for f in (student, teacher)]  # (B, N)
+    return (attention[0] - attention[1]).square().sum(1).mean()  # unit length: the sum is N times the mean
+
+
+def sp_loss(student: Tensor, teacher: Tensor) -> Tensor:
+    """Similarity-preserving distillation (Tung and Mori 2019, arXiv 1907.09682, eq. 4): images against images.
+
+    Args:
+        student: (B, C, H, W).
+        teacher: (B, C', H', W').
+    """
+    student, teacher = _comparable(student, teacher)
+    # G = f fᵀ over flattened images, each row scaled to unit length; mean over B x B of (G_S - G_T)²
+    gram = [F.normalize(f.flatten(1) @ f.flatten(1).T, dim=1) for f in (student, teacher)]  # (B, B)
+    return (gram[0] - gram[1]).square().mean()
+
+
+def skd_pairwise_loss(student: Tensor, teacher: Tensor, *, grid: int = 4, center: bool = False) -> Tensor:
     """The pair-wise term of structured knowledge distillation (Liu et al. 2019, arXiv 1903.04197, eq. 2).
 
     Both feature maps are max-pooled to `grid` x `grid` nodes; the loss is the mean squared difference of the
     nodes' cosine similarities, over images and pairs of nodes.
 
     Args:
-        student: (B, C, H, W) features; gets the gradient.
-        teacher: (B, C', H', W') features of the same images.
+        student: (B, C, H, W).
+        teacher: (B, C', H', W').
         grid: nodes a side; at most the coarser map's height and width.
+        center: subtract the nodes' mean feature first, as PFS does; the paper does not.
 
     Raises:
         ValueError: the batches differ in size, or the grid is finer than a map.
     """
-    with torch.autocast(student.device.type, enabled=False):
-        student, teacher = to_common_grid(student, teacher)
-        if grid > min(student.shape[-2:]):
-            raise ValueError(f"grid {grid} is finer than the features' map {tuple(student.shape[-2:])}")
-        maps = [
-            similarity_map(
-                unit_rows(F.adaptive_max_pool2d(features, grid), center=False)
-            )  # (B, grid², grid²)
-            for features in (student, teacher.detach())
-        ]
-        return (maps[0] - maps[1]).square().mean()
+    student, teacher = _comparable(student, teacher)
+    if grid > min(student.shape[-2:]):
+        raise ValueError(f"grid {grid} is finer than the features' map {tuple(student.shape[-2:])}")
+    pooled = (F.adaptive_max_pool2d(features, grid) for features in (student, teacher))
+    # mean over b, i, j of (cos_S(i, j) - cos_T(i, j))²
+    maps = [similarity_map(similarity_rows(f, similarity="cosine", center=center)) for f in pooled]
+    return (maps[0] - maps[1]).square().mean()
+
+
+def cwd_loss(student: Tensor, teacher: Tensor, *, temperature: float = 4.0) -> Tensor:
+    """Channel-wise distillation (Shu et al. 2020, arXiv 2011.13256, eq. 4) of logits, or of equal channels.
+
+    Args:
+        student: (B, C, H, W).
+        teacher: (B, C, H', W').
+        temperature: T of the softmax over the locations of each channel.
+
+    Raises:
+        ValueError: the channels differ.
+    """
+    student, teacher = _comparable(student, teacher)
+    if student.shape != teacher.shape:
+        raise ValueError(f"channels are compared one by one, got {student.shape[1]} and {teacher.shape[1]}")
+    # phi_c = softmax over locations of f_c / T; mean over b, c of T² · KL(phi_T ‖ phi_S)
+    log_s, log_t = ((f.flatten(2) / temperature).log_softmax(2) for f in (student, teacher))  # (B, C, N)
+    return temperature**2 * (log_t.exp() * (log_t - log_s)).sum(2).mean()
+
+
+def ifvd_loss(student: Tensor, teacher: Tensor, target: Tensor, *, classes: int, ignore_index: int = 255) -> Tensor:
+    """Intra-class feature variation (Wang et al., ECCV 2020, eq. 4): how alike each pixel is to its class's mean.
+
+    Args:
+        student: (B, C, h, w).
+        teacher: (B, C', h', w').
+        target: (B, H, W) labels; features are brought to their resolution by the nearest label.
+        classes: how many there are.
+        ignore_index: pixels with this label count nowhere.
+    """
+    student, teacher = _comparable(student, teacher)
+    grid = student.shape[-2:]
+    label = F.interpolate(target[:, None].float(), size=grid, mode="nearest")[:, 0].long().flatten(1)  # (B, N)
+    valid = label != ignore_index
+    member = F.one_hot(label.masked_fill(~valid, 0), classes).to(student.dtype) * valid[..., None]  # (B, N, K)
+    # prototype_k = mean of the f_i with label k; mean over valid i of (cos_S(f_i, prototype) - cos_T(...))²
+    variation = [_similarity_to_prototype(f.flatten(2).transpose(1, 2), member) for f in (student, teacher)]
+    return ((variation[0] - variation[1]).square() * valid).sum() / valid.sum().clamp_min(1)
+
+
+def _similarity_to_prototype(rows: Tensor, member: Tensor) -> Tensor:
+    """The cosine of each row (B, N, C) to the mean row of its class; `member` (B, N, K) says which that is."""
+    count = member.sum(1).clamp_min(1)[..., None]  # (B, K, 1)
+    prototypes = member.transpose(1, 2) @ rows / count  # (B, K, C)
+    return F.cosine_similarity(rows, member @ prototypes, dim=2)
+
+
+def hard_pixel_loss(student_logits: Tensor, target: Tensor, *, ignore_index: int = 255) -> Tensor:
+    """A control without a teacher: cross-entropy weighted by 1 - p_student[y], the weights scaled to mean 1.
+
+    What it gains over the student alone, a gain of WSP cannot be credited with.
+
+    Args:
+        student_logits: (B, classes, h, w).
+        target: (B, H, W) labels; logits are brought to their resolution.
+        ignore_index: pixels with this label count nowhere.
+    """
+    with torch.autocast(student_logits.device.type, enabled=False):
+        logits = upsample(student_logits.float(), (target.shape[1], target.shape[2]))
+        loss = F.cross_entropy(logits, target, ignore_index=ignore_index, reduction="none")  # 0 where ignored
+        weight = -torch.expm1(-loss.detach())
+        total = weight.sum()
+        return (weight * loss).sum() / total.where(total > 0, 1)
+
+
+def _comparable(student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
+    """Both maps on the coarser grid and at least in fp32, whatever the autocast; no gradient for the teacher."""
+    student, teacher = (x.to(torch.promote_types(x.dtype, torch.float32)) for x in (student, teacher.detach()))
+    return to_common_grid(student, teacher)

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from pfs.prediction import upsample
 from pfs.records import Metrics
-from pfs.similarity import similarity_map, unit_rows
+from pfs.similarity import similarity_map, similarity_rows
 from pfs.views import Scenes
 
 
@@ -100,5 +100,5 @@ def similarity_at(network: nn.Module, images: Tensor, pixels: Tensor) -> Tensor:
     features = network(images).features.float()
     h, w = features.shape[-2:]
     rows, columns = pixels[:, 0] * h // images.shape[-2], pixels[:, 1] * w // images.shape[-1]
-    maps = similarity_map(unit_rows(features, center=True))  # (B, h w, h w)
+    maps = similarity_map(similarity_rows(features, similarity="cosine", center=True))  # (B, h w, h w)
     return maps[torch.arange(len(maps)), (rows * w + columns).to(maps.device)].view(-1, h, w)

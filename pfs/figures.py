@@ -170,6 +170,41 @@ def history_figure(history: Sequence[Mapping[str, float]]) -> Figure:
     return figure
 
 
+@rc_context(STYLE)
+def benchmark_figure(table: pd.DataFrame) -> Figure:
+    """Time and peak memory of each form over the number of locations, log-log: a row a reading, fp32.
+
+    Args:
+        table: `pfs.benchmark.run`. A form that was skipped stands as a cross at its estimated peak.
+    """
+    losses = table[(table["reading"] != "machine") & (table["dtype"] == "float32")]
+    losses = losses[losses["batch"] == losses["batch"].min()]
+    readings = list(losses["reading"].unique())
+    figure = Figure(figsize=(7.0, 0.3 + 2.5 * len(readings)), layout="constrained")
+    for row, reading in zip(figure.subplots(len(readings), 2, squeeze=False), readings, strict=True):
+        for axes, column, unit in zip(row, ("milliseconds", "peak_mib"), ("ms", "MiB"), strict=True):
+            _draw_forms(axes, losses[losses["reading"] == reading], column)
+            kind = "time" if unit == "ms" else "peak memory above the inputs"
+            axes.set(title=f"{reading}: {kind}", xlabel="locations N", ylabel=unit)
+        row[1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), **LEGEND | {"handlelength": 1.6})
+    return figure
+
+
+def _draw_forms(axes: Axes, losses: pd.DataFrame, column: str) -> None:
+    """A line a form and width: ours in green, the darker the more channels."""
+    axes.set_xscale("log", base=2)
+    axes.set_yscale("log")
+    widths = sorted(losses.loc[losses["form"] == "ours", "channels"].unique())
+    shades = dict(zip(widths, sns.light_palette(colour("pfs"), len(widths) + 1)[1:], strict=True))
+    for (form, channels), lines in losses.groupby(["form", "channels"], sort=False):
+        shade = shades[channels] if form == "ours" else "black" if form == "dense" else colour(str(form))
+        style = {"color": shade, "marker": "o", "markersize": 3, "linewidth": 1.3}
+        axes.plot(lines["locations"], lines[column], label=f"{form}, C = {channels}", **style)
+        skipped = lines[lines["repeats"] == 0]
+        if column == "peak_mib" and len(skipped):
+            axes.scatter(skipped["locations"], skipped["estimate_mib"], marker="x", s=18, color=shade)
+
+
 # --- from pictures ------------------------------------------------------------------------------------------
 
 

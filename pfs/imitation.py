@@ -4,7 +4,7 @@ The student imitates the teacher's softened prediction at each pixel, weighted b
 how much better the teacher knows the label there. With equal weights it is plain knowledge distillation.
 """
 
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from pfs.prediction import upsample
 
-Gap = Literal["margin", "uniform"]
+Gap = Literal["margin", "absolute", "loss", "divergence", "correct", "student", "uniform"]
 
 
 def wsp_loss(
@@ -66,23 +66,49 @@ def knowledge_gap(
         student_logits: (B, classes, h, w).
         teacher_logits: (B, classes, h', w').
         target: (B, H, W) labels y.
-        gap: "margin": max(0, p_T[y] - p_S[y]) at temperature 1: imitate where the teacher knows the label
-            better, and never where it is wrong and the student right. "uniform": 1, which makes the loss
-            plain KD.
+        gap: with p the softmax at temperature 1 and CE = -log p[y],
+            "margin": max(0, p_T[y] - p_S[y]): imitate where the teacher knows the label better, and never where it
+            is wrong and the student right.
+            "absolute": |p_T[y] - p_S[y]|.
+            "loss": 1 - exp(-CE_S / CE_T), the form of WSLD (Zhou et al. 2021, arXiv 2102.00650).
+            "divergence": KL(p_T ‖ p_S).
+            "correct": 1 where the teacher's most likely class is y, else 0.
+            "student": 1 - p_S[y]: how far the student is, whatever the teacher says.
+            "uniform": 1, which makes the loss plain KD.
         ignore_index: the label of the pixels that count nowhere.
+
+    Raises:
+        ValueError: there is no such gap, or the shapes do not fit.
     """
     student_logits, teacher_logits = _at_labels(student_logits, teacher_logits, target)
     valid = target != ignore_index
-    if gap == "uniform":
-        return valid.to(student_logits.dtype)
     label = target.masked_fill(~valid, 0)
-    margin = _probability_of(label, teacher_logits) - _probability_of(label, student_logits)
-    return margin.clamp_min(0) * valid
+    match gap:
+        case "margin":
+            weight = (_log_of(label, teacher_logits).exp() - _log_of(label, student_logits).exp()).clamp_min(0)
+        case "absolute":
+            weight = (_log_of(label, teacher_logits).exp() - _log_of(label, student_logits).exp()).abs()
+        case "loss":
+            smallest = torch.finfo(teacher_logits.dtype).tiny  # a teacher without any loss: weight 1, not 0 / 0
+            ratio = _log_of(label, student_logits) / _log_of(label, teacher_logits).clamp_max(-smallest)
+            weight = -torch.expm1(-ratio)
+        case "divergence":
+            student, teacher = (x.log_softmax(1) for x in (student_logits, teacher_logits))
+            weight = (teacher.exp() * (teacher - student)).sum(1).clamp_min(0)
+        case "correct":
+            weight = (teacher_logits.argmax(1) == label).to(student_logits.dtype)
+        case "student":
+            weight = -torch.expm1(_log_of(label, student_logits))
+        case "uniform":
+            weight = torch.ones_like(student_logits[:, 0])
+        case _:
+            raise ValueError(f"unknown gap {gap!r}; valid choices: {', '.join(get_args(Gap))}")
+    return weight * valid
 
 
-def _probability_of(label: Tensor, logits: Tensor) -> Tensor:
-    """(B, H, W): the softmax probability of each pixel's label, without the other classes' probabilities."""
-    return (logits.gather(1, label[:, None])[:, 0] - logits.logsumexp(1)).exp()
+def _log_of(label: Tensor, logits: Tensor) -> Tensor:
+    """(B, H, W): the log-probability of each pixel's label, without the other classes' probabilities."""
+    return logits.gather(1, label[:, None])[:, 0] - logits.logsumexp(1)
 
 
 def _at_labels(student: Tensor, teacher: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:

@@ -23,7 +23,7 @@ def build_network(spec: study.Network, classes: int) -> nn.Module:
     """
     match spec:
         case study.DilatedResNet():
-            return DilatedResNet(spec.width, classes)
+            return DilatedResNet(spec.width, classes, spec.tap)
         case study.SegmentationModel():
             return SegmentationModel(spec.architecture, spec.encoder, spec.weights, classes)
 
@@ -31,43 +31,50 @@ def build_network(spec: study.Network, classes: int) -> nn.Module:
 class DilatedResNet(nn.Module):
     """A small residual network for small images: output stride 4, the last stages dilated instead of strided.
 
-    A 64 x 64 image gives a 16 x 16 map of 4 * width features: those after the last ReLU, right before the
-    classifier, are the ones to distil.
+    A 64 x 64 image gives a 16 x 16 map of 4 * width features.
 
     Args:
-        width: channels of the first stage; the others have 2, 4 and 4 times as many. Its square sets the
-            cost.
+        width: channels of the first stage; the others have 2, 4 and 4 times as many. Its square sets the cost.
         classes: channels of the logits.
+        tap: which features to distil: "stage4", those that the classifier reads, after the last ReLU; "before_relu",
+            the same before it; "stage3", those of the stage before.
     """
 
-    def __init__(self, width: int, classes: int) -> None:
+    def __init__(self, width: int, classes: int, tap: str = "stage4") -> None:
         super().__init__()
+        self.tap = tap
+        self.channels = 4 * width
         self.stem = nn.Sequential(
-            nn.Conv2d(3, width, 3, stride=2, padding=1, bias=False),
-            nn.BatchNorm2d(width),
-            nn.ReLU(inplace=True),
+            nn.Conv2d(3, width, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)
         )
-        stages = []
+        self.stages = nn.Sequential()
         source = width
-        for channels, stride, dilation in (
-            (width, 1, 1),
-            (2 * width, 2, 1),
-            (4 * width, 1, 2),
-            (4 * width, 1, 4),
-        ):
-            stages += [_Block(source, channels, stride, dilation), _Block(channels, channels, 1, dilation)]
+        for channels, stride, dilation in ((width, 1, 1), (2 * width, 2, 1), (4 * width, 1, 2), (4 * width, 1, 4)):
+            first, second = _Block(source, channels, stride, dilation), _Block(channels, channels, 1, dilation)
+            self.stages.append(nn.Sequential(first, second))
             source = channels
-        self.stages = nn.Sequential(*stages)
         self.classifier = nn.Conv2d(source, classes, 1)
 
     def forward(self, images: Tensor) -> Prediction:
         """Images (B, 3, H, W) to logits (B, classes, H/4, W/4) and features (B, 4 * width, H/4, W/4)."""
-        features = self.stages(self.stem(images))
-        return Prediction(self.classifier(features), features)
+        stage3 = self.stages[:3](self.stem(images))
+        before_relu = self.stages[3](stage3)
+        features = F.relu(before_relu)
+        match self.tap:
+            case "stage3":
+                tapped = F.relu(stage3)
+            case "before_relu":
+                tapped = before_relu
+            case _:
+                tapped = features
+        return Prediction(self.classifier(features), tapped)
 
 
 class _Block(nn.Module):
-    """The basic residual block (He et al. 2015, arXiv 1512.03385), its 3 x 3 convolutions dilated."""
+    """The basic residual block (He et al. 2015, arXiv 1512.03385), its 3 x 3 convolutions dilated.
+
+    The ReLU that ends a block stands at the beginning of the next, so that features can be taken before it.
+    """
 
     def __init__(self, source: int, channels: int, stride: int, dilation: int) -> None:
         super().__init__()
@@ -77,13 +84,13 @@ class _Block(nn.Module):
         self.norm2 = nn.BatchNorm2d(channels)
         self.shortcut: nn.Module = nn.Identity()
         if stride != 1 or source != channels:
-            self.shortcut = nn.Sequential(
-                nn.Conv2d(source, channels, 1, stride, bias=False), nn.BatchNorm2d(channels)
-            )
+            self.shortcut = nn.Sequential(nn.Conv2d(source, channels, 1, stride, bias=False), nn.BatchNorm2d(channels))
 
     def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(x)
         residual = F.relu(self.norm1(self.conv1(x)), inplace=True)
-        return F.relu(self.norm2(self.conv2(residual)) + self.shortcut(x), inplace=True)
+        total: Tensor = self.norm2(self.conv2(residual)) + self.shortcut(x)
+        return total
 
 
 class SegmentationModel(nn.Module):
@@ -113,9 +120,7 @@ class SegmentationModel(nn.Module):
         if encoder not in known and not encoder.startswith("tu-"):
             raise NetworkError(f"unknown encoder {encoder!r}{study.choices(encoder, known)}")
         try:
-            self.model: Any = smp.create_model(
-                architecture, encoder, encoder_weights=weights, classes=classes
-            )
+            self.model: Any = smp.create_model(architecture, encoder, encoder_weights=weights, classes=classes)
         except (KeyError, RuntimeError) as error:  # unknown weights; an encoder that timm does not have
             raise NetworkError(f"{architecture} on {encoder}: {error.args[0]}") from None
         except OSError as error:
@@ -123,6 +128,11 @@ class SegmentationModel(nn.Module):
                 f"{encoder}: its {weights!r} weights cannot be fetched ({error}); "
                 "connect to the network once, or say `weights: null` to train from scratch"
             ) from error
+
+    @property
+    def channels(self) -> int:
+        """Of the features."""
+        return int(self.model.segmentation_head[0].in_channels)
 
     def forward(self, images: Tensor) -> Prediction:
         """Images (B, 3, H, W), normalised, to logits and features at the decoder's resolution."""

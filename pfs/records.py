@@ -155,9 +155,14 @@ def cells(study: Study) -> list[tuple[str, int]]:
     return [(TEACHER, study.teacher.seed), *students]
 
 
-def cell_folder(folder: Path, method: str, seed: int) -> Path:
-    """Where a run of the study in `folder` keeps its files; the teacher has one seed and no folder for it."""
-    return folder / TEACHER if method == TEACHER else folder / "runs" / method / str(seed)
+def cell_folder(study: Study, folder: Path, method: str, seed: int) -> Path:
+    """Where a run of the study whose results are in `folder` keeps its files.
+
+    The teacher has one seed and no folder for it; that of a study which extends another lies in the other's results.
+    """
+    if method == TEACHER:
+        return (folder.parent / study.extends if study.extends else folder) / TEACHER
+    return folder / "runs" / method / str(seed)
 
 
 # --- provenance ---------------------------------------------------------------------------------------------
@@ -229,7 +234,7 @@ def collect(study: Study, folder: Path) -> list[str]:
     Raises:
         RecordError: a record is broken, or there is none at all.
     """
-    paths = {cell: cell_folder(folder, *cell) / "record.json" for cell in cells(study)}
+    paths = {cell: cell_folder(study, folder, *cell) / "record.json" for cell in cells(study)}
     found = {cell: path for cell, path in paths.items() if path.is_file()}
     if not found:
         raise RecordError(f"{folder}: no records yet; run `make study STUDY={study.name}` first")
@@ -245,7 +250,7 @@ def _write_examples(study: Study, folder: Path, found: list[tuple[str, int]]) ->
     for method, seed in found:
         if method != TEACHER and seed != study.seeds[0]:
             continue
-        with np.load(cell_folder(folder, method, seed) / "examples.npz") as examples:
+        with np.load(cell_folder(study, folder, method, seed) / "examples.npz") as examples:
             if method == TEACHER:
                 arrays |= {name: examples[name] for name in ("image", "label", "probe")}
             arrays |= {f"{name}/{method}": examples[name] for name in ("prediction", "similarity")}

@@ -65,7 +65,7 @@ class Run:
     @property
     def folder(self) -> Path:
         """The cell's own folder; it writes nothing elsewhere."""
-        return cell_folder(self.results / self.study.name, self.method, self.seed)
+        return cell_folder(self.study, self.results / self.study.name, self.method, self.seed)
 
     @property
     def training(self) -> Training:
@@ -124,12 +124,10 @@ def teacher_of(run: Run) -> tuple[Record, TeacherOutputs]:
     Raises:
         RecordError: the teacher has not been trained, or it was trained with other settings than the study's.
     """
-    folder = cell_folder(run.results / run.study.name, TEACHER, run.study.teacher.seed)
+    folder = cell_folder(run.study, run.results / run.study.name, TEACHER, run.study.teacher.seed)
     record = read_record(folder / "record.json")
     if record.settings != cell_settings(run.study, None, None):
-        raise RecordError(
-            f"{folder}: this teacher was trained with other settings; run train_teacher.ipynb again"
-        )
+        raise RecordError(f"{folder}: this teacher was trained with other settings; run train_teacher.ipynb again")
     return record, open_teacher_outputs(folder / record.files["outputs"])
 
 
@@ -140,21 +138,15 @@ def evaluate(
     dataset = splits["test"]
     names: tuple[Split, ...] = ("val", "test")
     counts = {
-        split: confusion_counts(
-            network, scenes[split], classes=len(dataset.classes), ignore_index=dataset.ignore_index
-        )
+        split: confusion_counts(network, scenes[split], classes=len(dataset.classes), ignore_index=dataset.ignore_index)
         for split in names
     }
-    _write_arrays(
-        run.folder / "confusion.npz", {split: count.to(torch.int32) for split, count in counts.items()}
-    )
+    _write_arrays(run.folder / "confusion.npz", {split: count.to(torch.int32) for split, count in counts.items()})
     return {split: score(count, dataset.classes) for split, count in counts.items()}
 
 
 @torch.no_grad()
-def keep_examples(
-    run: Run, network: nn.Module, dataset: SegmentationDataset, scenes: Scenes
-) -> dict[str, np.ndarray]:
+def keep_examples(run: Run, network: nn.Module, dataset: SegmentationDataset, scenes: Scenes) -> dict[str, np.ndarray]:
     """What a network says of the first test scenes, kept in the run's `examples.npz` for the figures.
 
     Returns:
@@ -175,13 +167,11 @@ def keep_examples(
     return _write_arrays(run.folder / "examples.npz", arrays)
 
 
-def examples_beside_teacher(
-    run: Run, examples: Mapping[str, np.ndarray]
-) -> tuple[dict[str, np.ndarray], list[str]]:
+def examples_beside_teacher(run: Run, examples: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], list[str]]:
     """A run's examples beside the teacher's, if any, as the figures take them; and whose they are."""
     shown = {name: examples[name][:SHOWN] for name in ("image", "label", "probe")}
     by_method = {run.method: examples}
-    teacher = cell_folder(run.results / run.study.name, TEACHER, run.study.teacher.seed) / "examples.npz"
+    teacher = cell_folder(run.study, run.results / run.study.name, TEACHER, run.study.teacher.seed) / "examples.npz"
     if teacher.is_file():
         by_method = {TEACHER: dict(np.load(teacher)), **by_method}
     for method, said in by_method.items():
@@ -216,7 +206,7 @@ def finish(
     height, width = decoded(dataset)[1].shape[-2:]
     head, dirty = commit()
     record = Record(
-        study=run.study.name,
+        study=run.study.teacher_study if run.method == TEACHER else run.study.name,
         method=run.method,
         seed=run.seed,
         settings=run.settings,

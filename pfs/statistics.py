@@ -151,9 +151,7 @@ def shortfalls(runs: pd.DataFrame, study: Study) -> list[str]:
             sentences.append(f"{label(method)} has no run of {_seeds(missing)}.")
     for method, reference, _, seeds in findings(runs, study):
         if len(seeds) < len(study.seeds):
-            sentences.append(
-                f"{label(method)} and {label(reference)} are compared over {_seeds(seeds)} only."
-            )
+            sentences.append(f"{label(method)} and {label(reference)} are compared over {_seeds(seeds)} only.")
     return sentences
 
 

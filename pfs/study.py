@@ -23,61 +23,101 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-# --- the terms that a method may add to the cross-entropy: one class a term, its fields the loss's own
-# options ------
+# --- the terms that a method may add to the cross-entropy: a class a term, its fields the loss's own options ----------
 
 Weight = Annotated[float, Field(gt=0)]
 Temperature = Annotated[float, Field(gt=0)]
 
 
-class KD(Strict):
-    """Hinton et al. 2015 (arXiv 1503.02531), per pixel: `pfs.baselines.kd_loss`."""
+class Term(Strict):
+    """A loss and the weight that it has beside the cross-entropy."""
 
     weight: Weight
+
+
+class KD(Term):
+    """Hinton et al. 2015 (arXiv 1503.02531), per pixel: `pfs.baselines.kd_loss`."""
+
     temperature: Temperature = 1.0
 
 
-class SKD(Strict):
+class FitNet(Term):
+    """Romero et al. 2014 (arXiv 1412.6550), with a learnt 1 x 1 convolution: `pfs.baselines.fitnet_loss`."""
+
+
+class AT(Term):
+    """Zagoruyko and Komodakis 2016 (arXiv 1612.03928): `pfs.baselines.attention_loss`."""
+
+
+class SP(Term):
+    """Tung and Mori 2019 (arXiv 1907.09682): `pfs.baselines.sp_loss`."""
+
+
+class SKD(Term):
     """The pair-wise term of Liu et al. 2019 (arXiv 1903.04197): `pfs.baselines.skd_pairwise_loss`."""
 
-    weight: Weight
     grid: Annotated[int, Field(ge=1)] = 4
+    center: bool = False
 
 
-class PFS(Strict):
+class CWD(Term):
+    """Shu et al. 2020 (arXiv 2011.13256), of the logits: `pfs.baselines.cwd_loss`."""
+
+    temperature: Temperature = 4.0
+
+
+class IFVD(Term):
+    """Wang et al., ECCV 2020: `pfs.baselines.ifvd_loss`."""
+
+
+class HardPixels(Term):
+    """The control without a teacher: `pfs.baselines.hard_pixel_loss`."""
+
+
+class PFS(Term):
     """Pixel-wise feature similarities, the paper's first idea: `pfs.similarity.pfs_loss`."""
 
-    weight: Weight
+    match: Literal["squared", "kl"] = "squared"
+    similarity: Literal["cosine", "dot"] = "cosine"
     center: bool = True
+    scope: Literal["image", "batch"] = "image"
+    tau: Temperature = 0.1
 
 
-class WSP(Strict):
+class WSP(Term):
     """Weighted soft-prediction imitation, the paper's second idea: `pfs.imitation.wsp_loss`."""
 
-    weight: Weight
+    gap: Literal["margin", "absolute", "loss", "divergence", "correct", "student", "uniform"] = "margin"
     temperature: Temperature = 2.0
     normalize: bool = True
 
 
 class Method(Strict):
-    """What a student learns from besides the labels. Every term is optional; none at all is the student
-    alone."""
+    """What a student learns from besides the labels. Every term is optional; none is the student alone."""
 
     kd: KD | None = None
+    fitnet: FitNet | None = None
+    at: AT | None = None
+    sp: SP | None = None
     skd: SKD | None = None
+    cwd: CWD | None = None
+    ifvd: IFVD | None = None
+    hard_pixels: HardPixels | None = None
     pfs: PFS | None = None
     wsp: WSP | None = None
 
     @property
-    def terms(self) -> dict[str, Strict]:
+    def terms(self) -> dict[str, Term]:
         """The terms that this method names, in the order of the class."""
-        return {
-            name: getattr(self, name) for name in type(self).model_fields if getattr(self, name) is not None
-        }
+        return {name: getattr(self, name) for name in type(self).model_fields if getattr(self, name) is not None}
+
+    @property
+    def needs_teacher(self) -> bool:
+        """Whether any term asks the teacher."""
+        return any(not isinstance(term, HardPixels) for term in self.terms.values())
 
 
-# --- data, networks, schedules
-# --------------------------------------------------------------------------------------
+# --- data, networks, schedules ------------------------------------------------------------------------------------
 
 
 class DigitScenes(Strict):
@@ -96,6 +136,7 @@ class DilatedResNet(Strict):
 
     name: Literal["dilated_resnet"]
     width: Annotated[int, Field(ge=1)]
+    tap: Literal["stage3", "stage4", "before_relu"] = "stage4"
 
 
 class SegmentationModel(Strict):
@@ -128,7 +169,10 @@ class Teacher(Training):
 
 
 class Study(Strict):
-    """One study: every method is trained with every seed, from the same teacher, data and schedule."""
+    """One study: every method is trained with every seed, from the same teacher, data and schedule.
+
+    A study may extend another: it takes over what it does not say itself, and learns from the other's teacher.
+    """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
     data: DigitScenes
@@ -137,20 +181,22 @@ class Study(Strict):
     methods: Annotated[dict[Annotated[str, Field(pattern=r"^[a-z0-9_]+$")], Method], Field(min_length=1)]
     reference: str
     seeds: Annotated[list[int], Field(min_length=1)]
+    extends: str | None = None
 
     @model_validator(mode="after")
     def _names_agree(self) -> "Study":
         if self.reference not in self.methods:
-            raise ValueError(
-                f"reference: {self.reference!r} is not one of the methods {', '.join(self.methods)}"
-            )
+            raise ValueError(f"reference: {self.reference!r} is not one of the methods {', '.join(self.methods)}")
         if "teacher" in self.methods:
-            raise ValueError(
-                "methods: 'teacher' is the teacher's own name in the tables; call the method otherwise"
-            )
+            raise ValueError("methods: 'teacher' is the teacher's own name in the tables; call the method otherwise")
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"seeds: {self.seeds} names a seed twice")
         return self
+
+    @property
+    def teacher_study(self) -> str:
+        """The study in whose results the teacher lies: this one, or the one that it extends."""
+        return self.extends or self.name
 
     def method(self, name: str) -> Method:
         """The method of that name; a StudyError that lists the valid ones otherwise."""
@@ -159,8 +205,7 @@ class Study(Strict):
         return self.methods[name]
 
 
-# --- reading
-# --------------------------------------------------------------------------------------------------------
+# --- reading ------------------------------------------------------------------------------------------------------
 
 
 def repository() -> Path:
@@ -169,9 +214,7 @@ def repository() -> Path:
     for folder in (here, *here.parents):
         if (folder / "Snakefile").is_file():
             return folder
-    raise StudyError(
-        f"{here} is not inside a clone of this repository (no Snakefile here or above): cd into it first"
-    )
+    raise StudyError(f"{here} is not inside a clone of this repository (no Snakefile here or above): cd into it first")
 
 
 def load_study(path: str | Path) -> Study:
@@ -183,7 +226,18 @@ def load_study(path: str | Path) -> Study:
     Raises:
         StudyError: one line for each thing that is wrong: file, key, value, and the valid choices.
     """
-    file = Path(path) if Path(path).is_absolute() else repository() / path
+    content = _read(path)
+    if isinstance(content.get("extends"), str):
+        content = _extended(path, content)
+    try:
+        return Study.model_validate(content)
+    except ValidationError as error:
+        raise StudyError("\n".join(f"{path}: {_explain(detail)}" for detail in error.errors())) from None
+
+
+def _read(path: str | Path) -> dict[str, Any]:
+    """A study's YAML as it stands."""
+    file = _file(path)
     if not file.is_file():
         known = sorted(str(p.relative_to(file.parent.parent)) for p in file.parent.glob("*.yaml"))
         raise StudyError(f"{path}: no such study{choices(str(path), known)}")
@@ -193,10 +247,22 @@ def load_study(path: str | Path) -> Study:
         raise StudyError(f"{path}: not YAML: {error}") from error
     if not isinstance(content, dict):
         raise StudyError(f"{path}: a study is a mapping with the keys {', '.join(Study.model_fields)}")
-    try:
-        return Study.model_validate(content)
-    except ValidationError as error:
-        raise StudyError("\n".join(f"{path}: {_explain(detail)}" for detail in error.errors())) from None
+    return content
+
+
+def _file(path: str | Path) -> Path:
+    return Path(path) if Path(path).is_absolute() else repository() / path
+
+
+def _extended(path: str | Path, content: dict[str, Any]) -> dict[str, Any]:
+    """A study's content over that of the one it extends, which lies in the same folder."""
+    base = _read(_file(path).with_name(f"{content['extends']}.yaml"))
+    if "extends" in base:
+        raise StudyError(f"{path}: extends: {content['extends']} extends another study itself: extend that one")
+    own = [key for key in ("data", "teacher") if key in content]
+    if own:
+        raise StudyError(f"{path}: {own[0]}: a study that extends {content['extends']} has its data and its teacher")
+    return {**base, **content}
 
 
 def _explain(detail: ErrorDetails) -> str:
@@ -209,9 +275,7 @@ def _explain(detail: ErrorDetails) -> str:
         case "missing":
             return f"{key} is missing"
         case "union_tag_invalid" | "literal_error":
-            expected = str(
-                (detail.get("ctx") or {}).get("expected_tags", (detail.get("ctx") or {}).get("expected"))
-            )
+            expected = str((detail.get("ctx") or {}).get("expected_tags", (detail.get("ctx") or {}).get("expected")))
             return f"{key}: {detail['input']!r} is not known; valid choices: {expected}"
         case "float_type" if isinstance(detail["input"], str):
             return f"{key}: {detail['input']!r} is text, not a number (YAML reads 1e-4 as text: write 1.0e-4)"

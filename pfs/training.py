@@ -75,19 +75,18 @@ def train(
         TrainingError: a loss is not finite; the last good state stays.
     """
     accelerator = Accelerator(mixed_precision=mixed_precision())
-    optimizer = AdamW(network.parameters(), lr=spec.learning_rate, weight_decay=spec.weight_decay, fused=True)
+    parameters = [*network.parameters(), *objective.to(accelerator.device).parameters()]
+    optimizer = AdamW(parameters, lr=spec.learning_rate, weight_decay=spec.weight_decay, fused=True)
     scheduler = OneCycleLR(optimizer, max_lr=spec.learning_rate, total_steps=spec.steps)
     prepared, stepper = accelerator.prepare(network.to(memory_format=torch.channels_last), optimizer)
     progress = Progress()
-    accelerator.register_for_checkpointing(scheduler, progress)
+    accelerator.register_for_checkpointing(scheduler, progress, objective)
     state = _State(folder / "state", key)
     state.restore(accelerator)
     order = batch_order(len(scenes), spec.batch_size, spec.steps, seed)
 
     prepared.train()
-    for step in tqdm(
-        range(progress.step, spec.steps), initial=progress.step, total=spec.steps, mininterval=1
-    ):
+    for step in tqdm(range(progress.step, spec.steps), initial=progress.step, total=spec.steps, mininterval=1):
         start = time.perf_counter()
         images, teacher, labels = scenes.batch(order[step], accelerator.device)
         losses = objective(prepared(images), teacher, labels)

@@ -31,6 +31,11 @@ class TeacherOutputs:
     logits: Tensor
     features: Tensor
 
+    @property
+    def channels(self) -> int:
+        """Of the features."""
+        return self.features.shape[1]
+
     def __getitem__(self, scenes: Tensor) -> Prediction:
         """The answers for the scenes (B,) of a batch, in fp32."""
         return Prediction(self.logits[scenes].float(), self.features[scenes].float())
@@ -75,14 +80,11 @@ def batch_order(scenes: int, batch_size: int, steps: int, seed: int) -> Tensor:
         ValueError: there are fewer scenes than a batch takes.
     """
     if scenes < batch_size:
-        raise ValueError(
-            f"a batch takes {batch_size} scenes and the split has {scenes}: lower the study's batch_size"
-        )
+        raise ValueError(f"a batch takes {batch_size} scenes and the split has {scenes}: lower the study's batch_size")
     generator = torch.Generator().manual_seed(seed)
     per_epoch = scenes // batch_size
     epochs = [
-        torch.randperm(scenes, generator=generator)[: per_epoch * batch_size]
-        for _ in range(-(-steps // per_epoch))
+        torch.randperm(scenes, generator=generator)[: per_epoch * batch_size] for _ in range(-(-steps // per_epoch))
     ]
     return torch.cat(epochs).view(-1, batch_size)[:steps]
 
@@ -133,16 +135,13 @@ def open_teacher_outputs(folder: Path) -> TeacherOutputs:
 
 
 def _allocate(answer: Prediction, scenes: int, folder: Path) -> TeacherOutputs:
-    shapes = {
-        name: [scenes, *values.shape[1:]] for name, values in zip(Prediction._fields, answer, strict=True)
-    }
+    shapes = {name: [scenes, *values.shape[1:]] for name, values in zip(Prediction._fields, answer, strict=True)}
     needed = sum(2 * torch.Size(shape).numel() for shape in shapes.values())
     free = shutil.disk_usage(folder).free
     if needed > free:
         shutil.rmtree(folder)
         raise CacheError(
-            f"{folder.parent}: the teacher's answers take {needed / 2**20:.0f} MiB, "
-            f"and {free / 2**20:.0f} MiB are free"
+            f"{folder.parent}: the teacher's answers take {needed / 2**20:.0f} MiB, and {free / 2**20:.0f} MiB are free"
         )
     (folder / "shapes.json").write_text(json.dumps(shapes))
     return _map(folder, shapes)

@@ -76,7 +76,7 @@ def cell_settings(study: Study, method: str | None = None, seed: int | None = No
     if method in (None, TEACHER):
         return {key: everything[key] for key in ("data", "teacher")}
     terms = everything["methods"][method]
-    keys = ("data", "teacher", "student") if terms else ("data", "student")
+    keys = ("data", "teacher", "student") if study.methods[method].needs_teacher else ("data", "student")
     return {**{key: everything[key] for key in keys}, "method": terms, "seed": seed}
 
 
@@ -145,10 +145,10 @@ def is_done(study: Study, folder: Path, method: str, seed: int, code: str) -> bo
     """
     settings = cell_settings(study, method, seed)
     try:
-        record = read_record(cell_folder(folder, method, seed) / "record.json")
+        record = read_record(cell_folder(study, folder, method, seed) / "record.json")
         learnt_from = record.provenance.teacher_checksum
         if "student" in settings and "teacher" in settings:
-            teacher = read_record(cell_folder(folder, TEACHER, study.teacher.seed) / "record.json")
+            teacher = read_record(cell_folder(study, folder, TEACHER, study.teacher.seed) / "record.json")
             learnt_from = teacher.provenance.teacher_checksum
     except RecordError:
         return False
@@ -276,7 +276,7 @@ def run_cell(path: str, method: str, seed: int, *, results: str, data: str, thre
         seeds = [own for name, own in cells(study) if name == method]
         raise StudyError(f"{path}: {method} has no seed {seed}; valid choices: {', '.join(map(str, seeds))}")
     notebook = cell_notebook(method)
-    folder = cell_folder(study_folder(study, results), method, seed)
+    folder = cell_folder(study, study_folder(study, results), method, seed)
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".lock"):
         if is_done(study, study_folder(study, results), method, seed, code_hash(notebook)):
@@ -319,9 +319,7 @@ def write_report(path: str, *, results: str) -> Path:
 
     executed = run_page(path, "report", results=results)
     # Without these addresses the page asks nothing of the network.
-    exporter = HTMLExporter(
-        embed_images=True, mathjax_url="", require_js_url="", mermaid_js_url="", exclude_input=True
-    )
+    exporter = HTMLExporter(embed_images=True, mathjax_url="", require_js_url="", mermaid_js_url="", exclude_input=True)
     page, _ = exporter.from_filename(str(executed))
     target = executed.with_suffix(".html")
     write_whole(target, page)

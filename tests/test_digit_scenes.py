@@ -270,9 +270,7 @@ def test_a_changed_pixel_changes_the_checksum(train: DigitScenes) -> None:
     train.verify()
     change_a_pixel(train)
     for read in (train.verify, lambda: decoded(train)):
-        with pytest.raises(
-            DatasetError, match=r"the train split's checksum is .*, not .*; delete .* and run again"
-        ):
+        with pytest.raises(DatasetError, match=r"the train split's checksum is .*, not .*; delete .* and run again"):
             read()
 
 
@@ -291,9 +289,7 @@ def test_verify_reports_every_problem_at_once(train: DigitScenes) -> None:
 
 def test_a_missing_split_list_is_named(train: DigitScenes, root: Path) -> None:
     (train.folder / "ImageSets" / "Segmentation" / "val.txt").unlink()
-    with pytest.raises(
-        DatasetError, match=r"ImageSets/Segmentation/val.txt is missing; delete .* and run again"
-    ):
+    with pytest.raises(DatasetError, match=r"ImageSets/Segmentation/val.txt is missing; delete .* and run again"):
         build(SPEC, root)
 
 

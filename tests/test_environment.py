@@ -53,9 +53,7 @@ def test_what_conda_leaves_to_pip_is_a_dependency(project: dict[str, Any], conda
     assert set(conda[-1]["pip"]) - {"-e .[dev]"} <= set(project["dependencies"])
 
 
-def test_the_lock_pins_every_dependency_within_its_bounds(
-    project: dict[str, Any], lock: dict[str, str]
-) -> None:
+def test_the_lock_pins_every_dependency_within_its_bounds(project: dict[str, Any], lock: dict[str, str]) -> None:
     for dependency in map(Requirement, project["dependencies"] + project["optional-dependencies"]["dev"]):
         assert lock[canonicalize_name(dependency.name)] in dependency.specifier, dependency
 

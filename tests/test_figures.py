@@ -101,9 +101,7 @@ def test_class_figure_colours_by_the_gain(runs: pd.DataFrame) -> None:
     axes, bar = figures.class_figure(classes, "ce").axes
     gains = np.asarray(axes.collections[0].get_array()).reshape(classes.shape)
     assert gains == pytest.approx((classes - classes.loc["ce"]).to_numpy())
-    assert [text.get_text() for text in axes.texts[: len(CLASSES)]] == [
-        f"{iou:.0f}" for iou in classes.iloc[0]
-    ]
+    assert [text.get_text() for text in axes.texts[: len(CLASSES)]] == [f"{iou:.0f}" for iou in classes.iloc[0]]
     assert bar.get_ylabel() == "points above\nStudent alone (CE)"
 
 
@@ -117,9 +115,7 @@ def test_class_figure_without_the_reference_has_numbers_and_no_colours(runs: pd.
 
 def test_history_figure_draws_each_term_but_not_the_learning_rate() -> None:
     """Log scale while every value is positive, linear where one is not."""
-    history = [
-        {"step": s, "total": 3 / s, "ce": 2 / s, "wsp": 1 / s, "learning_rate": 0.1} for s in (10, 20, 30)
-    ]
+    history = [{"step": s, "total": 3 / s, "ce": 2 / s, "wsp": 1 / s, "learning_rate": 0.1} for s in (10, 20, 30)]
     axes = figures.history_figure(history).axes[0]
     assert axes.get_legend_handles_labels()[1] == ["total", "ce", "wsp"]
     assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_yscale()) == ("step", "loss", "log")
@@ -276,9 +272,7 @@ def test_without_examples_the_other_figures_are_drawn(runs: pd.DataFrame, tmp_pa
 def test_notebooks_are_kept_without_outputs(name: str) -> None:
     """What a diff shows is what someone wrote: no outputs, counts or ids that change by themselves."""
     notebook = nbformat.read(ROOT / "notebooks" / "study" / f"{name}.ipynb", as_version=4)
-    assert [cell["id"] for cell in notebook.cells] == [
-        f"cell-{index}" for index in range(len(notebook.cells))
-    ]
+    assert [cell["id"] for cell in notebook.cells] == [f"cell-{index}" for index in range(len(notebook.cells))]
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert all(not cell.outputs and cell.execution_count is None for cell in code)
     assert [cell.metadata for cell in code if cell.metadata] == [{"tags": ["parameters"]}]

@@ -1,6 +1,7 @@
 """WSP and KD against their definition, and where they must be silent."""
 
 import math
+from typing import get_args
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from pfs.baselines import kd_loss
-from pfs.imitation import knowledge_gap, wsp_loss
+from pfs.imitation import Gap, knowledge_gap, wsp_loss
 from pfs.prediction import upsample
 
 IGNORE = 255
@@ -18,39 +19,47 @@ IGNORE = 255
 def scene(seed: int = 0, classes: int = 4) -> tuple[Tensor, Tensor, Tensor]:
     """Student's and teacher's logits (2, classes, 3, 5) and labels with some ignored pixels."""
     generator = torch.Generator().manual_seed(seed)
-    student, teacher = (
-        2 * torch.randn(2, classes, 3, 5, generator=generator, dtype=torch.float64) for _ in range(2)
-    )
+    student, teacher = (2 * torch.randn(2, classes, 3, 5, generator=generator, dtype=torch.float64) for _ in range(2))
     target = torch.randint(0, classes, (2, 3, 5), generator=generator)
     target[torch.rand(2, 3, 5, generator=generator) < 0.3] = IGNORE
     return student, teacher, target
 
 
-def naive_wsp(
-    student: Tensor, teacher: Tensor, target: Tensor, *, T: float, gap: str, normalize: bool
-) -> float:
+def naive_wsp(student: Tensor, teacher: Tensor, target: Tensor, *, T: float, gap: str, normalize: bool) -> float:
     """The definition, pixel by pixel, in plain Python."""
 
     def softmax(logits: list[float], temperature: float) -> list[float]:
         exponentials = [math.exp(z / temperature) for z in logits]
         return [e / sum(exponentials) for e in exponentials]
 
+    def kl(p: list[float], q: list[float]) -> float:
+        return sum(a * math.log(a / b) for a, b in zip(p, q, strict=True))
+
     weights, divergences = [], []
     for b, i, j in (target != IGNORE).nonzero().tolist():
         s, t, y = student[b, :, i, j].tolist(), teacher[b, :, i, j].tolist(), int(target[b, i, j])
-        weights.append(max(0.0, softmax(t, 1)[y] - softmax(s, 1)[y]) if gap == "margin" else 1.0)
-        p, q = softmax(t, T), softmax(s, T)
-        divergences.append(T**2 * sum(a * math.log(a / b) for a, b in zip(p, q, strict=True)))
+        q, p = softmax(s, 1), softmax(t, 1)
+        gaps = {
+            "margin": max(0.0, p[y] - q[y]),
+            "absolute": abs(p[y] - q[y]),
+            "loss": 1 - math.exp(-math.log(q[y]) / math.log(p[y])),
+            "divergence": kl(p, q),
+            "correct": float(p[y] == max(p)),
+            "student": 1 - q[y],
+            "uniform": 1.0,
+        }
+        weights.append(gaps[gap])
+        divergences.append(T**2 * kl(softmax(t, T), softmax(s, T)))
     mean = sum(weights) / len(weights) if normalize else 1
     return sum(w / mean * d for w, d in zip(weights, divergences, strict=True)) / len(weights)
 
 
 @pytest.mark.parametrize("temperature", [1.0, 2.0])
-@pytest.mark.parametrize("gap", ["margin", "uniform"])
+@pytest.mark.parametrize("gap", get_args(Gap))
 @pytest.mark.parametrize("normalize", [True, False])
-def test_equals_the_definition(temperature: float, gap: str, normalize: bool) -> None:
+def test_equals_the_definition(temperature: float, gap: Gap, normalize: bool) -> None:
     student, teacher, target = scene()
-    loss = wsp_loss(student, teacher, target, gap=gap, temperature=temperature, normalize=normalize)  # type: ignore[arg-type]
+    loss = wsp_loss(student, teacher, target, gap=gap, temperature=temperature, normalize=normalize)
     assert float(loss) == pytest.approx(
         naive_wsp(student, teacher, target, T=temperature, gap=gap, normalize=normalize)
     )
@@ -127,13 +136,24 @@ def test_exactly_zero_without_weight(silent: str, normalize: bool) -> None:
     assert gradient.eq(0).all()
 
 
+@pytest.mark.parametrize("gap", get_args(Gap))
+def test_certain_networks_give_finite_weights(gap: Gap) -> None:
+    """Logits so far apart that a probability is 0 or 1 in fp32: a right teacher's loss is then exactly 0."""
+    _, _, target = scene()
+    right = 200 * torch.nn.functional.one_hot(target.masked_fill(target == IGNORE, 0), 4).permute(0, 3, 1, 2).float()
+    for student, teacher in ((right, -right), (-right, right), (right, right)):
+        leaf = student.clone().requires_grad_()
+        loss = wsp_loss(leaf, teacher, target, gap=gap)
+        (gradient,) = torch.autograd.grad(loss, leaf)
+        assert loss.isfinite()
+        assert gradient.isfinite().all()
+
+
 def test_coarse_logits_are_brought_to_the_labels() -> None:
     student, teacher, _ = scene()
     target = torch.randint(0, 4, (2, 12, 20), generator=torch.Generator().manual_seed(3))
     fine_student, fine_teacher = (upsample(x, (12, 20)) for x in (student, teacher))
-    torch.testing.assert_close(
-        wsp_loss(student, teacher, target), wsp_loss(fine_student, fine_teacher, target)
-    )
+    torch.testing.assert_close(wsp_loss(student, teacher, target), wsp_loss(fine_student, fine_teacher, target))
 
 
 def test_half_precision_logits_are_compared_in_single() -> None:
@@ -148,5 +168,7 @@ def test_bad_arguments_are_refused() -> None:
     student, teacher, target = scene()
     with pytest.raises(ValueError, match="temperature must be positive, got 0"):
         wsp_loss(student, teacher, target, temperature=0.0)
+    with pytest.raises(ValueError, match="unknown gap 'margins'; valid choices: margin, absolute"):
+        wsp_loss(student, teacher, target, gap="margins")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"teacher \(2, 3, 3, 5\)"):
         wsp_loss(student, teacher[:, :3], target)

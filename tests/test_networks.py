@@ -14,9 +14,7 @@ def small(width: int = 8) -> torch.nn.Module:
 
 
 def named(architecture: str, encoder: str, weights: str | None = None) -> torch.nn.Module:
-    spec = SegmentationModel(
-        name="segmentation_model", architecture=architecture, encoder=encoder, weights=weights
-    )
+    spec = SegmentationModel(name="segmentation_model", architecture=architecture, encoder=encoder, weights=weights)
     return build_network(spec, 11)
 
 
@@ -30,6 +28,19 @@ def test_dilated_resnet_answers_at_a_quarter_of_the_resolution() -> None:
     assert logits.shape == (2, 11, 16, 12)
     assert features.shape == (2, 32, 16, 12)
     assert features.min() >= 0  # after the last ReLU
+
+
+def test_the_tap_changes_the_features_and_nothing_else() -> None:
+    images = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    taps = {}
+    for tap in ("stage4", "before_relu", "stage3"):
+        torch.manual_seed(0)
+        taps[tap] = build_network(DilatedResNet(name="dilated_resnet", width=8, tap=tap), 11).eval()(images)
+        assert torch.equal(taps[tap].logits, taps["stage4"].logits)
+    assert taps["before_relu"].features.min() < 0
+    assert torch.equal(taps["before_relu"].features.relu(), taps["stage4"].features)
+    assert taps["stage3"].features.shape == taps["stage4"].features.shape
+    assert not torch.equal(taps["stage3"].features, taps["stage4"].features)
 
 
 def test_macs_of_a_convolution_are_counted_by_hand() -> None:

@@ -4,7 +4,16 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from pfs.baselines import kd_loss, skd_pairwise_loss
+from pfs.baselines import (
+    attention_loss,
+    cwd_loss,
+    fitnet_loss,
+    hard_pixel_loss,
+    ifvd_loss,
+    kd_loss,
+    skd_pairwise_loss,
+    sp_loss,
+)
 from pfs.imitation import wsp_loss
 from pfs.objective import Objective, cross_entropy
 from pfs.prediction import Prediction, upsample
@@ -26,21 +35,38 @@ def test_total_is_the_cross_entropy_plus_the_weighted_terms() -> None:
     method = Method.model_validate(
         {
             "kd": {"weight": 2.0, "temperature": 3.0},
-            "skd": {"weight": 5.0, "grid": 2},
-            "pfs": {"weight": 7.0, "center": False},
-            "wsp": {"weight": 0.5, "temperature": 4.0, "normalize": False},
+            "fitnet": {"weight": 3.0},
+            "at": {"weight": 1.5},
+            "sp": {"weight": 2.5},
+            "skd": {"weight": 5.0, "grid": 2, "center": True},
+            "cwd": {"weight": 0.3, "temperature": 2.0},
+            "ifvd": {"weight": 0.7},
+            "hard_pixels": {"weight": 0.9},
+            "pfs": {"weight": 7.0, "match": "kl", "center": False, "scope": "batch", "tau": 0.2, "similarity": "dot"},
+            "wsp": {"weight": 0.5, "gap": "absolute", "temperature": 4.0, "normalize": False},
         }
     )
-    losses = Objective(method, ignore_index=255)(student, teacher, target)
+    objective = Objective(method, ignore_index=255, channels=(3, 6))
+    losses = objective(student, teacher, target)
+    assert objective.hint is not None
+    hinted = objective.hint(student.features)
     logits = upsample(student.logits, (10, 10))
     expected = {
         "ce": F.cross_entropy(logits, target),
         "kd": kd_loss(student.logits, teacher.logits, target, temperature=3.0),
-        "skd": skd_pairwise_loss(student.features, teacher.features, grid=2),
-        "pfs": pfs_loss(student.features, teacher.features, center=False),
-        "wsp": wsp_loss(student.logits, teacher.logits, target, temperature=4.0, normalize=False),
+        "fitnet": fitnet_loss(hinted, teacher.features),
+        "at": attention_loss(student.features, teacher.features),
+        "sp": sp_loss(student.features, teacher.features),
+        "skd": skd_pairwise_loss(student.features, teacher.features, grid=2, center=True),
+        "cwd": cwd_loss(student.logits, teacher.logits, temperature=2.0),
+        "ifvd": ifvd_loss(student.features, teacher.features, target, classes=4),
+        "hard_pixels": hard_pixel_loss(student.logits, target),
+        "pfs": pfs_loss(
+            student.features, teacher.features, match="kl", center=False, scope="batch", tau=0.2, similarity="dot"
+        ),
+        "wsp": wsp_loss(student.logits, teacher.logits, target, gap="absolute", temperature=4.0, normalize=False),
     }
-    weights = {"ce": 1.0, "kd": 2.0, "skd": 5.0, "pfs": 7.0, "wsp": 0.5}
+    weights = {"ce": 1.0, **{name: term.weight for name, term in method.terms.items()}}
     expected["total"] = sum((weights[name] * loss for name, loss in expected.items()), torch.zeros(()))
     assert set(losses) == set(expected)
     for name, loss in expected.items():
@@ -58,6 +84,20 @@ def test_a_term_without_a_teacher_is_refused() -> None:
     objective = Objective(Method.model_validate({"pfs": {"weight": 1.0}}), ignore_index=255)
     with pytest.raises(ValueError, match="'pfs' needs the teacher's prediction"):
         objective(student, None, target)
+
+
+def test_the_control_needs_no_teacher() -> None:
+    student, _, target = predictions()
+    method = Method.model_validate({"hard_pixels": {"weight": 1.0}})
+    assert not method.needs_teacher
+    assert "hard_pixels" in Objective(method, ignore_index=255)(student, None, target)
+
+
+def test_a_hint_has_weights_of_its_own_and_needs_the_channels() -> None:
+    method = Method.model_validate({"fitnet": {"weight": 1.0}})
+    assert sum(p.numel() for p in Objective(method, ignore_index=255, channels=(3, 6)).parameters()) == 3 * 6 + 6
+    with pytest.raises(ValueError, match="'fitnet' needs the channels"):
+        Objective(method, ignore_index=255)
 
 
 def test_cross_entropy_without_a_valid_pixel_is_zero() -> None:

@@ -1,48 +1,93 @@
 """PFS against its definition, and what must not change it."""
 
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from pfs.similarity import pfs_loss
+from pfs import similarity
+from pfs.similarity import Match, PFSLoss, pfs_loss
 
 
-def naive_pfs(student: Tensor, teacher: Tensor, *, center: bool) -> Tensor:
-    """The definition, location by location: mean over images and pairs of (cos_S(i, j) - cos_T(i, j))²."""
-    B, _, H, W = student.shape
-    total = torch.zeros((), dtype=torch.float64)
-    for b in range(B):
-        vectors = []
-        for features in (student[b], teacher[b]):
-            rows = features.double().flatten(1).T  # (N, C)
-            vectors.append(rows - rows.mean(0) if center else rows)
-        for i in range(H * W):
-            for j in range(H * W):
-                cosines = [torch.cosine_similarity(v[i], v[j], dim=0) for v in vectors]
-                total += (cosines[0] - cosines[1]) ** 2
-    return total / (B * (H * W) ** 2)
+def naive_maps(features: Tensor, *, similarity: str, center: bool, scope: str) -> Tensor:
+    """The similarity maps by their definition, location by location: (B, N, N), or (1, B N, B N)."""
+    rows = features.double().flatten(2).transpose(1, 2)  # (B, N, C)
+    if scope == "batch":
+        rows = rows.reshape(1, -1, rows.shape[2])
+    maps = torch.zeros(len(rows), rows.shape[1], rows.shape[1], dtype=torch.float64)
+    for b, image in enumerate(rows):
+        vectors = image - image.mean(0) if center else image
+        mean_square = vectors.square().sum(1).mean()
+        for i, first in enumerate(vectors):
+            for j, second in enumerate(vectors):
+                dot = first @ second
+                maps[b, i, j] = dot / (first.norm() * second.norm()) if similarity == "cosine" else dot / mean_square
+    return maps
+
+
+def naive_pfs(student: Tensor, teacher: Tensor, *, match: str, tau: float, **options: Any) -> Tensor:
+    """The definition from dense maps, in double precision."""
+    S, T = (naive_maps(x, **options) for x in (student, teacher))
+    if match == "squared":
+        return (S - T).square().mean()
+    a, b = (T / tau).softmax(2), (S / tau).softmax(2)
+    return (a * (a.log() - b.log())).sum(2).mean()
 
 
 def features(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
 
 
+READINGS = [
+    {"match": match, "similarity": similarity, "center": center, "scope": scope, "tau": 0.3}
+    for match in ("squared", "kl")
+    for similarity in ("cosine", "dot")
+    for center in (True, False)
+    for scope in ("image", "batch")
+]
+
+
 # C < N takes the products of channels, C > N those of locations.
-@pytest.mark.parametrize("channels", [(3, 5), (30, 7)])
-@pytest.mark.parametrize("center", [True, False])
-def test_equals_the_definition(channels: tuple[int, int], center: bool) -> None:
-    student, teacher = features(2, channels[0], 3, 4), features(2, channels[1], 3, 4, seed=1)
-    expected = naive_pfs(student, teacher, center=center)
-    torch.testing.assert_close(pfs_loss(student, teacher, center=center), expected)
+@pytest.mark.parametrize("channels", [(3, 5), (30, 7), (30, 40)])
+@pytest.mark.parametrize("reading", READINGS, ids=lambda r: "-".join(map(str, r.values())))
+def test_equals_the_definition(channels: tuple[int, int], reading: dict[str, Any]) -> None:
+    student, teacher = features(2, channels[0], 2, 4), features(2, channels[1], 2, 4, seed=1)
+    torch.testing.assert_close(pfs_loss(student, teacher, **reading), naive_pfs(student, teacher, **reading))
 
 
-@pytest.mark.parametrize("channels", [(3, 5), (30, 7)])
-@pytest.mark.parametrize("center", [True, False])
-def test_gradient(channels: tuple[int, int], center: bool) -> None:
-    student, teacher = features(2, channels[0], 2, 4).requires_grad_(), features(2, channels[1], 2, 4, seed=1)
-    assert torch.autograd.gradcheck(lambda s: pfs_loss(s, teacher, center=center), student)
+@pytest.mark.parametrize("channels", [(3, 5), (30, 40)])
+@pytest.mark.parametrize("reading", READINGS, ids=lambda r: "-".join(map(str, r.values())))
+def test_gradient(channels: tuple[int, int], reading: dict[str, Any]) -> None:
+    student, teacher = features(2, channels[0], 2, 3).requires_grad_(), features(2, channels[1], 2, 3, seed=1)
+    assert torch.autograd.gradcheck(lambda s: pfs_loss(s, teacher, **reading), student)
+
+
+@pytest.mark.parametrize("tile", [1, 7, 1000])
+def test_the_size_of_a_tile_changes_nothing(tile: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    student, teacher = features(2, 3, 4, 4).requires_grad_(), features(2, 5, 4, 4, seed=1)
+    expected = torch.autograd.grad(pfs_loss(student, teacher, match="kl"), student)
+    monkeypatch.setattr(similarity, "TILE", 16 * tile)
+    torch.testing.assert_close(torch.autograd.grad(pfs_loss(student, teacher, match="kl"), student), expected)
+
+
+def test_no_map_of_all_pairs_is_held() -> None:
+    """4,096 locations: one fp32 map would be 64 MiB, and the dense form holds several."""
+    student, teacher = features(1, 8, 64, 64).float().requires_grad_(), features(1, 8, 64, 64, seed=1).float()
+    for match in ("squared", "kl"):
+        with torch.profiler.profile(profile_memory=True, activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+            pfs_loss(student, teacher, match=match).backward()  # type: ignore[no-untyped-call]
+        largest = max(event.cpu_memory_usage for event in profile.events() if event.name.startswith("aten::"))
+        assert largest < 4 * 4096**2
+
+
+def test_the_module_is_the_function() -> None:
+    student, teacher = features(2, 3, 4, 4), features(2, 5, 4, 4, seed=1)
+    module = PFSLoss(match="kl", tau=0.2, center=False)
+    torch.testing.assert_close(module(student, teacher), pfs_loss(student, teacher, match="kl", tau=0.2, center=False))
+    assert "tau=0.2" in repr(module)
 
 
 def test_teacher_gets_no_gradient() -> None:
@@ -55,12 +100,16 @@ def test_teacher_gets_no_gradient() -> None:
 seeds = st.integers(0, 2**31)
 
 
+@pytest.mark.parametrize("match", ["squared", "kl"])
 @given(seed=seeds)
 @settings(max_examples=25, deadline=None)
-def test_student_like_teacher_is_zero(seed: int) -> None:
+def test_student_like_teacher_is_zero(match: Match, seed: int) -> None:
     student = features(2, 8, 4, 5, seed=seed, dtype=torch.float32)
-    loss = float(pfs_loss(student, student.clone()))
-    assert 0 <= loss < 1e-6
+    assert 0 <= float(pfs_loss(student, student.clone(), match=match)) < 1e-6
+    # The same similarities in other channels, so that no two products are equal by chance.
+    rotation = torch.linalg.qr(features(8, 8, seed=seed)).Q.float()
+    turned = torch.einsum("dc,bchw->bdhw", rotation, student)
+    assert 0 <= float(pfs_loss(turned, student, match=match)) < 1e-6
 
 
 @given(seed=seeds, scale=st.floats(1e-3, 1e3))
@@ -101,9 +150,10 @@ def test_the_finer_map_is_averaged_to_the_coarser_grid() -> None:
 
 @pytest.mark.parametrize("scale", [0.0, 1.0, 1e6])
 @pytest.mark.parametrize("shape", [(2, 4, 3, 3), (2, 4, 1, 1)])
-def test_constant_maps_are_finite(scale: float, shape: tuple[int, ...]) -> None:
+@pytest.mark.parametrize("reading", READINGS, ids=lambda r: "-".join(map(str, r.values())))
+def test_constant_maps_are_finite(scale: float, shape: tuple[int, ...], reading: dict[str, Any]) -> None:
     student = (scale * features(shape[0], shape[1], 1, 1).float()).expand(shape).clone().requires_grad_()
-    loss = pfs_loss(student, features(*shape, seed=1).float())
+    loss = pfs_loss(student, features(*shape, seed=1).float(), **reading)
     loss.backward()  # type: ignore[no-untyped-call]
     assert loss.isfinite()
     assert student.grad is not None
@@ -126,6 +176,14 @@ def test_half_precision_features_are_compared_in_single() -> None:
         loss = pfs_loss(student.bfloat16(), teacher.bfloat16())
     assert loss.dtype == torch.float32
     torch.testing.assert_close(loss.double(), pfs_loss(student, teacher), rtol=0.01, atol=0)
+
+
+def test_bad_options_are_refused() -> None:
+    x = features(1, 2, 2, 2)
+    with pytest.raises(ValueError, match="unknown option: match='kll'"):
+        pfs_loss(x, x, match="kll")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="tau must be positive, got 0"):
+        pfs_loss(x, x, match="kl", tau=0)
 
 
 def test_maps_of_different_batches_are_refused() -> None:

@@ -215,9 +215,7 @@ def test_one_common_seed_decides_nothing(study: Study) -> None:
     """A difference without an interval is told, and is not a finding."""
     finding = findings(runs_of({**FULL, "kd": {1: 47.0}}), study)[0]
     assert not finding.decided
-    assert (
-        str(finding) == "KD is above Student alone (CE) by 2.0 points of test mIoU in one seed: no interval."
-    )
+    assert str(finding) == "KD is above Student alone (CE) by 2.0 points of test mIoU in one seed: no interval."
 
 
 def test_unknown_method_keeps_its_name() -> None:

@@ -60,6 +60,38 @@ def test_the_default_study_is_valid() -> None:
     assert study.name == "digits"
 
 
+def test_a_study_takes_over_what_it_does_not_say_from_the_one_that_it_extends() -> None:
+    base, extension = load_study("studies/digits.yaml"), load_study("studies/digits_weights.yaml")
+    assert extension.teacher_study == "digits"
+    assert base.teacher_study == "digits"
+    assert (extension.data, extension.teacher, extension.student) == (base.data, base.teacher, base.student)
+    assert extension.seeds == [0]
+    assert "pfs_64" in extension.methods
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"extends": "digit"}, ["no such study", "did you mean"]),
+        ({"extends": "digits", "teacher": {}}, ["teacher", "has its data and its teacher"]),
+        ({"extends": "digits_weights"}, ["digits_weights extends another study itself"]),
+        ({"extends": "digits", "metods": {}}, ["unknown key metods", "did you mean methods"]),
+    ],
+)
+def test_mistakes_in_extending_are_told(content: dict[str, object], said: list[str], tmp_path: Path) -> None:
+    for name in ("digits", "digits_weights"):
+        (tmp_path / f"{name}.yaml").write_text((repository() / "studies" / f"{name}.yaml").read_text())
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump({"name": "mine", **content}))
+    with pytest.raises(StudyError) as error:
+        load_study(tmp_path / "mine.yaml")
+    assert all(part in str(error.value) for part in said)
+
+
+@pytest.mark.parametrize("file", sorted((repository() / "studies").glob("*.yaml")), ids=lambda file: file.stem)
+def test_every_study_is_valid_and_named_like_its_file(file: Path) -> None:
+    assert load_study(file).name == file.stem
+
+
 @pytest.mark.parametrize(
     ("path", "choices"),
     [
@@ -68,9 +100,9 @@ def test_the_default_study_is_valid() -> None:
         ("teacher.step", "steps"),
         ("teacher.network.widht", "width"),
         ("student.seed", "learning_rate"),
-        ("methods.kd.kdd", "kd, skd, pfs, wsp"),
+        ("methods.kd.kdd", "kd, fitnet, at, sp, skd, cwd, ifvd, hard_pixels, pfs, wsp"),
         ("methods.kd.kd.weigt", "weight, temperature"),
-        ("methods.both.pfs.centre", "weight, center"),
+        ("methods.both.pfs.centre", "weight, match, similarity, center, scope, tau"),
     ],
 )
 def test_a_misspelt_key_names_file_key_and_choices(tmp_path: Path, path: str, choices: str) -> None:
@@ -111,9 +143,7 @@ def test_the_keys_of_the_named_network_are_the_choices(tmp_path: Path) -> None:
         ("name", "Small Study", ["name", "Small Study"]),
     ],
 )
-def test_a_wrong_value_names_file_key_and_value(
-    tmp_path: Path, path: str, value: object, words: list[str]
-) -> None:
+def test_a_wrong_value_names_file_key_and_value(tmp_path: Path, path: str, value: object, words: list[str]) -> None:
     message = complaint(write(tmp_path, {path: value}))
     assert "small.yaml: " in message
     assert all(word in message for word in words)

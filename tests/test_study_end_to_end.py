@@ -133,16 +133,12 @@ def test_a_finished_study_runs_nothing_again(finished: Clone) -> None:
     assert {file: file.stat().st_mtime_ns for file in finished.results.rglob("record.json")} == before
 
 
-def test_a_killed_study_goes_on_and_ends_with_the_same_tables(
-    finished: Clone, tmp_path: Path, data: Path
-) -> None:
+def test_a_killed_study_goes_on_and_ends_with_the_same_tables(finished: Clone, tmp_path: Path, data: Path) -> None:
     clone = Clone(tmp_path, data)
     with subprocess.Popen(
         clone.command(), cwd=repository(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as study:
-        wait_for(
-            lambda: clone.record("teacher").is_file() and any(clone.results.glob("tiny/runs/*/*/progress"))
-        )
+        wait_for(lambda: clone.record("teacher").is_file() and any(clone.results.glob("tiny/runs/*/*/progress")))
         study.send_signal(signal.SIGKILL)
     done = {file: file.stat().st_mtime_ns for file in clone.results.rglob("record.json")}
     assert len(done) < 5
@@ -174,6 +170,31 @@ def test_a_failing_cell_stops_no_other_and_is_named(tmp_path: Path, data: Path) 
     result = clone.run()
     assert result.returncode == 0, result.stderr
     assert clone.record("teacher").stat().st_mtime_ns == before
+
+
+def test_a_study_that_extends_another_learns_from_its_teacher(finished: Clone) -> None:
+    before = finished.record("teacher").stat().st_mtime_ns
+    extension = finished.file.with_name("kd.yaml")
+    extension.write_text(
+        yaml.safe_dump(
+            {
+                "extends": "tiny",
+                "name": "kd",
+                "methods": {"kd": {"kd": {"weight": 1.0}}},
+                "reference": "kd",
+                "seeds": [0],
+            }
+        )
+    )
+    command = [str(extension) if argument == str(finished.file) else argument for argument in finished.command()]
+    result = subprocess.run(command, cwd=repository(), capture_output=True, text=True, timeout=500)
+    assert result.returncode == 0, result.stderr
+    assert finished.record("teacher").stat().st_mtime_ns == before
+    assert not (finished.results / "kd" / "teacher").exists()
+    teacher = read_record(finished.record("teacher")).provenance.teacher_checksum
+    student = read_record(finished.results / "kd" / "runs" / "kd" / "0" / "record.json")
+    assert student.provenance.teacher_checksum == teacher
+    assert set(pd.read_csv(finished.results / "kd" / "runs.csv").method) == {"teacher", "kd"}
 
 
 def test_a_mistake_in_the_study_is_told_before_anything_runs(tmp_path: Path, data: Path) -> None:

@@ -99,9 +99,7 @@ def test_an_answer_that_is_not_finite_is_refused_and_leaves_no_cache(tmp_path: P
         open_teacher_outputs(tmp_path / "outputs")
 
 
-def test_a_full_disk_is_said_before_anything_is_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_is_said_before_anything_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Usage(NamedTuple):
         free: int = 10
 

@@ -113,9 +113,7 @@ def test_the_code_hash_leaves_out(clone: Path, student: Path, file: str, text: s
 def test_the_code_hash_leaves_out_prose_parameters_and_pictures_of_the_notebook(student: Path) -> None:
     before = code_hash(student)
     commented = CODE.replace("\n\n", "\n%time\n# now train\n")
-    write_notebook(
-        student, STUDENT_PARAMETERS + "\nmore = 1", commented, picture="1 + 1", prose="Other words"
-    )
+    write_notebook(student, STUDENT_PARAMETERS + "\nmore = 1", commented, picture="1 + 1", prose="Other words")
     assert code_hash(student) == before
 
 
@@ -153,9 +151,7 @@ def test_a_cell_depends_on_its_own_part_of_the_study(study: Study) -> None:
     def changed(**changes: Any) -> set[str]:
         other = with_changes(study, **changes)
         runs = {"teacher": (None, None), "ce": ("ce", 0), "kd": ("kd", 0)}
-        return {
-            name for name, run in runs.items() if cell_settings(study, *run) != cell_settings(other, *run)
-        }
+        return {name for name, run in runs.items() if cell_settings(study, *run) != cell_settings(other, *run)}
 
     assert changed(data={"seed": 1}) == {"teacher", "ce", "kd"}
     assert changed(student={"steps": 3}) == {"ce", "kd"}
@@ -261,7 +257,7 @@ def prepare(clone: Path, method: str, seed: int, *, teacher: str | None = None) 
 
 def run_student(method: str = "ce") -> Path:
     run_cell("studies/toy.yaml", method, 0, results="results", data="data", threads=1)
-    return cell_folder(Path("results/toy"), method, 0)
+    return Path("results/toy/runs") / method / "0"
 
 
 def executions(clone: Path) -> int:
@@ -305,7 +301,7 @@ def test_a_notebook_that_ends_without_a_record_has_failed(student: Path) -> None
 def test_a_cell_that_waited_takes_what_the_other_process_finished(clone: Path, student: Path) -> None:
     write_notebook(student, STUDENT_PARAMETERS, FINISHES)
     record = prepare(clone, "ce", 0)
-    folder = cell_folder(clone / "results" / "toy", "ce", 0)
+    folder = clone / "results/toy/runs/ce/0"
     folder.mkdir(parents=True)
     with ThreadPoolExecutor() as pool, FileLock(folder / ".lock"):
         waiting = pool.submit(run_student)
@@ -333,9 +329,9 @@ def test_a_new_teacher_makes_only_those_stale_that_learn_from_it(clone: Path, st
     folder = study_folder(study, "results")
     for method, seed in cells(study):
         checksum = None if method == "ce" else "first"
-        write_record(prepare(clone, method, seed, teacher=checksum), cell_folder(folder, method, seed))
+        write_record(prepare(clone, method, seed, teacher=checksum), cell_folder(study, folder, method, seed))
     assert finished_cells(study, folder) == set(cells(study))
-    write_record(prepare(clone, "teacher", 0, teacher="second"), cell_folder(folder, "teacher", 0))
+    write_record(prepare(clone, "teacher", 0, teacher="second"), cell_folder(study, folder, "teacher", 0))
     assert finished_cells(study, folder) == {("teacher", 0), ("ce", 0), ("ce", 1)}
 
 
