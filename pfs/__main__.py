@@ -197,7 +197,9 @@ def _progress_bar(study: Study, folder: Path, terminal: TextIO) -> Iterator[None
     total = sum(_steps(study, method) for method, _ in cells(study))
     # On a terminal a moving bar; in a log a line now and then.
     interval = 1 if terminal.isatty() else 30
-    with tqdm(total=total, initial=_done(study, folder)[1], unit="step", file=terminal, miniters=0) as bar:
+    # No estimate of what remains: a teacher's step takes several times a student's.
+    shape = "{desc} {percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt} steps, {elapsed}"
+    with tqdm(total=total, file=terminal, miniters=0, bar_format=shape) as bar:
 
         def show() -> None:
             finished, bar.n = _done(study, folder)

@@ -2,7 +2,6 @@
 answers."""
 
 import json
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,7 +94,8 @@ def cache_teacher(teacher: nn.Module, images: Tensor, folder: Path, *, batch_siz
     Args:
         teacher: in eval mode; its answers under the caller's autocast are kept in bf16.
         images: (N, 3, H, W) uint8.
-        folder: made by this; an earlier cache of this name is taken as it is.
+        folder: `outputs-<key>`, made by this; an earlier cache of this name is taken as it is. Those of other keys
+            beside it, from teachers that are no more, are deleted.
         batch_size: scenes a forward pass.
 
     Raises:
@@ -104,7 +104,9 @@ def cache_teacher(teacher: nn.Module, images: Tensor, folder: Path, *, batch_siz
     if folder.is_dir():
         return
     device = next(teacher.parameters()).device
-    unfinished = folder.with_name(f"{folder.name}.{os.getpid()}.new")
+    for other in folder.parent.glob("outputs-*"):  # one that a killed process left unfinished, too
+        shutil.rmtree(other)
+    unfinished = folder.with_name(f"{folder.name}.unfinished")
     unfinished.mkdir(parents=True)
     outputs: TeacherOutputs | None = None
     with torch.no_grad():
@@ -117,10 +119,7 @@ def cache_teacher(teacher: nn.Module, images: Tensor, folder: Path, *, batch_siz
                         f"the teacher's {name} for scenes {start} to {start + len(values) - 1} are not finite"
                     )
                 getattr(outputs, name)[start : start + len(values)] = values
-    try:
-        unfinished.rename(folder)
-    except OSError:  # another process was faster: its cache is as good
-        shutil.rmtree(unfinished)
+    unfinished.rename(folder)
 
 
 def open_teacher_outputs(folder: Path) -> TeacherOutputs:
@@ -144,18 +143,15 @@ def _allocate(answer: Prediction, scenes: int, folder: Path) -> TeacherOutputs:
             f"{folder.parent}: the teacher's answers take {needed / 2**20:.0f} MiB, and {free / 2**20:.0f} MiB are free"
         )
     (folder / "shapes.json").write_text(json.dumps(shapes))
-    return _map(folder, shapes)
+    return _map(folder, shapes, writable=True)
 
 
-def _map(folder: Path, shapes: dict[str, list[int]]) -> TeacherOutputs:
-    return TeacherOutputs(
-        **{
-            name: torch.from_file(
-                str(folder / f"{name}.bf16"),
-                shared=True,
-                size=torch.Size(shape).numel(),
-                dtype=torch.bfloat16,
-            ).view(shape)
-            for name, shape in shapes.items()
-        }
-    )
+def _map(folder: Path, shapes: dict[str, list[int]], *, writable: bool = False) -> TeacherOutputs:
+    """The files of a cache as tensors; what is written to them reaches the files only if `writable`."""
+    tensors = {
+        name: torch.from_file(
+            str(folder / f"{name}.bf16"), shared=writable, size=torch.Size(shape).numel(), dtype=torch.bfloat16
+        ).view(shape)
+        for name, shape in shapes.items()
+    }
+    return TeacherOutputs(**tensors)

@@ -65,6 +65,20 @@ def test_cached_answers_are_the_teachers_own(tmp_path: Path) -> None:
         torch.testing.assert_close(kept, answer.bfloat16().float(), rtol=0.01, atol=1e-4)
 
 
+def test_a_new_cache_takes_the_place_of_old_ones_and_of_what_a_killed_process_left(tmp_path: Path) -> None:
+    for name in ("outputs-old", "outputs-new.unfinished"):
+        (tmp_path / name).mkdir()
+    cache_teacher(small_teacher(), images(), tmp_path / "outputs-new")
+    assert [folder.name for folder in tmp_path.iterdir()] == ["outputs-new"]
+
+
+def test_what_a_reader_writes_stays_with_it(tmp_path: Path) -> None:
+    cache_teacher(small_teacher(), images(), tmp_path / "outputs")
+    before = open_teacher_outputs(tmp_path / "outputs").logits.clone()
+    open_teacher_outputs(tmp_path / "outputs").logits.zero_()
+    assert torch.equal(open_teacher_outputs(tmp_path / "outputs").logits, before)
+
+
 def test_a_loss_from_the_cache_is_the_loss_on_the_fly(tmp_path: Path) -> None:
     teacher, scenes = small_teacher(), images()
     cache_teacher(teacher, scenes, tmp_path / "outputs")
