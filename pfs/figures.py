@@ -175,10 +175,13 @@ def benchmark_figure(table: pd.DataFrame) -> Figure:
     """Time and peak memory of each form over the number of locations, log-log: a row a reading, fp32.
 
     Args:
-        table: `pfs.benchmark.run`. A form that was skipped stands as a cross at its estimated peak.
+        table: `pfs.benchmark.run`. A form that was skipped stands as a cross at its estimated peak; peaks below 1 MiB
+            are noise, and not drawn.
     """
     losses = table[(table["reading"] != "machine") & (table["dtype"] == "float32")]
     losses = losses[losses["batch"] == losses["batch"].min()]
+    losses = losses.sort_values("form", key=lambda forms: forms != "ours", kind="stable")  # ours lead the legend
+    losses = losses.assign(peak_mib=losses["peak_mib"].where(losses["peak_mib"] >= 1))
     readings = list(losses["reading"].unique())
     figure = Figure(figsize=(7.0, 0.3 + 2.5 * len(readings)), layout="constrained")
     for row, reading in zip(figure.subplots(len(readings), 2, squeeze=False), readings, strict=True):
@@ -192,17 +195,20 @@ def benchmark_figure(table: pd.DataFrame) -> Figure:
 
 def _draw_forms(axes: Axes, losses: pd.DataFrame, column: str) -> None:
     """A line a form and width: ours in green, the darker the more channels."""
-    axes.set_xscale("log", base=2)
-    axes.set_yscale("log")
+    axes.loglog()
+    sizes = sorted(losses["locations"].unique())
+    axes.set_xticks(sizes, [f"{size:,}" for size in sizes], minor=False)
+    axes.set_xticks([], minor=True)
     widths = sorted(losses.loc[losses["form"] == "ours", "channels"].unique())
     shades = dict(zip(widths, sns.light_palette(colour("pfs"), len(widths) + 1)[1:], strict=True))
     for (form, channels), lines in losses.groupby(["form", "channels"], sort=False):
         shade = shades[channels] if form == "ours" else "black" if form == "dense" else colour(str(form))
-        style = {"color": shade, "marker": "o", "markersize": 3, "linewidth": 1.3}
+        style: Any = {"color": shade, "marker": "o", "markersize": 3, "linewidth": 1.3}
+        style["linestyle"] = "--" if form == "skd" else "-"  # it lies upon the dense form
         axes.plot(lines["locations"], lines[column], label=f"{form}, C = {channels}", **style)
-        skipped = lines[lines["repeats"] == 0]
-        if column == "peak_mib" and len(skipped):
-            axes.scatter(skipped["locations"], skipped["estimate_mib"], marker="x", s=18, color=shade)
+        if column == "peak_mib":
+            skipped = lines[lines["repeats"] == 0]
+            axes.plot(skipped["locations"], skipped["estimate_mib"], "x", color=shade, markersize=5)
 
 
 # --- from pictures ------------------------------------------------------------------------------------------
