@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from threading import Event, Thread
 from typing import TextIO
@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from pfs.records import TEACHER, RecordError, cell_folder, cells, collect
-from pfs.study import Study, StudyError, load_study, repository
+from pfs.study import SegmentationModel, Study, StudyError, load_study, repository
 from pfs.workflow import (
     NotebookError,
     finished_cells,
@@ -75,8 +75,12 @@ def _parser() -> argparse.ArgumentParser:
 def _study(options: argparse.Namespace) -> int:
     """run every stale cell of a study, then write its tables, figures and report"""
     study = load_study(options.study)
+    _check_networks(study)
     folder = study_folder(study, options.results)
-    with _only_study(folder):
+    teachers = cell_folder(study, folder, TEACHER, study.teacher.seed).parent
+    with ExitStack() as locks:
+        for needed in sorted({folder, teachers}):
+            locks.enter_context(_only_study(needed))
         finished = finished_cells(study, folder)
         for method, seed in set(cells(study)) - finished:
             for leftover in ("progress", "error.txt"):
@@ -108,8 +112,9 @@ def _cell(options: argparse.Namespace) -> int:
 def _collect(options: argparse.Namespace) -> int:
     """gather a study's finished records into runs.csv and examples.npz"""
     study = load_study(options.study)
-    for missing in collect(study, study_folder(study, options.results)):
-        print(f"{study.name}: {missing} has no record yet: left out", file=sys.stderr)
+    folder = study_folder(study, options.results)
+    for missing in collect(study, folder, finished_cells(study, folder)):
+        print(f"{study.name}: {missing} has no record of today's settings and code: left out", file=sys.stderr)
     return 0
 
 
@@ -136,6 +141,15 @@ def _benchmark(options: argparse.Namespace) -> int:
 
 
 # --- a whole study ------------------------------------------------------------------------------------------
+
+
+def _check_networks(study: Study) -> None:
+    """An unknown architecture or encoder is told before a teacher has been trained for nothing."""
+    for spec in (study.teacher.network, study.student.network):
+        if isinstance(spec, SegmentationModel):
+            from pfs.networks import check_names  # asks the library, which takes seconds to import
+
+            check_names(spec)
 
 
 @contextmanager
@@ -234,7 +248,7 @@ def _done(study: Study, folder: Path) -> tuple[int, int]:
             finished += 1
             steps += _steps(study, method)
         elif (place / "progress").is_file():
-            steps += int((place / "progress").read_text().split()[0])
+            steps += int((place / "progress").read_text())
     return finished, steps
 
 

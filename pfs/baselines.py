@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pfs.imitation import wsp_loss
-from pfs.prediction import upsample
+from pfs.prediction import in_full_precision, upsample
 from pfs.similarity import similarity_map, similarity_rows, to_common_grid
 
 
@@ -35,6 +35,7 @@ def kd_loss(
     )
 
 
+@in_full_precision
 def fitnet_loss(student: Tensor, teacher: Tensor) -> Tensor:
     """Hints (Romero et al. 2014, arXiv 1412.6550): the mean squared difference of features.
 
@@ -52,6 +53,7 @@ def fitnet_loss(student: Tensor, teacher: Tensor) -> Tensor:
     return F.mse_loss(student, teacher)
 
 
+@in_full_precision
 def attention_loss(student: Tensor, teacher: Tensor) -> Tensor:
     """Attention transfer (Zagoruyko and Komodakis 2016, arXiv 1612.03928, eq. 2), with squares.
 
@@ -65,6 +67,7 @@ def attention_loss(student: Tensor, teacher: Tensor) -> Tensor:
     return (attention[0] - attention[1]).square().sum(1).mean()  # unit length: the sum is N times the mean
 
 
+@in_full_precision
 def sp_loss(student: Tensor, teacher: Tensor) -> Tensor:
     """Similarity-preserving distillation (Tung and Mori 2019, arXiv 1907.09682, eq. 4): images against images.
 
@@ -78,6 +81,7 @@ def sp_loss(student: Tensor, teacher: Tensor) -> Tensor:
     return (gram[0] - gram[1]).square().mean()
 
 
+@in_full_precision
 def skd_pairwise_loss(student: Tensor, teacher: Tensor, *, grid: int = 4, center: bool = False) -> Tensor:
     """The pair-wise term of structured knowledge distillation (Liu et al. 2019, arXiv 1903.04197, eq. 2).
 
@@ -102,6 +106,7 @@ def skd_pairwise_loss(student: Tensor, teacher: Tensor, *, grid: int = 4, center
     return (maps[0] - maps[1]).square().mean()
 
 
+@in_full_precision
 def cwd_loss(student: Tensor, teacher: Tensor, *, temperature: float = 4.0) -> Tensor:
     """Channel-wise distillation (Shu et al. 2020, arXiv 2011.13256, eq. 4) of logits, or of equal channels.
 
@@ -121,6 +126,7 @@ def cwd_loss(student: Tensor, teacher: Tensor, *, temperature: float = 4.0) -> T
     return temperature**2 * (log_t.exp() * (log_t - log_s)).sum(2).mean()
 
 
+@in_full_precision
 def ifvd_loss(student: Tensor, teacher: Tensor, target: Tensor, *, classes: int, ignore_index: int = 255) -> Tensor:
     """Intra-class feature variation (Wang et al., ECCV 2020, eq. 4): how alike each pixel is to its class's mean.
 
@@ -148,6 +154,7 @@ def _similarity_to_prototype(rows: Tensor, member: Tensor) -> Tensor:
     return F.cosine_similarity(rows, member @ prototypes, dim=2)
 
 
+@in_full_precision
 def hard_pixel_loss(student_logits: Tensor, target: Tensor, *, ignore_index: int = 255) -> Tensor:
     """A control without a teacher: cross-entropy weighted by 1 - p_student[y], the weights scaled to mean 1.
 
@@ -158,15 +165,14 @@ def hard_pixel_loss(student_logits: Tensor, target: Tensor, *, ignore_index: int
         target: (B, H, W) labels; logits are brought to their resolution.
         ignore_index: pixels with this label count nowhere.
     """
-    with torch.autocast(student_logits.device.type, enabled=False):
-        logits = upsample(student_logits.float(), (target.shape[1], target.shape[2]))
-        loss = F.cross_entropy(logits, target, ignore_index=ignore_index, reduction="none")  # 0 where ignored
-        weight = -torch.expm1(-loss.detach())
-        total = weight.sum()
-        return (weight * loss).sum() / total.where(total > 0, 1)
+    logits = upsample(student_logits.float(), (target.shape[1], target.shape[2]))
+    loss = F.cross_entropy(logits, target, ignore_index=ignore_index, reduction="none")  # 0 where ignored
+    weight = -torch.expm1(-loss.detach())
+    total = weight.sum()
+    return (weight * loss).sum() / total.where(total > 0, 1)
 
 
 def _comparable(student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
-    """Both maps on the coarser grid and at least in fp32, whatever the autocast; no gradient for the teacher."""
+    """Both maps on the coarser grid and at least in fp32; no gradient for the teacher."""
     student, teacher = (x.to(torch.promote_types(x.dtype, torch.float32)) for x in (student, teacher.detach()))
     return to_common_grid(student, teacher)

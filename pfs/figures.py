@@ -6,6 +6,7 @@ and shows a figure by ending a cell with it.
 
 import io
 import textwrap
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -38,10 +39,12 @@ STYLE: Any = {  # matplotlib's stubs want the literal name of every setting, sea
 }
 
 _PALETTE = sns.color_palette("colorblind")
+_OTHERS = sns.husl_palette(24, s=0.6, l=0.45)
 COLOURS: dict[str, Any] = {
     TEACHER: "black",
     "ce": "0.45",
     "kd": _PALETTE[0],
+    "fitnet": _PALETTE[4],
     "skd": _PALETTE[9],
     "pfs": _PALETTE[2],
     "wsp": _PALETTE[1],
@@ -55,8 +58,8 @@ Palette = npt.NDArray[np.uint8]
 
 
 def colour(method: str) -> Any:
-    """A method's colour, the same in every figure; dark blue for those that have none of their own."""
-    return COLOURS.get(method, "#1f3a5f")
+    """A method's colour, the same in every figure: its own, or one that its name alone decides."""
+    return COLOURS.get(method) or _OTHERS[zlib.crc32(method.encode()) % len(_OTHERS)]
 
 
 def class_palette(classes: int) -> Palette:

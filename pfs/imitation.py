@@ -10,11 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pfs.prediction import upsample
+from pfs.prediction import in_full_precision, upsample
 
 Gap = Literal["margin", "absolute", "loss", "divergence", "correct", "student", "uniform"]
 
 
+@in_full_precision
 def wsp_loss(
     student_logits: Tensor,
     teacher_logits: Tensor,
@@ -45,18 +46,18 @@ def wsp_loss(
     """
     if temperature <= 0:
         raise ValueError(f"temperature must be positive, got {temperature}")
-    with torch.autocast(student_logits.device.type, enabled=False):
-        student_logits, teacher_logits = _at_labels(student_logits, teacher_logits, target)
-        weight = knowledge_gap(student_logits, teacher_logits, target, gap=gap, ignore_index=ignore_index)
-        student = F.log_softmax(student_logits / temperature, dim=1)
-        teacher = F.log_softmax(teacher_logits / temperature, dim=1)
-        divergence = (teacher.exp() * (teacher - student)).sum(1)  # (B, H, W): KL(teacher ‖ student)
-        total = weight.sum() if normalize else (target != ignore_index).sum()
-        total = total.where(total > 0, 1)  # no weight anywhere: 0 / 1, and not 0 / 0
-        return temperature**2 * (weight * divergence).sum() / total
+    student_logits, teacher_logits = _at_labels(student_logits, teacher_logits, target)
+    weight = knowledge_gap(student_logits, teacher_logits, target, gap=gap, ignore_index=ignore_index)
+    student = F.log_softmax(student_logits / temperature, dim=1)
+    teacher = F.log_softmax(teacher_logits / temperature, dim=1)
+    divergence = (teacher.exp() * (teacher - student)).sum(1)  # (B, H, W): KL(teacher ‖ student)
+    total = weight.sum() if normalize else (target != ignore_index).sum()
+    total = total.where(total > 0, 1)  # no weight anywhere: 0 / 1, and not 0 / 0
+    return temperature**2 * (weight * divergence).sum() / total
 
 
 @torch.no_grad()
+@in_full_precision
 def knowledge_gap(
     student_logits: Tensor, teacher_logits: Tensor, target: Tensor, *, gap: Gap, ignore_index: int = 255
 ) -> Tensor:

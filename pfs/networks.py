@@ -9,9 +9,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from pfs import study
 from pfs.prediction import Prediction
+from pfs.study import StudyError
 
 
-class NetworkError(ValueError):
+class NetworkError(StudyError):
     """A network that a study names cannot be built."""
 
 
@@ -25,7 +26,7 @@ def build_network(spec: study.Network, classes: int) -> nn.Module:
         case study.DilatedResNet():
             return DilatedResNet(spec.width, classes, spec.tap)
         case study.SegmentationModel():
-            return SegmentationModel(spec.architecture, spec.encoder, spec.weights, classes)
+            return SegmentationModel(spec, classes)
 
 
 class DilatedResNet(nn.Module):
@@ -100,32 +101,27 @@ class SegmentationModel(nn.Module):
     resolution.
 
     Args:
-        architecture: its name there, such as "deeplabv3plus".
-        encoder: its name there, such as "resnet18" or "tu-..." for timm's.
-        weights: the name of the encoder's pre-trained weights, or None for random ones.
+        spec: the names of the architecture, the encoder and its pre-trained weights.
         classes: channels of the logits.
 
     Raises:
         NetworkError: a name that the library does not know, or weights that cannot be loaded.
     """
 
-    def __init__(self, architecture: str, encoder: str, weights: str | None, classes: int) -> None:
+    def __init__(self, spec: study.SegmentationModel, classes: int) -> None:
         super().__init__()
         import segmentation_models_pytorch as smp  # heavy: only where a study names one of its networks
 
-        known = smp.encoders.get_encoder_names()
-        if architecture not in smp.MODEL_ARCHITECTURES_MAPPING:
-            valid = list(smp.MODEL_ARCHITECTURES_MAPPING)
-            raise NetworkError(f"unknown architecture {architecture!r}{study.choices(architecture, valid)}")
-        if encoder not in known and not encoder.startswith("tu-"):
-            raise NetworkError(f"unknown encoder {encoder!r}{study.choices(encoder, known)}")
+        check_names(spec)
         try:
-            self.model: Any = smp.create_model(architecture, encoder, encoder_weights=weights, classes=classes)
+            self.model: Any = smp.create_model(
+                spec.architecture, spec.encoder, encoder_weights=spec.weights, classes=classes
+            )
         except (KeyError, RuntimeError) as error:  # unknown weights; an encoder that timm does not have
-            raise NetworkError(f"{architecture} on {encoder}: {error.args[0]}") from None
+            raise NetworkError(f"{spec.architecture} on {spec.encoder}: {error.args[0]}") from None
         except OSError as error:
             raise NetworkError(
-                f"{encoder}: its {weights!r} weights cannot be fetched ({error}); "
+                f"{spec.encoder}: its {spec.weights!r} weights cannot be fetched ({error}); "
                 "connect to the network once, or say `weights: null` to train from scratch"
             ) from error
 
@@ -139,6 +135,21 @@ class SegmentationModel(nn.Module):
         self.model.check_input_shape(images)
         features = self.model.decoder(self.model.encoder(images))
         return Prediction(self.model.segmentation_head[0](features), features)
+
+
+def check_names(spec: study.SegmentationModel) -> None:
+    """Raise a NetworkError with the valid names unless the library knows the architecture and the encoder."""
+    import segmentation_models_pytorch as smp
+
+    # Its DPT has an encoder that answers with more than features.
+    architectures = [name for name in smp.MODEL_ARCHITECTURES_MAPPING if name != "dpt"]
+    encoders = smp.encoders.get_encoder_names()
+    if spec.architecture not in architectures:
+        raise NetworkError(
+            f"unknown architecture {spec.architecture!r}{study.choices(spec.architecture, architectures)}"
+        )
+    if spec.encoder not in encoders and not spec.encoder.startswith("tu-"):  # tu-: any of timm's
+        raise NetworkError(f"unknown encoder {spec.encoder!r}{study.choices(spec.encoder, encoders)}")
 
 
 def count_parameters(network: nn.Module) -> int:

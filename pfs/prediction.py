@@ -1,11 +1,15 @@
 """What every network returns and every loss takes, and how coarse logits meet fine labels."""
 
-from functools import lru_cache
-from typing import NamedTuple
+from collections.abc import Callable
+from functools import lru_cache, wraps
+from typing import NamedTuple, ParamSpec, TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Prediction(NamedTuple):
@@ -21,6 +25,22 @@ class Prediction(NamedTuple):
     features: Tensor
 
 
+def in_full_precision(function: Callable[P, T]) -> Callable[P, T]:
+    """Make a function of tensors compute in their own precision, whatever autocast stands around the call.
+
+    Similarities, softmaxes and losses lose too much in half precision.
+    """
+
+    @wraps(function)
+    def wrapped(*arguments: P.args, **options: P.kwargs) -> T:
+        tensor = next(x for x in (*arguments, *options.values()) if isinstance(x, Tensor))
+        with torch.autocast(tensor.device.type, enabled=False):
+            return function(*arguments, **options)
+
+    return wrapped
+
+
+@in_full_precision
 def upsample(logits: Tensor, size: tuple[int, int]) -> Tensor:
     """Bilinear interpolation of a (B, C, h, w) map to `size`, as `F.interpolate(align_corners=False)` gives
     it.
@@ -39,5 +59,6 @@ def upsample(logits: Tensor, size: tuple[int, int]) -> Tensor:
 @lru_cache
 def _interpolation_matrix(source: int, target: int) -> Tensor:
     """(target, source): row i holds the weights of the source pixels in target pixel i."""
-    identity = torch.eye(source)[None]  # (1, source, source): each source pixel once as a signal of its own
-    return F.interpolate(identity, size=target, mode="linear", align_corners=False)[0].T.contiguous()
+    with torch.inference_mode(False):  # it is kept for later calls, which may want a gradient through it
+        identity = torch.eye(source)[None]  # (1, source, source): each source pixel once as a signal of its own
+        return F.interpolate(identity, size=target, mode="linear", align_corners=False)[0].T.contiguous()

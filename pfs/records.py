@@ -8,7 +8,7 @@ import io
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any, Literal
@@ -221,21 +221,22 @@ def _row(record: Record, split: Split) -> dict[str, object]:
     }
 
 
-def collect(study: Study, folder: Path) -> list[str]:
+def collect(study: Study, folder: Path, finished: Collection[tuple[str, int]]) -> list[str]:
     """Gather a study's records into `folder/runs.csv` and `folder/examples.npz`.
 
     Args:
         study: says which runs there should be.
         folder: the study's results.
+        finished: the runs, as (method, seed), whose records are of today's settings and code.
 
     Returns:
-        The runs that have no record yet, as `method/seed`; they are left out.
+        The other runs of the study, as `method/seed`; they are left out.
 
     Raises:
         RecordError: a record is broken, or there is none at all.
     """
     paths = {cell: cell_folder(study, folder, *cell) / "record.json" for cell in cells(study)}
-    found = {cell: path for cell, path in paths.items() if path.is_file()}
+    found = {cell: path for cell, path in paths.items() if cell in finished}
     if not found:
         raise RecordError(f"{folder}: no records yet; run `make study STUDY={study.name}` first")
     table = run_table(read_record(path) for path in found.values())

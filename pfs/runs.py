@@ -35,9 +35,9 @@ from pfs.records import (
     write_whole,
 )
 from pfs.study import Study, Training, load_study, repository
-from pfs.training import Progress, mixed_precision
+from pfs.training import Progress, instruction_set, mixed_precision
 from pfs.views import Scenes, TeacherOutputs, normalize, open_teacher_outputs
-from pfs.workflow import cell_settings, code_hash
+from pfs.workflow import cell_notebook, cell_settings, code_hash, is_done
 
 EXAMPLES = 12  # the first scenes of the test split, kept for the figures: not chosen
 SHOWN = 6  # of them in a notebook's pictures
@@ -50,6 +50,7 @@ class Run:
     Attributes:
         settings: the part of the study that the cell depends on.
         code_hash: of the notebook's code and the `pfs` modules under it.
+        commit: of the clone as the run begins, and whether its files differ from it.
         results: the folder of all studies' results.
         started: when this session of the run began, on `time.perf_counter`'s clock.
     """
@@ -60,6 +61,7 @@ class Run:
     results: Path
     settings: dict[str, object]
     code_hash: str
+    commit: tuple[str, bool]
     started: float = field(default_factory=time.perf_counter)
 
     @property
@@ -74,7 +76,8 @@ class Run:
 
     def key(self, dataset: SegmentationDataset, teacher_checksum: str | None = None) -> str:
         """A hash of all that the run's weights depend on."""
-        parts = [self.settings, self.code_hash, data_checksum(dataset), teacher_checksum]
+        machine = [torch.get_num_threads(), mixed_precision(), instruction_set(), torch.__version__]
+        parts = [self.settings, self.code_hash, data_checksum(dataset), teacher_checksum, machine]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -93,14 +96,14 @@ def open_run(study: str, method: str, seed: int | None, results: str, *, threads
     """
     torch.set_num_threads(threads)
     spec = load_study(study)
-    notebook = "train_teacher" if method == TEACHER else "distil_student"
     return Run(
         study=spec,
         method=method,
         seed=spec.teacher.seed if seed is None else seed,
         results=repository() / results,
         settings=cell_settings(spec, None if method == TEACHER else method, seed),
-        code_hash=code_hash(repository() / "notebooks" / "study" / f"{notebook}.ipynb"),
+        code_hash=code_hash(cell_notebook(method)),
+        commit=commit(),
     )
 
 
@@ -199,12 +202,16 @@ def finish(
 ) -> Record:
     """Write the run's record, its last file: from here on the workflow takes the run as done.
 
+    The record of a run that was done before, and has only been looked at again, stays as it is.
+
     Args:
         teacher_checksum: of the teacher that the student learnt from; a teacher names itself.
         files: what the run left besides checkpoint, confusion counts and examples, by name.
     """
+    if is_done(run.study, run.results / run.study.name, run.method, run.seed, run.code_hash):
+        return read_record(run.folder / "record.json")
     height, width = decoded(dataset)[1].shape[-2:]
-    head, dirty = commit()
+    head, dirty = run.commit
     record = Record(
         study=run.study.teacher_study if run.method == TEACHER else run.study.name,
         method=run.method,
@@ -215,7 +222,7 @@ def finish(
         cost=Cost(parameters=count_parameters(network), macs=count_macs(network, (height, width))),
         timing=Timing(
             training_seconds=progress.seconds,
-            total_seconds=time.perf_counter() - run.started,
+            total_seconds=time.perf_counter() - run.started + progress.earlier_seconds,
             peak_memory_mib=_peak_memory_mib(),
         ),
         provenance=Provenance(
@@ -224,7 +231,7 @@ def finish(
             packages=package_versions(),
             python=platform.python_version(),
             machine=f"{platform.system()} {platform.machine()}",
-            instruction_set=torch.backends.cpu.get_cpu_capability(),
+            instruction_set=instruction_set(),
             threads=torch.get_num_threads(),
             precision=mixed_precision(),
             device=str(next(network.parameters()).device),

@@ -18,6 +18,8 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
+from pfs.prediction import in_full_precision
+
 Match = Literal["squared", "kl"]
 Similarity = Literal["cosine", "dot"]
 Scope = Literal["image", "batch"]
@@ -28,6 +30,7 @@ RELATIVE_FLOOR = 1e-4
 TILE = 2**22
 
 
+@in_full_precision
 def pfs_loss(
     student: Tensor,
     teacher: Tensor,
@@ -64,18 +67,20 @@ def pfs_loss(
         raise ValueError(f"unknown option: match={match!r}, similarity={similarity!r}, scope={scope!r}")
     if tau <= 0:
         raise ValueError(f"tau must be positive, got {tau}")
-    with torch.autocast(student.device.type, enabled=False):
-        student, teacher = to_common_grid(student, teacher)
-        S, T = (
-            similarity_rows(x, similarity=similarity, center=center, scope=scope) for x in (student, teacher.detach())
-        )
-        if match == "kl":
-            loss: Tensor = _RowDivergence.apply(S, T, tau)
-        elif min(S.shape[2], T.shape[2]) > S.shape[1]:  # few locations: their N x N map is the smaller product
-            loss = (similarity_map(S) - similarity_map(T)).square().mean()
-        else:
-            loss = _SquaredDifference.apply(S, T)
-        return loss
+    student, teacher = to_common_grid(student, teacher)
+    S, T = (similarity_rows(x, similarity=similarity, center=center, scope=scope) for x in (student, teacher.detach()))
+    if match == "kl":
+        loss: Tensor = _RowDivergence.apply(S, T, tau)
+    elif _dense_is_cheaper(S.shape[1], S.shape[2], T.shape[2]):
+        loss = (similarity_map(S) - similarity_map(T)).square().mean()
+    else:
+        loss = _SquaredDifference.apply(S, T)
+    return loss
+
+
+def _dense_is_cheaper(N: int, C: int, C_teacher: int) -> bool:
+    """Whether the N x N maps take fewer products than those of channels: few locations, many channels."""
+    return N * (C + C_teacher) < C * C + C * C_teacher + C_teacher * C_teacher
 
 
 class PFSLoss(nn.Module):
@@ -175,9 +180,9 @@ class _SquaredDifference(Function):
     @once_differentiable
     def backward(ctx: Any, outer: Tensor) -> tuple[Tensor, None]:
         S, T, SS, ST = ctx.saved_tensors
-        scale = 4 * outer / (S.shape[0] * S.shape[1] ** 2)
-        gradient = torch.baddbmm(S @ SS, T, ST.transpose(1, 2), alpha=-1)  # (B, N, C)
-        return gradient.mul_(scale), None
+        with torch.autocast(S.device.type, enabled=False):
+            gradient = torch.baddbmm(S @ SS, T, ST.transpose(1, 2), alpha=-1)  # (B, N, C)
+        return gradient.mul_(4 * outer / (S.shape[0] * S.shape[1] ** 2)), None
 
 
 class _RowDivergence(Function):

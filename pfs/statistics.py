@@ -22,15 +22,21 @@ LABELS = {
     TEACHER: "Teacher",
     "ce": "Student alone (CE)",
     "kd": "KD",
+    "fitnet": "FitNet",
+    "at": "AT",
+    "sp": "SP",
     "skd": "SKD pair-wise",
+    "cwd": "CWD",
+    "ifvd": "IFVD",
+    "hard_pixels": "Hard pixels, no teacher",
     "pfs": "PFS",
     "wsp": "WSP",
     "pfs_wsp": "PFS + WSP",
 }
 
 # What is asked besides "better than the student alone?": each idea against the one that it refines, and both
-# together against each.
-CONTROLS = (("pfs", "skd"), ("wsp", "kd"), ("pfs_wsp", "pfs"), ("pfs_wsp", "wsp"))
+# together against each and against the strongest rival known here.
+CONTROLS = (("pfs", "skd"), ("wsp", "kd"), ("pfs_wsp", "pfs"), ("pfs_wsp", "wsp"), ("pfs_wsp", "fitnet"))
 
 
 class Interval(NamedTuple):

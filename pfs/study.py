@@ -152,13 +152,17 @@ Network = Annotated[DilatedResNet | SegmentationModel, Field(discriminator="name
 
 
 class Training(Strict):
-    """A network and the schedule that trains it: AdamW with one cycle of the learning rate."""
+    """A network and the schedule that trains it: AdamW with one cycle of the learning rate.
+
+    Its state is on disk every `save_every` steps, which is what a killed run loses at most.
+    """
 
     network: Network
     steps: Annotated[int, Field(ge=1)]
     batch_size: Annotated[int, Field(ge=2)] = 16
     learning_rate: Annotated[float, Field(gt=0)]
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4
+    save_every: Annotated[int, Field(ge=1)] = 200
 
 
 class Teacher(Training):
@@ -230,9 +234,13 @@ def load_study(path: str | Path) -> Study:
     if isinstance(content.get("extends"), str):
         content = _extended(path, content)
     try:
-        return Study.model_validate(content)
+        study = Study.model_validate(content)
     except ValidationError as error:
         raise StudyError("\n".join(f"{path}: {_explain(detail)}" for detail in error.errors())) from None
+    stem = Path(path).stem
+    if study.name != stem:  # else the results of two studies would meet in one folder
+        raise StudyError(f"{path}: name: {study.name!r} is not the file's own name; write name: {stem}")
+    return study
 
 
 def _read(path: str | Path) -> dict[str, Any]:
@@ -262,7 +270,7 @@ def _extended(path: str | Path, content: dict[str, Any]) -> dict[str, Any]:
     own = [key for key in ("data", "teacher") if key in content]
     if own:
         raise StudyError(f"{path}: {own[0]}: a study that extends {content['extends']} has its data and its teacher")
-    return {**base, **content}
+    return {**base, "name": None, **content}
 
 
 def _explain(detail: ErrorDetails) -> str:

@@ -1,5 +1,6 @@
 """The training loop, written out; precision, devices and the state on disk are Accelerate's."""
 
+import os
 import shutil
 import time
 from dataclasses import asdict, dataclass, field
@@ -19,7 +20,6 @@ from pfs.study import Training
 from pfs.views import Scenes, batch_order
 
 LOG_EVERY = 20  # steps between two entries of the history; each one is checked for NaN
-SAVE_EVERY = 200  # steps between two states on disk: what a killed run loses at most
 
 
 class TrainingError(RuntimeError):
@@ -33,12 +33,14 @@ class Progress:
     Attributes:
         step: steps done.
         seconds: spent in the loop so far, over all sessions of the run.
+        earlier_seconds: those of `seconds` that this session did not spend.
         history: one entry each `LOG_EVERY` steps: step, learning_rate, and every loss unweighted, with
             "total".
     """
 
     step: int = 0
     seconds: float = 0.0
+    earlier_seconds: float = 0.0
     history: list[dict[str, float]] = field(default_factory=list)
 
     def state_dict(self) -> dict[str, Any]:
@@ -46,6 +48,7 @@ class Progress:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+        self.earlier_seconds = self.seconds
 
 
 def train(
@@ -72,7 +75,7 @@ def train(
             discarded.
 
     Raises:
-        TrainingError: a loss is not finite; the last good state stays.
+        TrainingError: a loss or a weight is not finite; the last good state stays.
     """
     accelerator = Accelerator(mixed_precision=mixed_precision())
     parameters = [*network.parameters(), *objective.to(accelerator.device).parameters()]
@@ -101,8 +104,9 @@ def train(
         last = progress.step == spec.steps
         if progress.step % LOG_EVERY == 0 or last:
             progress.history.append(_entry(progress.step, learning_rate, losses))
-            write_whole(folder / "progress", f"{progress.step} {spec.steps}")
-        if progress.step % SAVE_EVERY == 0 or last:
+            write_whole(folder / "progress", str(progress.step))
+        if progress.step % spec.save_every == 0 or last:
+            _check_finite(network, progress.step)
             state.save(accelerator, progress.step)
     accelerator.unwrap_model(prepared, keep_fp32_wrapper=False).eval()
     return progress
@@ -116,6 +120,15 @@ def mixed_precision() -> str:
         return "no"
     capabilities = torch.cpu.get_capabilities()
     return "bf16" if capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") else "no"
+
+
+def instruction_set() -> str:
+    """What decides a CPU's last bits besides packages and threads: such as "AVX512 avx512_bf16"."""
+    flags = [flag for flag in ("avx512_bf16", "amx_bf16") if torch.cpu.get_capabilities().get(flag)]
+    forced = [
+        f"{name}={os.environ[name]}" for name in ("ONEDNN_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY") if name in os.environ
+    ]
+    return " ".join([torch.backends.cpu.get_cpu_capability(), *flags, *forced])
 
 
 def autocast(network: nn.Module) -> torch.autocast:
@@ -134,6 +147,16 @@ def _entry(step: int, learning_rate: float, losses: dict[str, Tensor]) -> dict[s
             "the last good state is kept"
         )
     return {"step": step, "learning_rate": learning_rate, **values}
+
+
+def _check_finite(network: nn.Module, step: int) -> None:
+    """A finite loss may still have a gradient that is not, whose update no later loss of this session would show."""
+    broken = [name for name, weight in network.state_dict().items() if not weight.isfinite().all()]
+    if broken:
+        raise TrainingError(
+            f"step {step}: {len(broken)} of the network's tensors are not finite, {broken[0]} first. "
+            "Lower the learning rate; the last good state is kept"
+        )
 
 
 class _State:

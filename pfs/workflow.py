@@ -134,7 +134,7 @@ def _imported_modules(tree: ast.Module) -> set[Path]:
 
 
 def is_done(study: Study, folder: Path, method: str, seed: int, code: str) -> bool:
-    """Whether a cell's record is there and is of today's settings, code and teacher.
+    """Whether a cell's record is there, with its files, and is of today's settings, code and teacher.
 
     Args:
         study: the study.
@@ -144,8 +144,9 @@ def is_done(study: Study, folder: Path, method: str, seed: int, code: str) -> bo
         code: `code_hash` of its notebook.
     """
     settings = cell_settings(study, method, seed)
+    own = cell_folder(study, folder, method, seed)
     try:
-        record = read_record(cell_folder(study, folder, method, seed) / "record.json")
+        record = read_record(own / "record.json")
         learnt_from = record.provenance.teacher_checksum
         if "student" in settings and "teacher" in settings:
             teacher = read_record(cell_folder(study, folder, TEACHER, study.teacher.seed) / "record.json")
@@ -153,7 +154,8 @@ def is_done(study: Study, folder: Path, method: str, seed: int, code: str) -> bo
     except RecordError:
         return False
     origin = record.provenance
-    return (record.settings, origin.code_hash, origin.teacher_checksum) == (settings, code, learnt_from)
+    complete = all((own / file).exists() for file in record.files.values())
+    return complete and (record.settings, origin.code_hash, origin.teacher_checksum) == (settings, code, learnt_from)
 
 
 def finished_cells(study: Study, folder: Path) -> set[tuple[str, int]]:

@@ -298,3 +298,11 @@ def test_broken_checksums_are_named(train: DigitScenes, root: Path, content: str
     (train.folder / "checksums.json").write_text(content)
     with pytest.raises(DatasetError, match=r"checksums.json is broken \(.*\); delete .* and run again"):
         DigitScenes(root, "train", SPEC)
+
+
+def test_a_change_of_the_drawing_wants_a_new_version() -> None:
+    """These are of VERSION 2. Other values: raise it, or old scenes on disk are taken for new ones."""
+    scenes = [draw_scene(0, "train", index) for index in range(3)]
+    assert digit_scenes.VERSION == 2
+    assert [int((scene.label == 255).sum()) for scene in scenes] == [275, 273, 382]
+    assert [float(scene.image.mean()) for scene in scenes] == pytest.approx([129.0, 174.91, 67.52], abs=0.5)

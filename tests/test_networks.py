@@ -64,6 +64,8 @@ def test_unknown_names_list_the_valid_ones() -> None:
         named("fpn", "resnet81")
     with pytest.raises(NetworkError, match=r"unknown architecture 'fnp'.*valid choices: .*fpn"):
         named("fnp", "resnet18")
+    with pytest.raises(NetworkError, match="unknown architecture 'dpt'"):
+        named("dpt", "resnet18")
     with pytest.raises(NetworkError, match="pretrained weights `imagenot`"):
         named("fpn", "resnet18", weights="imagenot")
 
@@ -86,6 +88,14 @@ def test_the_seed_sets_the_weights() -> None:
         states.append(small().state_dict()["classifier.weight"])
     assert torch.equal(states[0], states[1])
     assert not torch.equal(states[0], states[2])
+
+
+def test_upsampling_first_seen_without_gradients_can_have_them_later() -> None:
+    coarse = torch.randn(1, 2, 3, 3, requires_grad=True)
+    with torch.inference_mode():
+        upsample(coarse, (11, 13))
+    upsample(coarse, (11, 13)).sum().backward()  # type: ignore[no-untyped-call]
+    assert coarse.grad is not None
 
 
 def test_upsample_is_bilinear_interpolation() -> None:

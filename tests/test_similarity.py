@@ -171,11 +171,16 @@ def test_a_dead_location_is_finite_and_the_others_learn() -> None:
 
 
 def test_half_precision_features_are_compared_in_single() -> None:
-    student, teacher = features(2, 16, 8, 8), features(2, 32, 8, 8, seed=1)
-    with torch.autocast("cpu", torch.bfloat16):
-        loss = pfs_loss(student.bfloat16(), teacher.bfloat16())
-    assert loss.dtype == torch.float32
-    torch.testing.assert_close(loss.double(), pfs_loss(student, teacher), rtol=0.01, atol=0)
+    student, teacher = features(2, 16, 8, 8).float().requires_grad_(), features(2, 32, 8, 8, seed=1).float()
+    for match in ("squared", "kl"):
+        expected = torch.autograd.grad(pfs_loss(student, teacher, match=match), student)
+        with torch.autocast("cpu", torch.bfloat16):
+            loss = pfs_loss(student, teacher, match=match)
+            rounded = pfs_loss(student.bfloat16(), teacher.bfloat16(), match=match)
+            assert torch.equal(torch.autograd.grad(loss, student, retain_graph=True)[0], expected[0])
+        assert loss.dtype == rounded.dtype == torch.float32
+        assert torch.equal(loss, pfs_loss(student, teacher, match=match))
+        torch.testing.assert_close(rounded, loss, rtol=0.01, atol=0)
 
 
 def test_bad_options_are_refused() -> None:

@@ -250,7 +250,7 @@ def prepare(clone: Path, method: str, seed: int, *, teacher: str | None = None) 
     record = make_record(method, seed)
     provenance = record.provenance.model_copy(update={"code_hash": code, "teacher_checksum": teacher})
     settings = cell_settings(study, method, seed)
-    record = record.model_copy(update={"settings": settings, "provenance": provenance})
+    record = record.model_copy(update={"settings": settings, "provenance": provenance, "files": {}})
     (clone / "prepared.json").write_text(record.model_dump_json())
     return record
 
@@ -323,6 +323,15 @@ def test_an_unknown_seed_runs_nothing(clone: Path, method: str, choices: str) ->
     with pytest.raises(StudyError, match=f"{method} has no seed 9; valid choices: {choices}"):
         run_cell("studies/toy.yaml", method, 9, results="results", data="data", threads=1)
     assert not (clone / "results").exists()
+
+
+def test_a_cell_whose_files_are_gone_is_not_done(clone: Path, study: Study) -> None:
+    record = prepare(clone, "ce", 0).model_copy(update={"files": {"checkpoint": "checkpoint.pt"}})
+    folder = cell_folder(study, study_folder(study, "results"), "ce", 0)
+    write_record(record, folder)
+    assert ("ce", 0) not in finished_cells(study, study_folder(study, "results"))
+    (folder / "checkpoint.pt").touch()
+    assert ("ce", 0) in finished_cells(study, study_folder(study, "results"))
 
 
 def test_a_new_teacher_makes_only_those_stale_that_learn_from_it(clone: Path, study: Study) -> None:
