@@ -19,6 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from pfs.machine import instruction_set, prepare
 from pfs.records import commit
 from pfs.similarity import pfs_loss
 
@@ -169,6 +170,7 @@ def run(plan: Sequence[Case], *, memory_gib: float, repeats: int, patience: floa
     Milliseconds are the turns' median. `ratio_time` (the median over rounds) and `ratio_memory` say how many times as
     much as ours a form takes; `fraction_of_peak` is of the plan's "gemm" of that dtype. `measure` explains the rest.
     """
+    prepare(threads)  # the children inherit what it decides
     rows = []
     for case in plan:
         fitting = tuple(form for form in case.forms if estimate_mib(case, form) <= 1024 * memory_gib)
@@ -178,7 +180,7 @@ def run(plan: Sequence[Case], *, memory_gib: float, repeats: int, patience: floa
     peaks = table[table["form"] == "gemm"].set_index("dtype")["gflops"].to_dict()
     table["fraction_of_peak"] = table["gflops"] / table["dtype"].map(peaks).astype(float)
     table["commit"], table["dirty"] = commit()
-    table["threads"], table["instruction_set"] = threads, torch.backends.cpu.get_cpu_capability()
+    table["threads"], table["instruction_set"] = threads, instruction_set()
     return table.assign(torch=torch.__version__)
 
 

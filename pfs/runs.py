@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from pfs.datasets import SegmentationDataset, data_checksum, decoded
 from pfs.evaluation import confusion_counts, predict, probes, score, similarity_at
+from pfs.machine import instruction_set, mixed_precision, prepare
 from pfs.networks import count_macs, count_parameters
 from pfs.records import (
     TEACHER,
@@ -35,7 +36,7 @@ from pfs.records import (
     write_whole,
 )
 from pfs.study import Study, Training, load_study, repository
-from pfs.training import Progress, instruction_set, mixed_precision
+from pfs.training import Progress
 from pfs.views import Scenes, TeacherOutputs, normalize, open_teacher_outputs
 from pfs.workflow import cell_notebook, cell_settings, code_hash, is_done
 
@@ -94,7 +95,7 @@ def open_run(study: str, method: str, seed: int | None, results: str, *, threads
     Raises:
         StudyError: no such study or method.
     """
-    torch.set_num_threads(threads)
+    prepare(threads)
     spec = load_study(study)
     return Run(
         study=spec,

@@ -1,6 +1,5 @@
 """The training loop, written out; precision, devices and the state on disk are Accelerate's."""
 
-import os
 import shutil
 import time
 from dataclasses import asdict, dataclass, field
@@ -14,6 +13,7 @@ from torch.optim import AdamW
 from torch.optim.lr_scheduler import OneCycleLR
 from tqdm import tqdm
 
+from pfs.machine import mixed_precision
 from pfs.objective import Objective
 from pfs.records import write_whole
 from pfs.study import Training
@@ -110,31 +110,6 @@ def train(
             state.save(accelerator, progress.step)
     accelerator.unwrap_model(prepared, keep_fp32_wrapper=False).eval()
     return progress
-
-
-def mixed_precision() -> str:
-    """Accelerate's word for what is fast here: "bf16" where the hardware multiplies it, else "no"."""
-    if torch.cuda.is_available():
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "no"
-    if torch.backends.mps.is_available():
-        return "no"
-    capabilities = torch.cpu.get_capabilities()
-    return "bf16" if capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") else "no"
-
-
-def instruction_set() -> str:
-    """What decides a CPU's last bits besides packages and threads: such as "AVX512 avx512_bf16"."""
-    flags = [flag for flag in ("avx512_bf16", "amx_bf16") if torch.cpu.get_capabilities().get(flag)]
-    forced = [
-        f"{name}={os.environ[name]}" for name in ("ONEDNN_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY") if name in os.environ
-    ]
-    return " ".join([torch.backends.cpu.get_cpu_capability(), *flags, *forced])
-
-
-def autocast(network: nn.Module) -> torch.autocast:
-    """The context in which a network outside of `train` answers in the precision that it has inside."""
-    device = next(network.parameters()).device.type
-    return torch.autocast(device, torch.bfloat16, enabled=mixed_precision() == "bf16")
 
 
 def _entry(step: int, learning_rate: float, losses: dict[str, Tensor]) -> dict[str, float]:

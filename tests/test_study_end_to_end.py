@@ -161,9 +161,9 @@ def test_a_failing_cell_stops_no_other_and_is_named(tmp_path: Path, data: Path) 
     assert clone.record("runs/ce/0").is_file()
     assert not clone.record("runs/boom/0").exists()
     executed = clone.record("runs/boom/0").parent / "executed.ipynb"
-    assert "a loss is not finite" in json.dumps(json.loads(executed.read_text()))
+    assert "not finite" in json.dumps(json.loads(executed.read_text()))
     assert "boom" in result.stderr
-    assert "a loss is not finite" in result.stderr
+    assert "not finite" in result.stderr
     assert str(executed) in result.stderr
 
     # Mended, the study finishes, and what was done stays.

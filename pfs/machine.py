@@ -1,0 +1,60 @@
+"""What this machine computes fast, what it only claims to, and what decides its last bits."""
+
+import os
+import sys
+
+import torch
+from torch import nn
+
+MAX_ISA = "ONEDNN_MAX_CPU_ISA"  # the instructions that oneDNN, which multiplies for torch, may use
+
+
+def prepare(threads: int) -> None:
+    """Set the threads that this process computes with, and keep it from AMX where that would end it.
+
+    Some virtual machines announce AMX without the CPUID leaf that says how its tiles are laid out; oneDNN's first
+    bf16 product is then an illegal instruction. So a child tries one. To be called before anything is computed.
+    """
+    torch.set_num_threads(threads)
+    tried = MAX_ISA in os.environ  # by the user, or by the process that started this one
+    if torch.cpu.get_capabilities().get("amx_bf16") and sys.platform == "linux" and not tried and not _amx_works():
+        os.environ[MAX_ISA] = "AVX512_CORE_FP16"  # the next best
+
+
+def mixed_precision() -> str:
+    """Accelerate's word for what is fast here: "bf16" where the hardware multiplies it faster, else "no".
+
+    An Intel core that may not use its AMX multiplies bf16 slower than fp32.
+    """
+    if torch.cuda.is_available():
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "no"
+    if torch.backends.mps.is_available():
+        return "no"
+    capabilities = torch.cpu.get_capabilities()
+    if capabilities.get("amx_bf16"):
+        return "no" if MAX_ISA in os.environ else "bf16"
+    return "bf16" if capabilities.get("avx512_bf16") else "no"
+
+
+def instruction_set() -> str:
+    """What decides a CPU's last bits besides packages and threads: such as "AVX512 avx512_bf16"."""
+    flags = [flag for flag in ("avx512_bf16", "amx_bf16") if torch.cpu.get_capabilities().get(flag)]
+    forced = [f"{name}={os.environ[name]}" for name in (MAX_ISA, "ATEN_CPU_CAPABILITY") if name in os.environ]
+    return " ".join([torch.backends.cpu.get_cpu_capability(), *flags, *forced])
+
+
+def autocast(network: nn.Module) -> torch.autocast:
+    """The context in which a network outside of the training loop answers in the precision that it has inside."""
+    device = next(network.parameters()).device.type
+    return torch.autocast(device, torch.bfloat16, enabled=mixed_precision() == "bf16")
+
+
+def _amx_works() -> bool:
+    """Whether a forked child survives a small bf16 product."""
+    child = os.fork()
+    if child == 0:
+        torch.set_num_threads(1)  # the parent's pool of threads is not in the child
+        matrix = torch.ones(64, 64, dtype=torch.bfloat16)
+        torch.mm(matrix, matrix)
+        os._exit(0)
+    return os.waitpid(child, 0)[1] == 0

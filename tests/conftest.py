@@ -1,0 +1,3 @@
+from pfs.machine import prepare
+
+prepare(threads=2)
