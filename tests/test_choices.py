@@ -24,7 +24,7 @@ def test_every_method_had_as_many_tries() -> None:
     assert set(tries.values()) == {3}
 
 
-@pytest.mark.parametrize("study", ["digits", "digits_baselines"])
+@pytest.mark.parametrize("study", ["digits"])
 def test_the_best_on_val_was_taken(study: str) -> None:
     runs = read_runs(ROOT / "results" / "digits_weights")
     val = runs[runs["split"] == "val"].set_index("method")["miou"]
