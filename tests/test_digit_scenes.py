@@ -249,7 +249,10 @@ DAMAGE = [
     ),
     (remove_an_image, r"JPEGImages/train_00005.png is missing; delete .* and run again"),
     (shrink_a_mask, r"SegmentationClass/train_00005.png is 32x64, but its image is 64x64; delete"),
-    (colour_a_mask, r"SegmentationClass/train_00005.png is of mode RGB, not a palette PNG of labels; delete"),
+    (
+        colour_a_mask,
+        r"SegmentationClass/train_00005.png is of mode RGB, not a mask with one label a pixel .*; delete",
+    ),
     (label_200, r"train_00005.png holds the label 200, which is neither a class \(0 to 10\) nor 255; delete"),
 ]
 

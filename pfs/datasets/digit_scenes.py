@@ -1,6 +1,11 @@
 """Digit Scenes: handwritten digits over photographs, 64x64, for semantic segmentation without a download.
 
 A scene is a function of (seed, split, index) alone: neither order nor the number of processes changes it.
+
+<folder>/JPEGImages/<name>.png              the image, lossless
+<folder>/SegmentationClass/<name>.png       its labels, a palette PNG; 255 is not scored
+<folder>/ImageSets/Segmentation/<split>.txt one name a line
+<folder>/checksums.json                     how many images a split has, and its pixels' sha256
 """
 
 import hashlib
@@ -9,7 +14,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 from PIL import Image
@@ -17,7 +22,7 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 
 from pfs import study
-from pfs.datasets.segmentation import IMAGES, LABELS, LISTS, SPLITS, Pixels, SegmentationDataset, checksum
+from pfs.datasets.segmentation import IMAGES, LABELS, LISTS, SPLITS, SegmentationDataset, checksum
 
 if TYPE_CHECKING:
     from pfs.datasets.scene_drawing import Scene
@@ -38,7 +43,7 @@ class DigitScenes(SegmentationDataset):
         DatasetError: see `SegmentationDataset`.
     """
 
-    classes: ClassVar = ("background", *map(str, range(10)))
+    classes = ("background", *map(str, range(10)))
 
     def __init__(
         self,
@@ -92,8 +97,8 @@ def _write(spec: study.DigitScenes, folder: Path) -> None:
     (folder / "checksums.json").write_text(json.dumps(content, indent=2) + "\n")
 
 
-def _write_split(spec: study.DigitScenes, split: str, folder: Path) -> Iterator[tuple[Pixels, Pixels]]:
-    """Draw the scenes in two processes, write them in this one, and pass each on."""
+def _write_split(spec: study.DigitScenes, split: str, folder: Path) -> Iterator[tuple[bytes, bytes]]:
+    """Draw the scenes in two processes, write them in this one, and pass each on for the checksum."""
     count = getattr(spec, split)
     batches = DataLoader(_Scenes(spec.seed, split, count), batch_size=20, num_workers=2, collate_fn=list)
     scenes = tqdm(chain.from_iterable(batches), desc=f"drawing {split}", unit="scene", total=count)
@@ -104,7 +109,7 @@ def _write_split(spec: study.DigitScenes, split: str, folder: Path) -> Iterator[
         mask = Image.fromarray(label, "P")
         mask.putpalette(SegmentationDataset.palette.tobytes())
         mask.save(folder / LABELS / f"{name}.png")
-        yield image, label
+        yield image.tobytes(), label.tobytes()
 
 
 class _Scenes(Dataset["Scene"]):

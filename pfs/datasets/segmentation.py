@@ -1,15 +1,13 @@
-"""Segmentation data sets in the layout of PASCAL VOC: what they all have, and what can be wrong with them.
+"""What segmentation data sets have in common, and what can be wrong with one.
 
-<folder>/JPEGImages/<name>.png              the image, lossless
-<folder>/SegmentationClass/<name>.png       its labels, a palette PNG; 255 is not scored
-<folder>/ImageSets/Segmentation/<split>.txt one name a line
-<folder>/checksums.json                     how many images a split has, and its pixels' sha256
+A data set is a folder; `checksums.json` in it holds how many images each split has and the sha256 of what they are.
+Where images, masks and lists lie in that folder is the data set's own, in its own file beside this one.
 """
 
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -41,21 +39,37 @@ def voc_palette() -> Pixels:
 
 
 class SegmentationDataset(Dataset[tuple[Any, Any]]):
-    """One split of a data set in VOC's layout; an item is an image and its labels.
+    """One split of a data set; an item is an image and its labels.
+
+    A subclass says where the files are: `list_file`, `files`, and `_read_names` where the list is not one name a line.
 
     Args:
-        folder: the folder that holds JPEGImages and the rest.
-        split: "train", "val" or "test".
+        folder: the folder that holds the data set.
+        split: the split's name.
         transforms: called with (image, mask), as torchvision's reference transforms are.
 
     Raises:
         DatasetError: the split's list or checksums.json is missing or broken. So does reading an item whose
-            files are missing, unreadable, of different sizes, or hold a label that is no class and not 255.
+            files are missing, unreadable, of different sizes, or hold a label that is no class and not void.
+
+    Attributes:
+        classes: their names, in the order of the labels.
+        palette: (256, 3), a colour a label.
+        ignore_index: the label of pixels that are not scored.
+        first: the value of the first class in the files; its label is 0.
+        void: the value in the files of pixels that are not scored.
+        names: of the split's images, in order.
+        count: how many images the split must have; None where nobody knows.
+        checksums: split -> sha256, as they were when the data set was put into place; else empty.
     """
 
-    classes: ClassVar[tuple[str, ...]]
+    classes: tuple[str, ...]
     palette: ClassVar[Pixels] = voc_palette()
     ignore_index: ClassVar[int] = 255
+    first: ClassVar[int] = 0
+    void: ClassVar[int] = 255
+    count: int | None
+    checksums: dict[str, str]
 
     def __init__(
         self, folder: str | Path, split: str, transforms: Callable[..., tuple[Any, Any]] | None = None
@@ -63,56 +77,95 @@ class SegmentationDataset(Dataset[tuple[Any, Any]]):
         self.folder = Path(folder)
         self.transforms = transforms
         self.split = split
-        self.names = self._read(self.folder / LISTS / f"{split}.txt").split()
+        self.names = self._read_names()
         self.count, self.checksums = self._read_checksums()
 
     def __len__(self) -> int:
         return len(self.names)
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
-        """The image (RGB) and its mask (mode P) as PIL images, or what `transforms` makes of them."""
+        """The image (RGB) and its mask (one channel) as PIL images, or what `transforms` makes of them."""
         image, mask = self.read(index)
         return self.transforms(image, mask) if self.transforms else (image, mask)
 
+    @property
+    def list_file(self) -> Path:
+        """The file that names the split's images, or the folder that holds them."""
+        return self.folder / LISTS / f"{self.split}.txt"
+
     def files(self, index: int) -> tuple[Path, Path]:
         """Where an item's image and its mask lie."""
-        return tuple(self.folder / kind / f"{self.names[index]}.png" for kind in (IMAGES, LABELS))  # type: ignore[return-value]
+        name = f"{self.names[index]}.png"
+        return self.folder / IMAGES / name, self.folder / LABELS / name
 
     def read(self, index: int) -> tuple[Image.Image, Image.Image]:
-        """An item's image (RGB) and mask (mode P), checked, before any transform."""
+        """An item's image (RGB) and its labels (one channel), checked, before any transform."""
+        image, mask = self.read_files(index)
+        return image, self.labels(mask)
+
+    def read_files(self, index: int) -> tuple[Image.Image, Image.Image]:
+        """An item's image (RGB) and its mask with the values that it has on disk, checked."""
         image_file, mask_file = self.files(index)
-        image, mask = self._open(image_file).convert("RGB"), self._open(mask_file)
-        if mask.mode != "P":
-            raise self.error(mask_file, f"is of mode {mask.mode}, not a palette PNG of labels")
+        image, mask = self._open(image_file).convert("RGB"), self._open_mask(mask_file)
+        if mask.mode not in ("P", "L"):
+            raise self.error(mask_file, f"is of mode {mask.mode}, not a mask with one label a pixel (mode P or L)")
         if mask.size != image.size:
             raise self.error(mask_file, f"is {_size(mask)}, but its image is {_size(image)}")
-        unknown = set(np.unique(np.asarray(mask)).tolist()) - {*range(len(self.classes)), self.ignore_index}
-        if unknown:
-            values = ", ".join(map(str, sorted(unknown)))
-            allowed = f"a class (0 to {len(self.classes) - 1}) nor {self.ignore_index}"
+        last = self.first + len(self.classes) - 1
+        found = np.flatnonzero(np.bincount(np.asarray(mask).ravel())).tolist()
+        if unknown := sorted(set(found) - {*range(self.first, last + 1), self.void}):
+            values = ", ".join(map(str, unknown))
+            allowed = f"a class ({self.first} to {last}) nor {self.void}"
             raise self.error(mask_file, f"holds the label {values}, which is neither {allowed}")
         return image, mask
 
-    def verify(self) -> None:
+    def labels(self, mask: Image.Image) -> Image.Image:
+        """A mask with a file's values as one with labels: classes from 0 up, 255 where nothing is scored."""
+        if (self.first, self.void) == (0, self.ignore_index):
+            return mask
+        values = np.asarray(mask)
+        return Image.fromarray(
+            np.where(values == self.void, np.uint8(self.ignore_index), values - np.uint8(self.first))
+        )
+
+    def content(self, index: int, image: Image.Image, mask: Image.Image) -> tuple[bytes, bytes]:
+        """What the checksum takes of an item that `read_files` has read.
+
+        Pixels; but of a JPEG the file's bytes, for decoders round its pixels differently.
+        """
+        file = self.files(index)[0]
+        encoded = file.suffix.lower() in (".jpg", ".jpeg")
+        return file.read_bytes() if encoded else image.tobytes(), mask.tobytes()
+
+    def verify(self) -> str:
         """Read the whole split: how many, readable, sizes, labels, checksum.
+
+        Returns:
+            The split's checksum.
 
         Raises:
             DatasetError: everything that is wrong, one line each.
         """
-        problems = []
-        if len(self) != self.count:
-            file = self.folder / LISTS / f"{self.split}.txt"
-            problems.append(self.error(file, f"lists {len(self)} images instead of {self.count}"))
-        pixels = []
-        for index in range(len(self)):
-            try:
-                pixels.append(_arrays(*self.read(index)))
-            except DatasetError as error:
-                problems.append(error)
-        if not problems and (found := checksum(pixels)) != self.checksums[self.split]:
+        problems = self._wrong_count()
+
+        def contents() -> Iterator[tuple[bytes, bytes]]:
+            for index in tqdm(range(len(self)), desc=f"verifying {self.split}", unit="image", leave=False):
+                try:
+                    yield self.content(index, *self.read_files(index))
+                except DatasetError as error:
+                    problems.append(error)
+
+        found = checksum(contents())
+        if not problems and found != self.checksums.get(self.split, found):
             problems.append(self.wrong_checksum(found))
         if problems:
             raise DatasetError("\n".join(map(str, problems)))
+        return found
+
+    def _wrong_count(self) -> list[DatasetError]:
+        if self.count is not None and len(self) != self.count:
+            return [self.error(self.list_file, f"lists {len(self)} images instead of {self.count}")]
+        return [] if len(self) else [self.error(self.list_file, "lists no image: the split is empty")]
 
     def wrong_checksum(self, found: str) -> DatasetError:
         """The error that says that this split's pixels or labels are not those that were written."""
@@ -128,17 +181,24 @@ class SegmentationDataset(Dataset[tuple[Any, Any]]):
         """How to mend a broken data set of this kind."""
         return f"delete {self.folder} and fetch the data set again"
 
+    def _read_names(self) -> list[str]:
+        return self._read(self.list_file).split()
+
     def _read(self, file: Path) -> str:
         if not file.is_file():
             raise self.error(file, "is missing")
-        return file.read_text()
+        try:
+            return file.read_text()
+        except UnicodeDecodeError as error:
+            raise self.error(file, f"is not text ({error})") from error
 
-    def _read_checksums(self) -> tuple[int, dict[str, str]]:
+    def _read_checksums(self) -> tuple[int | None, dict[str, str]]:
         file = self.folder / "checksums.json"
         try:
             content = json.loads(self._read(file))
-            return content["recipe"][self.split], {split: content["sha256"][split] for split in SPLITS}
-        except (json.JSONDecodeError, KeyError, TypeError) as error:
+            sums = dict(content["sha256"])
+            return content["recipe"][self.split], {self.split: sums[self.split], **sums}
+        except (ValueError, KeyError, TypeError) as error:
             raise self.error(file, f"is broken ({error!r})") from error
 
     def _open(self, file: Path) -> Image.Image:
@@ -151,13 +211,16 @@ class SegmentationDataset(Dataset[tuple[Any, Any]]):
             raise self.error(file, f"cannot be read as an image ({error})") from error
         return image
 
+    def _open_mask(self, file: Path) -> Image.Image:
+        return self._open(file)
 
-def checksum(pixels: Iterable[tuple[Pixels, Pixels]]) -> str:
-    """The sha256 of images (H, W, 3) and labels (H, W), taken in order."""
+
+def checksum(contents: Iterable[tuple[bytes, bytes]]) -> str:
+    """The sha256 of images and masks, taken in order; of each its pixels, or what `content` says."""
     digest = hashlib.sha256()
-    for image, label in pixels:
-        digest.update(image.tobytes())
-        digest.update(label.tobytes())
+    for image, mask in contents:
+        digest.update(image)
+        digest.update(mask)
     return digest.hexdigest()
 
 
@@ -170,34 +233,45 @@ def decoded(dataset: SegmentationDataset) -> tuple[Tensor, Tensor]:
     """A split as two tensors, for images of one size: images (N, 3, H, W) and labels (N, H, W), both uint8.
 
     The first call decodes and checks the files, and keeps the tensors beside them. Later calls map that file
-    into memory, unless anything has been written to the data set since.
+    into memory, unless anything has been written to the split since.
 
     Raises:
-        DatasetError: a file cannot be read, a label cannot be, or the pixels are not those of checksums.json.
+        DatasetError: a file cannot be read, a label cannot be, the images are of several sizes, or the pixels are not
+            those of checksums.json.
     """
     expected = dataset.checksums[dataset.split]
-    file = dataset.folder / "decoded" / f"{dataset.split}-{expected[:12]}.pt"
-    if not file.is_file() or file.stat().st_mtime_ns < _last_change(dataset.folder):
+    # The number of classes is in the name, for one mask may be read in two ways: Pascal Context has 59 or 60.
+    file = dataset.folder / "decoded" / f"{dataset.split}-{len(dataset.classes)}-{expected[:12]}.pt"
+    if not file.is_file() or file.stat().st_mtime_ns < _last_change(dataset):
         _save_whole(_decode(dataset), file)
     images, labels = torch.load(file, mmap=True, weights_only=True)
     return images, labels
 
 
-def _last_change(folder: Path) -> int:
-    """When a file of the data set was last written, added or removed, in nanoseconds since the epoch."""
-    folders = [folder / kind for kind in (IMAGES, LABELS, LISTS)]
-    files = [entry.stat().st_mtime_ns for inner in folders for entry in os.scandir(inner)]
-    return max(*files, *(inner.stat().st_mtime_ns for inner in folders))
+def _last_change(dataset: SegmentationDataset) -> int:
+    """When a file of the split was last written, added or removed, in nanoseconds since the epoch."""
+    folders = {file.parent for index in range(len(dataset)) for file in dataset.files(index)}
+    files = [entry.stat().st_mtime_ns for folder in folders for entry in os.scandir(folder)]
+    return max(*files, *(path.stat().st_mtime_ns for path in (*folders, dataset.list_file)))
 
 
 def _decode(dataset: SegmentationDataset) -> tuple[Tensor, Tensor]:
-    progress = tqdm(range(len(dataset)), desc=f"decoding {dataset.split}", unit="image", leave=False)
-    pixels = [_arrays(*dataset.read(index)) for index in progress]
-    if (found := checksum(pixels)) != dataset.checksums[dataset.split]:
+    images: list[Pixels] = []
+    labels: list[Pixels] = []
+
+    def contents() -> Iterator[tuple[bytes, bytes]]:
+        for index in tqdm(range(len(dataset)), desc=f"decoding {dataset.split}", unit="image", leave=False):
+            image, mask = dataset.read_files(index)
+            images.append(np.asarray(image).transpose(2, 0, 1))  # (3, H, W)
+            labels.append(np.asarray(dataset.labels(mask)))  # (H, W)
+            if labels[-1].shape != labels[0].shape:
+                problem = f"is {_size(image)}, but the split's first is of another size: they make no one tensor"
+                raise dataset.error(dataset.files(index)[0], problem)
+            yield dataset.content(index, image, mask)
+
+    if (found := checksum(contents())) != dataset.checksums[dataset.split]:
         raise dataset.wrong_checksum(found)
-    images = np.stack([image.transpose(2, 0, 1) for image, _ in pixels])  # (N, 3, H, W)
-    labels = np.stack([label for _, label in pixels])  # (N, H, W)
-    return torch.from_numpy(images), torch.from_numpy(labels)
+    return torch.from_numpy(np.stack(images)), torch.from_numpy(np.stack(labels))
 
 
 def _save_whole(tensors: tuple[Tensor, Tensor], file: Path) -> None:
@@ -209,10 +283,6 @@ def _save_whole(tensors: tuple[Tensor, Tensor], file: Path) -> None:
         partial.replace(file)
     finally:
         partial.unlink(missing_ok=True)
-
-
-def _arrays(image: Image.Image, mask: Image.Image) -> tuple[Pixels, Pixels]:
-    return np.asarray(image), np.asarray(mask)
 
 
 def _size(image: Image.Image) -> str:
