@@ -1,6 +1,7 @@
 """The command line: `pfs study digits` brings a study up to date, the other commands do a part of it."""
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from pfs.records import TEACHER, RecordError, cell_folder, cells, collect
-from pfs.study import SegmentationModel, Study, StudyError, load_study, repository
+from pfs.study import PLACED_NAMES, SegmentationModel, Study, StudyError, choices, load_study, repository
 from pfs.workflow import (
     NotebookError,
     finished_cells,
@@ -65,8 +66,23 @@ def _parser() -> argparse.ArgumentParser:
     add("collect", _collect)
     add("figures", _figures)
     add("report", _report)
+    _add_data(commands.add_parser("data", help=_data.__doc__, description=_data.__doc__))
     add("benchmark", _benchmark).add_argument("--threads", type=int, default=1, help="to compute with (%(default)s)")
     return parser
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", help=f"one of {', '.join(PLACED_NAMES)}")
+    use = "use the data in this folder, where they lie"
+    parser.add_argument("--from", dest="source", metavar="FOLDER", type=_absolute, help=use)
+    parser.add_argument("--mirror", metavar="URL", help="address of a folder that holds the archives")
+    parser.add_argument("--data", default="data", help="folder of all data sets (%(default)s)")
+    parser.set_defaults(command=_data)
+
+
+def _absolute(path: str) -> Path:
+    """A path of the caller's: the commands themselves run in the clone's root."""
+    return Path(path).resolve()
 
 
 # --- the commands: each docstring is the command's help -----------------------------------------------------
@@ -128,6 +144,22 @@ def _figures(options: argparse.Namespace) -> int:
 def _report(options: argparse.Namespace) -> int:
     """write report.html, one self-contained page, from the tables and figures"""
     write_report(options.study, results=options.results)
+    return 0
+
+
+def _data(options: argparse.Namespace) -> int:
+    """download a data set, or take the folder that you have, and verify every file of it"""
+    if options.name not in PLACED_NAMES:
+        raise StudyError(f"unknown data set {options.name!r}{choices(options.name, PLACED_NAMES)}")
+    from pfs.datasets import PLACED, DatasetError, place  # torch takes seconds to import
+
+    try:
+        folder = place(PLACED[options.name], Path(options.data), source=options.source, mirror=options.mirror)
+    except (DatasetError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    counts = json.loads((folder / "checksums.json").read_text())["recipe"]
+    print(f"{folder}: {', '.join(f'{count} {split}' for split, count in counts.items())} images, all verified")
     return 0
 
 

@@ -131,6 +131,55 @@ class DigitScenes(Strict):
     seed: int = 0
 
 
+class Placed(Strict):
+    """A data set that `pfs data` puts into place: `pfs.datasets.placed`."""
+
+    @property
+    def seed(self) -> int:
+        """Nothing of it is drawn."""
+        return 0
+
+
+class Voc2012(Placed):
+    """PASCAL VOC 2012, `pfs.datasets.voc2012`: trained on its own train split, or with SBD's labels too."""
+
+    name: Literal["voc2012"]
+    train: Literal["trainaug", "train"] = "trainaug"
+
+
+class Ade20k(Placed):
+    """ADE20K with 150 classes, `pfs.datasets.ade20k`."""
+
+    name: Literal["ade20k"]
+
+
+class PascalContext(Placed):
+    """Pascal Context, `pfs.datasets.pascal_context`: 59 classes, or 60 with background."""
+
+    name: Literal["pascal_context"]
+    classes: Literal[59, 60] = 59
+
+
+class CamVid(Placed):
+    """CamVid with 11 classes, `pfs.datasets.camvid`."""
+
+    name: Literal["camvid"]
+
+
+class OwnFolder(Placed):
+    """One's own data, `pfs.datasets.folder`: `folder` is the name of that which `pfs data folder --from` was given."""
+
+    name: Literal["folder"]
+    folder: Annotated[str, Field(pattern=r"^[^/]+$")]
+
+
+Data = Annotated[
+    DigitScenes | Voc2012 | Ade20k | PascalContext | CamVid | OwnFolder,
+    Field(discriminator="name"),
+]
+PLACED_NAMES = [get_args(kind.model_fields["name"].annotation)[0] for kind in Placed.__subclasses__()]
+
+
 class DilatedResNet(Strict):
     """The small dilated residual network for small images: `pfs.networks.DilatedResNet`."""
 
@@ -179,7 +228,7 @@ class Study(Strict):
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
-    data: DigitScenes
+    data: Data
     teacher: Teacher
     student: Training
     methods: Annotated[dict[Annotated[str, Field(pattern=r"^[a-z0-9_]+$")], Method], Field(min_length=1)]
@@ -282,9 +331,13 @@ def _explain(detail: ErrorDetails) -> str:
             return f"unknown key {key}{choices(location[-1], _fields_at(detail['loc'][:-1]))}"
         case "missing":
             return f"{key} is missing"
-        case "union_tag_invalid" | "literal_error":
-            expected = str((detail.get("ctx") or {}).get("expected_tags", (detail.get("ctx") or {}).get("expected")))
-            return f"{key}: {detail['input']!r} is not known; valid choices: {expected}"
+        case "union_tag_invalid":
+            tag, valid = detail["ctx"]["tag"], detail["ctx"]["expected_tags"].replace("'", "").split(", ")
+            return f"{key}.name: {tag!r} is not known{choices(tag, valid)}"
+        case "union_tag_not_found":
+            return f"{key}.name is missing"
+        case "literal_error":
+            return f"{key}: {detail['input']!r} is not known; valid choices: {detail['ctx']['expected']}"
         case "float_type" if isinstance(detail["input"], str):
             return f"{key}: {detail['input']!r} is text, not a number (YAML reads 1e-4 as text: write 1.0e-4)"
         case "value_error":

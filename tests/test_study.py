@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from pfs.study import KD, PFS, DilatedResNet, StudyError, load_study, repository
+from pfs.study import KD, PFS, DigitScenes, DilatedResNet, PascalContext, StudyError, load_study, repository
 
 STUDY: dict[str, Any] = {
     "name": "small",
@@ -49,7 +49,7 @@ def complaint(file: Path) -> str:
 
 def test_a_study_is_read_with_its_defaults(tmp_path: Path) -> None:
     study = load_study(write(tmp_path, {}))
-    assert study.data.val == 300
+    assert study.data == DigitScenes(name="digit_scenes", train=10, val=300)
     assert study.teacher.network == DilatedResNet(name="dilated_resnet", width=4)
     assert study.methods["both"].terms == {"kd": KD(weight=1.0), "pfs": PFS(weight=4.0)}
     assert study.methods["ce"].terms == {}
@@ -85,6 +85,29 @@ def test_mistakes_in_extending_are_told(content: dict[str, object], said: list[s
     with pytest.raises(StudyError) as error:
         load_study(tmp_path / "mine.yaml")
     assert all(part in str(error.value) for part in said)
+
+
+def test_a_study_names_its_data_set(tmp_path: Path) -> None:
+    data = {"name": "pascal_context", "classes": 60}
+    assert load_study(write(tmp_path, {"data": data})).data == PascalContext(name="pascal_context", classes=60)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ({"name": "voc"}, ["data.name: 'voc' is not known; did you mean voc2012?", "ade20k", "folder"]),
+        ({"train": 10}, ["data.name is missing"]),
+        ({"name": "voc2012", "trian": "train"}, ["unknown key", "did you mean train?"]),
+        ({"name": "voc2012", "train": "trainval"}, ["train: 'trainval' is not known", "'trainaug' or 'train'"]),
+        ({"name": "pascal_context", "classes": 33}, ["classes: 33 is not known", "59 or 60"]),
+        ({"name": "folder"}, ["folder is missing"]),
+        ({"name": "folder", "folder": "a/b"}, ["folder", "'a/b'"]),
+    ],
+)
+def test_mistakes_in_the_data_are_told(tmp_path: Path, data: dict[str, object], words: list[str]) -> None:
+    message = complaint(write(tmp_path, {"data": data}))
+    assert len(message.splitlines()) == 1
+    assert all(word in message for word in words), message
 
 
 @pytest.mark.parametrize("file", sorted((repository() / "studies").glob("*.yaml")), ids=lambda file: file.stem)

@@ -3,22 +3,44 @@
 from pathlib import Path
 
 from pfs import study
+from pfs.datasets.ade20k import Ade20k
+from pfs.datasets.camvid import CamVid
 from pfs.datasets.digit_scenes import DigitScenes, generate
+from pfs.datasets.folder import OwnFolder
+from pfs.datasets.pascal_context import PascalContext59, PascalContext60
+from pfs.datasets.placed import PlacedDataset, place
 from pfs.datasets.segmentation import SPLITS, DatasetError, SegmentationDataset, data_checksum, decoded
+from pfs.datasets.voc2012 import Voc2012
 
 __all__ = [
+    "PLACED",
+    "Ade20k",
+    "CamVid",
     "DatasetError",
     "DigitScenes",
+    "OwnFolder",
+    "PascalContext59",
+    "PascalContext60",
+    "PlacedDataset",
     "SegmentationDataset",
+    "Voc2012",
     "build",
     "data_checksum",
     "decoded",
     "generate",
+    "place",
 ]
 
+# What `pfs data` can put into place, by name.
+PLACED: dict[str, type[PlacedDataset]] = {
+    dataset.name: dataset for dataset in (Voc2012, Ade20k, PascalContext60, CamVid, OwnFolder)
+}
 
-def build(spec: study.DigitScenes, root: str | Path) -> dict[str, SegmentationDataset]:
-    """The data of a study by split ("train", "val", "test"), generated first where they are not there yet.
+
+def build(spec: study.Data, root: str | Path) -> dict[str, SegmentationDataset]:
+    """The data of a study by split: "train", "val", and "test" where its labels are public.
+
+    Digit Scenes are generated first where they are not there yet; other data `pfs data` must have put into place.
 
     Args:
         spec: the study's `data`.
@@ -27,5 +49,29 @@ def build(spec: study.DigitScenes, root: str | Path) -> dict[str, SegmentationDa
     Raises:
         DatasetError: what is there is broken. Files are checked as they are read, the checksum by `decoded`.
     """
-    generate(spec, root)
-    return {split: DigitScenes(root, split, spec) for split in SPLITS}
+    root = Path(root)
+    match spec:
+        case study.DigitScenes():
+            generate(spec, root)
+            return {split: DigitScenes(root, split, spec) for split in SPLITS}
+        case study.Voc2012():
+            folder = _placed(root / "voc2012", "voc2012")
+            return {"train": Voc2012(folder, spec.train), "val": Voc2012(folder, "val")}
+        case study.OwnFolder():
+            folder = _placed(root / f"folder-{spec.folder}", f"folder --from .../{spec.folder}")
+            return _splits(OwnFolder, folder)
+        case study.PascalContext():
+            context = PascalContext59 if spec.classes == 59 else PascalContext60
+            return _splits(context, _placed(root / spec.name, spec.name))
+        case study.Ade20k() | study.CamVid():
+            return _splits(PLACED[spec.name], _placed(root / spec.name, spec.name))
+
+
+def _placed(folder: Path, arguments: str) -> Path:
+    if not folder.is_dir():
+        raise DatasetError(f"{folder} is missing; put the data set there first: pfs data {arguments}")
+    return folder
+
+
+def _splits(dataset: type[PlacedDataset], folder: Path) -> dict[str, SegmentationDataset]:
+    return {split: dataset(folder, split) for split in dataset.splits(folder)}

@@ -1,0 +1,78 @@
+"""Your own data: a folder with images, masks and the names of the classes.
+
+<folder>/classes.txt                         one class a line, in the order of the labels
+<folder>/images/{train,val,test}/<name>      JPEG or PNG; test may be left out
+<folder>/masks/{train,val,test}/<name>.png   mode P or L: 0 the first class, 1 the second; 255 is not scored
+"""
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pfs.datasets.placed import PlacedDataset
+from pfs.datasets.segmentation import SPLITS, DatasetError
+
+SUFFIXES = (".jpg", ".jpeg", ".png")
+
+
+class OwnFolder(PlacedDataset):
+    """One split of one's own data: "train", "val" or "test"."""
+
+    name = "folder"
+    advice = "name the folder that holds it with --from FOLDER"
+    counts: ClassVar[dict[str, int]] = {}
+
+    def __init__(self, folder: str | Path, split: str, transforms: Any = None) -> None:
+        super().__init__(folder, split, transforms)
+        lines = self._read(self.folder / "classes.txt").splitlines()
+        self.classes = tuple(name for line in lines if (name := line.strip()))
+        if not 2 <= len(self.classes) <= self.void or len(set(self.classes)) < len(self.classes):
+            found = f"{len(self.classes)} names, {len(set(self.classes))} of them different"
+            raise self.error(self.folder / "classes.txt", f"has {found}, not 2 to {self.void} different ones")
+
+    @classmethod
+    def splits(cls, folder: Path) -> list[str]:
+        """Train, val, and test where there is one."""
+        return [split for split in SPLITS if split != "test" or (folder / "images" / "test").is_dir()]
+
+    @classmethod
+    def entries(cls, folder: Path) -> list[str]:
+        """Images, masks, classes."""
+        return ["images", "masks", "classes.txt"]
+
+    @property
+    def mend(self) -> str:
+        """What has changed may be meant."""
+        if (self.folder / "checksums.json").is_file():
+            return f"restore it, or delete {self.folder} and run: pfs data folder --from FOLDER"
+        return "mend it, then run: pfs data folder --from FOLDER"
+
+    @property
+    def list_file(self) -> Path:
+        """The folder that holds the split's images."""
+        return self.folder / "images" / self.split
+
+    def files(self, index: int) -> tuple[Path, Path]:
+        """Where an item's image and its mask lie."""
+        name = Path(self.names[index])
+        return self.list_file / name, self.folder / "masks" / self.split / f"{name.stem}.png"
+
+    def verify(self) -> str:
+        """As every data set's; and masks without an image are told, for their images may have been forgotten."""
+        stems = {Path(name).stem for name in self.names}
+        masks = sorted((self.folder / "masks" / self.split).glob("*.png"))
+        problems = [str(self.error(file, "has no image")) for file in masks if file.stem not in stems]
+        try:
+            found = super().verify()
+        except DatasetError as error:
+            problems += str(error).splitlines()
+        if problems:
+            raise DatasetError("\n".join(problems))
+        return found
+
+    def _read_names(self) -> list[str]:
+        if not self.list_file.is_dir():
+            raise self.error(self.list_file, "is missing")
+        return sorted(file.name for file in self.list_file.iterdir() if file.suffix.lower() in SUFFIXES)
+
+    def _expected_count(self) -> int | None:
+        return None

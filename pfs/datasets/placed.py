@@ -1,0 +1,175 @@
+"""Data sets that are not made here: put into place from archives or from a folder that the user has, then verified.
+
+<root>/<name>/…               the files, as the data set's archives lay them out; or links to those of the user
+<root>/<name>/checksums.json  how many images each split has, and the sha256 of what they are
+<root>/downloads/             archives, while they are fetched and until they are verified
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar
+
+from filelock import FileLock
+
+from pfs.datasets.archives import Archive, fetch, unpack
+from pfs.datasets.segmentation import DatasetError, SegmentationDataset
+from pfs.records import write_whole
+
+
+class PlacedDataset(SegmentationDataset):
+    """One split of a data set that `pfs data` has put into place.
+
+    Args:
+        folder: the folder that holds the data set, in the layout of its archives.
+        split: one of `counts`.
+        transforms: called with (image, mask).
+
+    Raises:
+        DatasetError: see `SegmentationDataset`.
+
+    Attributes:
+        name: of the folder, and of the data set on the command line.
+        archives: where it comes from; none if nobody offers it whole and with a checksum.
+        advice: for a data set without archives, how to come by it.
+        counts: how many images each split has.
+    """
+
+    name: ClassVar[str]
+    archives: ClassVar[tuple[Archive, ...]] = ()
+    advice: ClassVar[str] = ""
+    counts: ClassVar[dict[str, int]]
+
+    def __init__(
+        self, folder: str | Path, split: str, transforms: Callable[..., tuple[Any, Any]] | None = None
+    ) -> None:
+        known = self.splits(Path(folder))
+        if split not in known:
+            raise DatasetError(f"{self.name} has no split {split!r}; valid choices: {', '.join(known)}")
+        super().__init__(folder, split, transforms)
+
+    @classmethod
+    def splits(cls, folder: Path) -> list[str]:
+        """The splits of the data set in that folder."""
+        return list(cls.counts)
+
+    @classmethod
+    def entries(cls, folder: Path) -> list[str]:
+        """The files and folders that a data set consists of, in a folder that may hold more."""
+        raise NotImplementedError
+
+    @classmethod
+    def convert(cls, folder: Path) -> None:
+        """Bring what the archives hold into the form that is read; most data sets are in it already."""
+
+    @property
+    def mend(self) -> str:
+        """What is broken is the user's, or the archive's."""
+        return f"restore it, then run: pfs data {self.name}"
+
+    def error(self, file: Path, problem: str) -> DatasetError:
+        """One line: the file itself, not a link to it; what is wrong with it, how to mend it."""
+        return super().error(file.resolve(), problem)
+
+    def _read_checksums(self) -> tuple[int | None, dict[str, str]]:
+        placed = (self.folder / "checksums.json").is_file()
+        return self._expected_count(), super()._read_checksums()[1] if placed else {}
+
+    def _expected_count(self) -> int | None:
+        return self.counts[self.split]
+
+
+def place(dataset: type[PlacedDataset], root: Path, *, source: Path | None = None, mirror: str | None = None) -> Path:
+    """Put a data set into place and verify it; verify it only, if it is there. Returns its folder.
+
+    It appears whole and verified, or not at all.
+
+    Args:
+        dataset: which one.
+        root: the folder that holds the data sets.
+        source: a folder that has it already: it is used where it lies, by links. None: download it.
+        mirror: the address of a folder with the archives, in place of the official ones.
+
+    Raises:
+        DatasetError: everything that is wrong with it, one line each; or why it cannot be fetched or unpacked.
+    """
+    target = root / folder_name(dataset, source)
+    root.mkdir(parents=True, exist_ok=True)
+    with FileLock(root / f"{target.name}.lock"):
+        if target.is_dir():
+            if source is not None and not _is_linked(dataset, source, target):
+                raise DatasetError(f"{target} is there already; delete it first, to take {source} in its place")
+            verify(dataset, target)
+            return target
+        with _whole(target) as partial:
+            archives = [] if source is not None else _fetched(dataset, root / "downloads", mirror)
+            for archive, file in archives:
+                unpack(file, partial / archive.into)
+            if source is not None:
+                _link(dataset, source.resolve(), partial)
+            dataset.convert(partial)
+            found = verify(dataset, partial)
+            recipe = {split: len(dataset(partial, split)) for split in found}
+            write_whole(partial / "checksums.json", json.dumps({"recipe": recipe, "sha256": found}, indent=2) + "\n")
+        for _, file in archives:
+            file.unlink()
+    return target
+
+
+def folder_name(dataset: type[PlacedDataset], source: Path | None) -> str:
+    """A data set's folder; one's own data get their folder's name too, for there may be several."""
+    return dataset.name if source is None or dataset.counts else f"{dataset.name}-{source.resolve().name}"
+
+
+def verify(dataset: type[PlacedDataset], folder: Path) -> dict[str, str]:
+    """Read all splits of a data set, and return the checksum of each.
+
+    Raises:
+        DatasetError: everything that is wrong, one line each, the same file once.
+    """
+    found: dict[str, str] = {}
+    problems: dict[str, None] = {}  # a set that keeps its order: splits may share files
+    for split in dataset.splits(folder):
+        try:
+            found[split] = dataset(folder, split).verify()
+        except DatasetError as error:
+            problems |= dict.fromkeys(str(error).splitlines())
+    if problems:
+        raise DatasetError("\n".join(problems))
+    return found
+
+
+@contextmanager
+def _whole(target: Path) -> Iterator[Path]:
+    """A folder to fill, which takes the target's place when all went well and vanishes otherwise."""
+    partial = target.with_name(f"{target.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed
+    partial.mkdir()
+    try:
+        yield partial
+        partial.replace(target)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _fetched(dataset: type[PlacedDataset], folder: Path, mirror: str | None) -> list[tuple[Archive, Path]]:
+    if not dataset.archives:
+        raise DatasetError(f"{dataset.name} cannot be downloaded: {dataset.advice}")
+    return [(archive, fetch(archive, folder, mirror)) for archive in dataset.archives]
+
+
+def _link(dataset: type[PlacedDataset], source: Path, folder: Path) -> None:
+    """Link a user's folder: nothing is copied, and nothing is ever written into it."""
+    entries = dataset.entries(source)
+    if missing := [str(source / entry) for entry in entries if not (source / entry).exists()]:
+        whence = ", ".join(archive.url for archive in dataset.archives) or dataset.advice
+        raise DatasetError("\n".join(f"{path} is missing; {dataset.name} has it from: {whence}" for path in missing))
+    for entry in entries:
+        (folder / entry).parent.mkdir(parents=True, exist_ok=True)
+        (folder / entry).symlink_to(source / entry)
+
+
+def _is_linked(dataset: type[PlacedDataset], source: Path, folder: Path) -> bool:
+    return all((folder / entry).resolve() == (source / entry).resolve() for entry in dataset.entries(source))
