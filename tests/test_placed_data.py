@@ -63,10 +63,12 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def tree(kind: Kind, folder: Path) -> Path:
-    """The data set's miniature, in the form that its loader reads."""
-    TREES[kind](folder / "own")
-    kind.convert(folder / "own")
-    return folder / "own"
+    """The data set's miniature, in the form that its loader reads and in no other."""
+    own = TREES[kind](folder / "own")
+    kind.convert(own)
+    for file in own.rglob("trainval_merged.json"):
+        file.unlink()
+    return own
 
 
 # --- what the loaders read --------------------------------------------------------------------------------------------
@@ -151,10 +153,14 @@ def test_run_lengths_are_read_as_pycocotools_does() -> None:
         decode_rle(counts, 40, 51)
 
 
-def test_masks_that_a_toolbox_made_are_taken(tmp_path: Path) -> None:
-    source = tree(PascalContext60, tmp_path)
-    (source / "VOCdevkit/VOC2010/trainval_merged.json").unlink()
-    assert len(PascalContext59(place(PascalContext60, tmp_path / "data", source=source), "val")) == 1
+@pytest.mark.parametrize("json_too", [False, True])
+def test_masks_that_a_toolbox_made_are_taken_where_there_is_no_json_file(json_too: bool, tmp_path: Path) -> None:
+    source = miniatures.pascal_context(tmp_path / "own")
+    PascalContext60.convert(source)
+    if not json_too:
+        (source / "VOCdevkit/VOC2010/trainval_merged.json").unlink()
+    dataset = PascalContext59(place(PascalContext60, tmp_path / "data", source=source), "val")
+    assert dataset.files(0)[1].resolve().is_relative_to(source) is not json_too
 
 
 def test_ones_own_folder_names_its_classes(tmp_path: Path) -> None:
@@ -306,6 +312,14 @@ def test_a_folder_is_used_where_it_lies(kind: Kind, tmp_path: Path) -> None:
     assert len({data_checksum(dataset) for dataset in splits.values()}) == 1
 
 
+@every_kind
+def test_what_was_put_there_by_hand_is_verified(kind: Kind, tmp_path: Path) -> None:
+    TREES[kind](tmp_path / kind.name)
+    folder = place(kind, tmp_path)
+    assert folder == tmp_path / kind.name
+    assert kind(folder, "train").checksums.keys() == set(kind.splits(folder))
+
+
 def test_a_file_that_has_changed_since_is_noticed(tmp_path: Path) -> None:
     source = tree(Voc2012, tmp_path)
     folder = place(Voc2012, tmp_path / "data", source=source)
@@ -403,7 +417,7 @@ def test_a_study_finds_what_is_in_place(tmp_path: Path) -> None:
 
 
 def test_a_study_says_how_to_put_its_data_into_place(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=r"voc2012 is missing; put the data set there first: pfs data voc2012"):
+    with pytest.raises(DatasetError, match=r"voc2012 has not been verified, or is missing: run pfs data voc2012"):
         build(study.Voc2012(name="voc2012"), tmp_path)
 
 

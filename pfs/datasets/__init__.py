@@ -68,8 +68,8 @@ def build(spec: study.Data, root: str | Path) -> dict[str, SegmentationDataset]:
 
 
 def _placed(folder: Path, arguments: str) -> Path:
-    if not folder.is_dir():
-        raise DatasetError(f"{folder} is missing; put the data set there first: pfs data {arguments}")
+    if not (folder / "checksums.json").is_file():
+        raise DatasetError(f"{folder} has not been verified, or is missing: run pfs data {arguments}")
     return folder
 
 

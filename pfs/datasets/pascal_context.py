@@ -7,9 +7,11 @@ trainval_merged.json                            the labels of "PASCAL in Detail"
 SegmentationClassContext/<name>.png             made from it: 0 background, 1 to 59 the classes
 ImageSets/SegmentationContext/{train,val}.txt   made from it: one name a line
 
-Segmentation toolboxes make the same folders from the same file, with the same values; a folder that has them is taken
-as it is. In some toolboxes the class names stand in another order than the values (VOC's classes first, the others
-after them): here a name belongs to an id of the JSON file, which has names too, and the two are compared.
+Segmentation toolboxes make the same folders from the same file, with the same values. They are taken where there is no
+JSON file; where there is, they are made anew, for what a toolbox has made differs: the Detail API takes images out of a
+list while it walks it, and so loses two for training and one for validation. In some toolboxes the class names stand in
+another order than the values (VOC's classes first, the others after them): here a name belongs to an id of the JSON
+file, which has names too, and the two are compared.
 """
 
 import json
@@ -64,14 +66,14 @@ class PascalContext60(PlacedDataset):
 
     @classmethod
     def entries(cls, folder: Path) -> list[str]:
-        """The images, and either masks and lists or what they are made from."""
-        made = (folder / MASKS).is_dir() and (folder / LISTS).is_dir()
+        """The images, and what masks and lists are made from; or else these, where they alone are there."""
+        made = (folder / LISTS).is_dir() and not (folder / VOC / DETAIL).is_file()
         return [str(VOC / IMAGES), *([str(MASKS), str(LISTS)] if made else [str(VOC / DETAIL)])]
 
     @classmethod
     def convert(cls, folder: Path) -> None:
         """Make masks and lists from the JSON file, unless they are there."""
-        if not (folder / MASKS).is_dir():
+        if not (folder / LISTS).is_dir():
             _convert(folder)
 
     @property
@@ -127,8 +129,7 @@ def _convert(folder: Path) -> None:
         for part in detail["annos_segmentation"]:
             parts[part["image_id"]].append(part)
         names: dict[str, list[str]] = {split: [] for split in PascalContext60.counts}
-        for path in (MASKS, LISTS):
-            (folder / path).mkdir(parents=True)
+        (folder / MASKS).mkdir(parents=True, exist_ok=True)
         for image in tqdm(detail["images"], desc=f"converting {DETAIL}", unit="image", leave=False):
             if image["phase"] in names:
                 names[image["phase"]].append(name := Path(image["file_name"]).stem)
@@ -139,6 +140,7 @@ def _convert(folder: Path) -> None:
         raise DatasetError(
             f"{file.resolve()} is not what PASCAL in Detail gives ({error!r}); fetch it again"
         ) from error
+    (folder / LISTS).mkdir(parents=True)  # last: it says that the masks are whole
     for split, listed in names.items():
         (folder / LISTS / f"{split}.txt").write_text("".join(f"{name}\n" for name in sorted(listed)))
 

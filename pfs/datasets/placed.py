@@ -101,7 +101,7 @@ def place(dataset: type[PlacedDataset], root: Path, *, source: Path | None = Non
         if target.is_dir():
             if source is not None and not _is_linked(dataset, source, target):
                 raise DatasetError(f"{target} is there already; delete it first, to take {source} in its place")
-            verify(dataset, target)
+            _verify_whole(dataset, target)
             return target
         with _whole(target) as partial:
             archives = [] if source is not None else _fetched(dataset, root / "downloads", mirror)
@@ -109,10 +109,7 @@ def place(dataset: type[PlacedDataset], root: Path, *, source: Path | None = Non
                 unpack(file, partial / archive.into)
             if source is not None:
                 _link(dataset, source.resolve(), partial)
-            dataset.convert(partial)
-            found = verify(dataset, partial)
-            recipe = {split: len(dataset(partial, split)) for split in found}
-            write_whole(partial / "checksums.json", json.dumps({"recipe": recipe, "sha256": found}, indent=2) + "\n")
+            _verify_whole(dataset, partial)
         for _, file in archives:
             file.unlink()
     return target
@@ -139,6 +136,15 @@ def verify(dataset: type[PlacedDataset], folder: Path) -> dict[str, str]:
     if problems:
         raise DatasetError("\n".join(problems))
     return found
+
+
+def _verify_whole(dataset: type[PlacedDataset], folder: Path) -> None:
+    """Bring a data set into its form and verify it; write down its checksums, unless they have been before."""
+    dataset.convert(folder)
+    found = verify(dataset, folder)
+    if not (file := folder / "checksums.json").is_file():
+        recipe = {split: len(dataset(folder, split)) for split in found}
+        write_whole(file, json.dumps({"recipe": recipe, "sha256": found}, indent=2) + "\n")
 
 
 @contextmanager
