@@ -15,6 +15,7 @@ import pytest
 import torch
 from PIL import Image
 from torchvision.datasets import SBDataset, VOCSegmentation
+from torchvision.datasets.voc import DATASET_YEAR_DICT
 from torchvision.transforms.functional import pil_to_tensor
 
 from pfs import study
@@ -93,6 +94,13 @@ def test_voc_trainaug_is_the_union_less_vocs_val(tmp_path: Path) -> None:
     theirs = SBDataset(folder / "benchmark_RELEASE/dataset", "train", mode="segmentation")
     for mine, other in zip(dataset[2], theirs[0], strict=True):
         assert torch.equal(pil_to_tensor(mine), pil_to_tensor(other))
+
+
+def test_the_archives_are_those_that_torchvision_knows() -> None:
+    known = [(entry["url"], f"md5:{entry['md5']}") for entry in (DATASET_YEAR_DICT["2012"], DATASET_YEAR_DICT["2010"])]
+    known.append((SBDataset.url, f"md5:{SBDataset.md5}"))
+    ours = [Voc2012.archives[0], PascalContext60.archives[0], Voc2012.archives[1]]
+    assert [(archive.url, archive.checksum) for archive in ours] == known
 
 
 def test_the_official_counts_are_the_literatures() -> None:

@@ -22,7 +22,6 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from torchvision.datasets.voc import DATASET_YEAR_DICT
 from tqdm.auto import tqdm
 
 from pfs.datasets.archives import Archive
@@ -54,7 +53,10 @@ class PascalContext60(PlacedDataset):
 
     name = "pascal_context"
     archives = (
-        Archive(DATASET_YEAR_DICT["2010"]["url"], f"md5:{DATASET_YEAR_DICT['2010']['md5']}"),
+        Archive(
+            "https://thor.robots.ox.ac.uk/pascal/VOC/voc2010/VOCtrainval_03-May-2010.tar",
+            "md5:da459979d0c395079b5c75ee67908abb",
+        ),
         Archive(
             f"https://codalabuser.blob.core.windows.net/public/{DETAIL}",
             "sha1:169325d9f7e9047537fedca7b04de4dddf10b881",

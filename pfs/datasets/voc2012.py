@@ -1,7 +1,7 @@
 """PASCAL VOC 2012, 21 classes; for training also with the labels that SBD adds, 10,582 images ("trainaug").
 
 Everingham et al. 2010 (http://host.robots.ox.ac.uk/pascal/VOC/voc2012/); Hariharan et al. 2011, "Semantic Contours from
-Inverse Detectors" (SBD). Both archives as torchvision knows them, in their own layout:
+Inverse Detectors" (SBD). Both archives in their own layout:
 
 <folder>/VOCdevkit/VOC2012/JPEGImages/<name>.jpg                    the images, SBD's too
 <folder>/VOCdevkit/VOC2012/SegmentationClass/<name>.png             palette PNG; 255 is not scored
@@ -14,8 +14,6 @@ from pathlib import Path
 from typing import ClassVar
 
 from PIL import Image
-from torchvision.datasets import SBDataset
-from torchvision.datasets.voc import DATASET_YEAR_DICT
 
 from pfs.datasets.archives import Archive
 from pfs.datasets.placed import PlacedDataset
@@ -33,9 +31,15 @@ class Voc2012(PlacedDataset):
     """
 
     name = "voc2012"
-    archives = (
-        Archive(DATASET_YEAR_DICT["2012"]["url"], f"md5:{DATASET_YEAR_DICT['2012']['md5']}"),
-        Archive(SBDataset.url, f"md5:{SBDataset.md5}"),
+    archives = (  # as torchvision knows them, which takes a second to import
+        Archive(
+            "https://thor.robots.ox.ac.uk/pascal/VOC/voc2012/VOCtrainval_11-May-2012.tar",
+            "md5:6cd6e144f989b92b3379bac3b3de84fd",
+        ),
+        Archive(
+            "https://www2.eecs.berkeley.edu/Research/Projects/CS/vision/grouping/semantic_contours/benchmark.tgz",
+            "md5:82b4d87ceb2ed10f6038a1cba92111cb",
+        ),
     )
     counts: ClassVar[dict[str, int]] = {"train": 1464, "trainaug": 10_582, "val": 1449}
     classes = (
