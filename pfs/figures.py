@@ -46,6 +46,7 @@ COLOURS: dict[str, Any] = {
     "kd": _PALETTE[0],
     "fitnet": _PALETTE[4],
     "skd": _PALETTE[9],
+    "cwd": _PALETTE[5],
     "pfs": _PALETTE[2],
     "wsp": _PALETTE[1],
     "pfs_wsp": _PALETTE[3],

@@ -35,8 +35,11 @@ LABELS = {
 }
 
 # What is asked besides "better than the student alone?": each idea against the one that it refines, and both
-# together against each and against the strongest rival known here.
-CONTROLS = (("pfs", "skd"), ("wsp", "kd"), ("pfs_wsp", "pfs"), ("pfs_wsp", "wsp"), ("pfs_wsp", "fitnet"))
+# together against each and against the strongest rivals known here.
+CONTROLS = (
+    *(("pfs", "skd"), ("wsp", "kd"), ("pfs_wsp", "pfs"), ("pfs_wsp", "wsp")),
+    *(("pfs_wsp", "fitnet"), ("pfs_wsp", "cwd")),
+)
 
 
 class Interval(NamedTuple):
