@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pfs.imitation import wsp_loss
-from pfs.prediction import in_full_precision, upsample
+from pfs.pixels import PixelSums, cross_entropies, pixel_means
+from pfs.prediction import in_full_precision
 from pfs.similarity import similarity_map, similarity_rows, to_common_grid
 
 
@@ -154,7 +155,6 @@ def _similarity_to_prototype(rows: Tensor, member: Tensor) -> Tensor:
     return F.cosine_similarity(rows, member @ prototypes, dim=2)
 
 
-@in_full_precision
 def hard_pixel_loss(student_logits: Tensor, target: Tensor, *, ignore_index: int = 255) -> Tensor:
     """A control without a teacher: cross-entropy weighted by 1 - p_student[y], the weights scaled to mean 1.
 
@@ -165,11 +165,14 @@ def hard_pixel_loss(student_logits: Tensor, target: Tensor, *, ignore_index: int
         target: (B, H, W) labels; logits are brought to their resolution.
         ignore_index: pixels with this label count nowhere.
     """
-    logits = upsample(student_logits.float(), (target.shape[1], target.shape[2]))
-    loss = F.cross_entropy(logits, target, ignore_index=ignore_index, reduction="none")  # 0 where ignored
-    weight = -torch.expm1(-loss.detach())
-    total = weight.sum()
-    return (weight * loss).sum() / total.where(total > 0, 1)
+    return pixel_means([hard_pixels_at], student_logits, None, target, ignore_index=ignore_index)[0]
+
+
+def hard_pixels_at(label: Tensor, valid: Tensor, student: Tensor, *_: Tensor) -> PixelSums:
+    """`hard_pixel_loss` of a strip of pixels, as `pixel_means` takes it."""
+    loss, gradient = cross_entropies(label, student)
+    weight = -torch.expm1(-loss) * valid
+    return PixelSums((weight * loss).sum(), weight.sum(), gradient.mul_(weight[:, None]))
 
 
 def _comparable(student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:

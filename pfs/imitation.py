@@ -4,18 +4,19 @@ The student imitates the teacher's softened prediction at each pixel, weighted b
 how much better the teacher knows the label there. With equal weights it is plain knowledge distillation.
 """
 
+from functools import partial
 from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from pfs.pixels import PixelSums, check_shapes, pixel_means
 from pfs.prediction import in_full_precision, upsample
 
 Gap = Literal["margin", "absolute", "loss", "divergence", "correct", "student", "uniform"]
 
 
-@in_full_precision
 def wsp_loss(
     student_logits: Tensor,
     teacher_logits: Tensor,
@@ -44,16 +45,29 @@ def wsp_loss(
     Raises:
         ValueError: the shapes do not fit, or the temperature is not positive.
     """
+    loss = partial(wsp_at, gap=gap, temperature=temperature, normalize=normalize)
+    return pixel_means([loss], student_logits, teacher_logits, target, ignore_index=ignore_index)[0]
+
+
+def wsp_at(
+    label: Tensor,
+    valid: Tensor,
+    student: Tensor,
+    teacher: Tensor,
+    *,
+    gap: Gap = "margin",
+    temperature: float = 2.0,
+    normalize: bool = True,
+) -> PixelSums:
+    """`wsp_loss` of a strip of pixels, as `pixel_means` takes it."""
     if temperature <= 0:
         raise ValueError(f"temperature must be positive, got {temperature}")
-    student_logits, teacher_logits = _at_labels(student_logits, teacher_logits, target)
-    weight = knowledge_gap(student_logits, teacher_logits, target, gap=gap, ignore_index=ignore_index)
-    student = F.log_softmax(student_logits / temperature, dim=1)
-    teacher = F.log_softmax(teacher_logits / temperature, dim=1)
-    divergence = (teacher.exp() * (teacher - student)).sum(1)  # (B, H, W): KL(teacher ‖ student)
-    total = weight.sum() if normalize else (target != ignore_index).sum()
-    total = total.where(total > 0, 1)  # no weight anywhere: 0 / 1, and not 0 / 0
-    return temperature**2 * (weight * divergence).sum() / total
+    weight = _gap(label, student, teacher, gap) * valid  # (M, W)
+    log_s, log_t = (F.log_softmax(logits / temperature, dim=1) for logits in (student, teacher))  # (M, classes, W)
+    t = log_t.exp()
+    divergence = log_t.sub_(log_s).mul_(t).sum(1)  # (M, W): KL(teacher ‖ student)
+    gradient = log_s.exp_().sub_(t).mul_(temperature * weight[:, None])  # T² w (s - t) / T
+    return PixelSums(temperature**2 * (weight * divergence).sum(), (weight if normalize else valid).sum(), gradient)
 
 
 @torch.no_grad()
@@ -81,44 +95,42 @@ def knowledge_gap(
     Raises:
         ValueError: there is no such gap, or the shapes do not fit.
     """
-    student_logits, teacher_logits = _at_labels(student_logits, teacher_logits, target)
+    check_shapes([student_logits, teacher_logits], target)
+    size = (target.shape[1], target.shape[2])
+    student, teacher = (upsample(_at_least_single(x), size) for x in (student_logits, teacher_logits))
     valid = target != ignore_index
-    label = target.masked_fill(~valid, 0)
+    return _gap(target.masked_fill(~valid, 0), student, teacher, gap) * valid
+
+
+def _gap(label: Tensor, student: Tensor, teacher: Tensor, gap: Gap) -> Tensor:
+    """The weights (M, ...) of pixels with labels (M, ...) and logits (M, classes, ...)."""
     match gap:
         case "margin":
-            weight = (_log_of(label, teacher_logits).exp() - _log_of(label, student_logits).exp()).clamp_min(0)
+            weight = (_log_of(label, teacher).exp() - _log_of(label, student).exp()).clamp_min(0)
         case "absolute":
-            weight = (_log_of(label, teacher_logits).exp() - _log_of(label, student_logits).exp()).abs()
+            weight = (_log_of(label, teacher).exp() - _log_of(label, student).exp()).abs()
         case "loss":
-            smallest = torch.finfo(teacher_logits.dtype).tiny  # a teacher without any loss: weight 1, not 0 / 0
-            ratio = _log_of(label, student_logits) / _log_of(label, teacher_logits).clamp_max(-smallest)
+            smallest = torch.finfo(teacher.dtype).tiny  # a teacher without any loss: weight 1, not 0 / 0
+            ratio = _log_of(label, student) / _log_of(label, teacher).clamp_max(-smallest)
             weight = -torch.expm1(-ratio)
         case "divergence":
-            student, teacher = (x.log_softmax(1) for x in (student_logits, teacher_logits))
-            weight = (teacher.exp() * (teacher - student)).sum(1).clamp_min(0)
+            log_s, log_t = (x.log_softmax(1) for x in (student, teacher))
+            weight = (log_t.exp() * (log_t - log_s)).sum(1).clamp_min(0)
         case "correct":
-            weight = (teacher_logits.argmax(1) == label).to(student_logits.dtype)
+            weight = (teacher.argmax(1) == label).to(student.dtype)
         case "student":
-            weight = -torch.expm1(_log_of(label, student_logits))
+            weight = -torch.expm1(_log_of(label, student))
         case "uniform":
-            weight = torch.ones_like(student_logits[:, 0])
+            weight = torch.ones_like(student[:, 0])
         case _:
             raise ValueError(f"unknown gap {gap!r}; valid choices: {', '.join(get_args(Gap))}")
-    return weight * valid
+    return weight
 
 
 def _log_of(label: Tensor, logits: Tensor) -> Tensor:
-    """(B, H, W): the log-probability of each pixel's label, without the other classes' probabilities."""
-    return logits.gather(1, label[:, None])[:, 0] - logits.logsumexp(1)
+    """The log-probability of each pixel's label."""
+    return F.log_softmax(logits, dim=1).gather(1, label[:, None])[:, 0]
 
 
-def _at_labels(student: Tensor, teacher: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """Both logits at the labels' resolution and at least in fp32; an error where the shapes cannot fit."""
-    if student.shape[:2] != teacher.shape[:2] or target.dim() != 3 or len(target) != len(student):
-        raise ValueError(
-            "logits must be (B, classes, h, w) and labels (B, H, W) of one batch, got student "
-            f"{tuple(student.shape)}, teacher {tuple(teacher.shape)}, labels {tuple(target.shape)}"
-        )
-    size = (target.shape[1], target.shape[2])
-    student, teacher = (x.to(torch.promote_types(x.dtype, torch.float32)) for x in (student, teacher))
-    return upsample(student, size), upsample(teacher.detach(), size)
+def _at_least_single(logits: Tensor) -> Tensor:
+    return logits.to(torch.promote_types(logits.dtype, torch.float32))

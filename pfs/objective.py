@@ -1,13 +1,14 @@
 """What a student minimises: cross-entropy plus the weighted terms that its method names."""
 
+from functools import partial
 from typing import Any
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pfs import baselines
-from pfs.imitation import wsp_loss
-from pfs.prediction import Prediction, upsample
+from pfs.imitation import wsp_at
+from pfs.pixels import PixelLoss, cross_entropy_at, pixel_means
+from pfs.prediction import Prediction
 from pfs.similarity import pfs_loss
 from pfs.study import AT, CWD, IFVD, KD, PFS, SKD, SP, WSP, FitNet, HardPixels, Method, Term
 
@@ -47,30 +48,28 @@ class Objective(nn.Module):
         Raises:
             ValueError: a term needs the teacher and there is none, or shapes do not fit.
         """
-        size = (target.shape[1], target.shape[2])
-        logits = upsample(student.logits.float(), size)  # once for all terms that meet the labels
-        losses = {"ce": cross_entropy(logits, target, ignore_index=self.ignore_index)}
-        total = losses["ce"]
-        for name, term in self.method.terms.items():
+        terms = self.method.terms
+        for name, term in terms.items():
             if teacher is None and not isinstance(term, HardPixels):
                 raise ValueError(f"the term {name!r} needs the teacher's prediction, and there is none")
-            losses[name] = self._loss(term, student, logits, teacher or student, target)
+        # All losses of pixels from one walk over them; then those of locations and channels.
+        at_pixels = {"ce": cross_entropy_at} | {n: loss for n, term in terms.items() if (loss := _pixel_loss(term))}
+        asked = teacher.logits if teacher and any(isinstance(term, KD | WSP) for term in terms.values()) else None
+        means = pixel_means(list(at_pixels.values()), student.logits, asked, target, ignore_index=self.ignore_index)
+        losses = dict(zip(at_pixels, means, strict=True))
+        total = losses["ce"]
+        for name, term in terms.items():
+            if name not in losses:
+                losses[name] = self._map_loss(term, student, teacher or student, target)
             total = total + term.weight * losses[name]
         return {"total": total, **losses}
 
-    def _loss(self, term: Term, student: Prediction, logits: Tensor, teacher: Prediction, target: Tensor) -> Tensor:
-        ignore: dict[str, Any] = {"ignore_index": self.ignore_index}
+    def _map_loss(self, term: Term, student: Prediction, teacher: Prediction, target: Tensor) -> Tensor:
         options: dict[str, Any] = term.model_dump(exclude={"weight"})
         f_s, f_t = student.features, teacher.features
         match term:
-            case KD():
-                return baselines.kd_loss(logits, teacher.logits, target, **options, **ignore)
-            case WSP():
-                return wsp_loss(logits, teacher.logits, target, **options, **ignore)
             case CWD():
                 return baselines.cwd_loss(student.logits, teacher.logits, **options)
-            case HardPixels():
-                return baselines.hard_pixel_loss(logits, target, **ignore)
             case PFS():
                 return pfs_loss(f_s, f_t, **options)
             case SKD():
@@ -80,14 +79,28 @@ class Objective(nn.Module):
             case SP():
                 return baselines.sp_loss(f_s, f_t)
             case IFVD():
-                return baselines.ifvd_loss(f_s, f_t, target, classes=logits.shape[1], **ignore)
+                classes = student.logits.shape[1]
+                return baselines.ifvd_loss(f_s, f_t, target, classes=classes, ignore_index=self.ignore_index)
             case FitNet() if self.hint is not None:
                 return baselines.fitnet_loss(self.hint(f_s), f_t)
             case _:
                 raise TypeError(f"no loss belongs to {term!r}")
 
 
+def _pixel_loss(term: Term) -> PixelLoss | None:
+    """The loss of a term that compares pixels; None for one that compares maps."""
+    options: dict[str, Any] = term.model_dump(exclude={"weight"})
+    match term:
+        case KD():
+            return partial(wsp_at, gap="uniform", **options)
+        case WSP():
+            return partial(wsp_at, **options)
+        case HardPixels():
+            return baselines.hard_pixels_at
+        case _:
+            return None
+
+
 def cross_entropy(logits: Tensor, target: Tensor, *, ignore_index: int) -> Tensor:
-    """Mean cross-entropy over the valid pixels of (B, classes, H, W) logits; 0, not NaN, without any."""
-    valid = (target != ignore_index).sum().clamp_min(1)
-    return F.cross_entropy(logits, target, ignore_index=ignore_index, reduction="sum") / valid
+    """Mean cross-entropy over the valid pixels of (B, classes, h, w) logits; 0, not NaN, without any."""
+    return pixel_means([cross_entropy_at], logits, None, target, ignore_index=ignore_index)[0]

@@ -51,13 +51,13 @@ def upsample(logits: Tensor, size: tuple[int, int]) -> Tensor:
     """
     if logits.shape[-2:] == size:
         return logits
-    rows, columns = (_interpolation_matrix(n, m) for n, m in zip(logits.shape[-2:], size, strict=True))
+    rows, columns = (interpolation_matrix(n, m) for n, m in zip(logits.shape[-2:], size, strict=True))
     logits = logits.contiguous()  # class planes: the losses' softmax over classes then runs over whole rows
     return rows.to(logits) @ logits @ columns.to(logits).T
 
 
 @lru_cache
-def _interpolation_matrix(source: int, target: int) -> Tensor:
+def interpolation_matrix(source: int, target: int) -> Tensor:
     """(target, source): row i holds the weights of the source pixels in target pixel i."""
     with torch.inference_mode(False):  # it is kept for later calls, which may want a gradient through it
         identity = torch.eye(source)[None]  # (1, source, source): each source pixel once as a signal of its own

@@ -1,0 +1,178 @@
+"""Means over the labelled pixels of losses that compare logits, a strip of the picture's rows at a time.
+
+Logits are coarser than labels. Brought to the labels' resolution they are a step's largest tensors (21 classes of
+513 x 513 pixels: 22 MB an image), and every operation on them would go through memory. So a strip of rows is
+interpolated, compared and forgotten while it lies in the processor's cache, and the gradient is taken at once.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
+
+from pfs.prediction import in_full_precision, interpolation_matrix
+
+# Numbers of a strip: half a megabyte in fp32, so that a handful of them stay in a core's second-level cache.
+STRIP = 2**17
+
+
+class PixelSums(NamedTuple):
+    """What a loss says of M rows of W pixels.
+
+    Attributes:
+        loss: the weighted sum over the pixels, a scalar.
+        weight: what the sum over all strips is divided by, the sum of the weights: a scalar.
+        gradient: (M, classes, W), of `loss` for the student's logits.
+    """
+
+    loss: Tensor
+    weight: Tensor
+    gradient: Tensor
+
+
+# Called with labels (M, W), 0 where they are ignored; where they are valid (M, W); and logits (M, classes, W): the
+# student's, then the teacher's where there is one.
+PixelLoss = Callable[..., PixelSums]
+
+
+@in_full_precision
+def pixel_means(
+    losses: Sequence[PixelLoss],
+    student_logits: Tensor,
+    teacher_logits: Tensor | None,
+    target: Tensor,
+    *,
+    ignore_index: int,
+) -> tuple[Tensor, ...]:
+    """The mean of each loss over the valid pixels, with its gradient for the student's logits.
+
+    Args:
+        losses: what is summed over the pixels of a strip.
+        student_logits: (B, classes, h, w), interpolated to the labels' resolution as `upsample` does.
+        teacher_logits: (B, classes, h', w'), or None where no loss asks for them.
+        target: (B, H, W) labels.
+        ignore_index: pixels with this label count nowhere.
+
+    Returns:
+        A scalar a loss, at least in fp32; exactly 0, with a zero gradient, where no pixel has weight.
+
+    Raises:
+        ValueError: the shapes do not fit.
+    """
+    logits = [student_logits] if teacher_logits is None else [student_logits, teacher_logits.detach()]
+    check_shapes(logits, target)
+    dtype = torch.promote_types(student_logits.dtype, torch.float32)
+    means: tuple[Tensor, ...] = _PixelMeans.apply(losses, target, ignore_index, *(x.to(dtype) for x in logits))
+    return means
+
+
+def check_shapes(logits: Sequence[Tensor], target: Tensor) -> None:
+    """Raise a ValueError unless the networks' logits (B, classes, h, w) and labels (B, H, W) are of one batch."""
+    fitting = all(x.dim() == 4 and x.shape[:2] == logits[0].shape[:2] for x in logits)
+    if not fitting or target.dim() != 3 or len(target) != len(logits[0]):
+        shapes = [f"{name} {tuple(x.shape)}" for name, x in zip(("student", "teacher"), logits, strict=False)]
+        raise ValueError(
+            "logits must be (B, classes, h, w) and labels (B, H, W) of one batch, got "
+            f"{', '.join(shapes)}, labels {tuple(target.shape)}"
+        )
+
+
+def cross_entropy_at(label: Tensor, valid: Tensor, student: Tensor, *_: Tensor) -> PixelSums:
+    """-log p[y], every valid pixel alike."""
+    loss, gradient = cross_entropies(label, student)
+    return PixelSums((loss * valid).sum(), valid.sum(), gradient.mul_(valid[:, None]))
+
+
+def cross_entropies(label: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
+    """Of each pixel -log p[y] (M, W), and its gradient p - onehot(y) (M, classes, W)."""
+    log_p = F.log_softmax(logits, dim=1)
+    loss = -log_p.gather(1, label[:, None])[:, 0]
+    ones = torch.ones_like(loss)[:, None]
+    return loss, log_p.exp_().scatter_add_(1, label[:, None], -ones)
+
+
+class _PixelMeans(Function):
+    """Σ loss / Σ weight of every loss, from one walk over the strips."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, losses: Sequence[PixelLoss], target: Tensor, ignore_index: int, *logits: Tensor
+    ) -> tuple[Tensor, ...]:
+        (B, C), (H, W) = logits[0].shape[:2], target.shape[1:]
+        maps = [_Interpolated(x, (H, W)) for x in logits]
+        labels = target.transpose(0, 1)  # (H, B, W): rows first, so that a strip is one piece
+        gradients = [torch.zeros_like(maps[0].wide) for _ in losses]
+        sums = torch.zeros(len(losses), 2, dtype=torch.float64, device=target.device)
+        height = max(1, STRIP // (B * C * W)) if target.device.type == "cpu" else H
+        for top in range(0, H, height):
+            rows = slice(top, min(H, top + height))
+            valid = (labels[rows] != ignore_index).reshape(-1, W)  # (n B, W)
+            label = labels[rows].reshape(-1, W).masked_fill(~valid, 0)
+            strips = [x.strip(rows) for x in maps]  # (n B, C, W) each
+            for loss, total, gradient in zip(losses, sums, gradients, strict=True):
+                said = loss(label, valid, *strips)
+                total += torch.stack([said.loss.double(), said.weight.double()])
+                maps[0].add_gradient(gradient, rows, said.gradient)
+        weight = sums[:, 1].where(sums[:, 1] > 0, 1).to(logits[0].dtype)  # no weight anywhere: 0 / 1, and not 0 / 0
+        ctx.student = maps[0].without_values()
+        ctx.save_for_backward(weight, *gradients)
+        return tuple(sums[:, 0].to(weight) / weight)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor | None, ...]:
+        weight, *gradients = ctx.saved_tensors
+        total = sum(g * (o / w) for g, o, w in zip(gradients, outer, weight, strict=True))
+        return None, None, None, ctx.student.coarse(total), *([None] * (len(ctx.needs_input_grad) - 4))
+
+
+class _Interpolated:
+    """Logits (B, C, h, w) of which any rows of the interpolation to `size` = (H, W) can be had: columns at once, rows
+    as they are asked for, each from the few source rows that it lies between."""
+
+    def __init__(self, logits: Tensor, size: tuple[int, int]) -> None:
+        B, C, h, w = logits.shape
+        self.shape, self.size = (h, B, C, w), size
+        self.rows = interpolation_matrix(h, size[0])
+        self.columns = interpolation_matrix(w, size[1]).to(logits) if w != size[1] else None  # (W, w)
+        rows_first = logits.permute(2, 0, 1, 3)  # (h, B, C, w)
+        wide = rows_first if self.columns is None else rows_first @ self.columns.T
+        self.wide = wide.reshape(h, -1)  # (h, B C W)
+
+    def without_values(self) -> "_Interpolated":
+        """What the gradient's way back needs: the matrices, and not the map."""
+        self.wide = self.wide.new_empty(0)
+        return self
+
+    def strip(self, rows: slice) -> Tensor:
+        """The rows of the fine map, (n B, C, W)."""
+        weights, source = self._band(rows)
+        fine = self.wide[source] if weights is None else weights @ self.wide[source]  # (n, B C W)
+        return fine.view(-1, self.shape[2], self.size[1])
+
+    def add_gradient(self, gradient: Tensor, rows: slice, fine: Tensor) -> None:
+        """Add to a gradient (h, B C W) what that of a strip, (n B, C, W), means for it."""
+        weights, source = self._band(rows)
+        flat = fine.reshape(rows.stop - rows.start, -1)
+        if weights is None:
+            gradient[source] += flat
+        else:
+            gradient[source].addmm_(weights.T, flat)
+
+    def coarse(self, gradient: Tensor) -> Tensor:
+        """From (h, B C W) the gradient of the logits, (B, C, h, w)."""
+        h, B, C, _ = self.shape
+        wide = gradient.view(h, B, C, self.size[1])
+        return (wide if self.columns is None else wide @ self.columns).permute(1, 2, 0, 3)
+
+    def _band(self, rows: slice) -> tuple[Tensor | None, slice]:
+        """The source rows that fine rows lie between, and their weights (n, sources); None: they are the rows."""
+        if self.shape[0] == self.size[0]:
+            return None, rows
+        sources = self.rows[rows].any(0).nonzero()
+        source = slice(int(sources[0]), int(sources[-1]) + 1)
+        return self.rows[rows, source].to(self.wide), source
