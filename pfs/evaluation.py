@@ -5,8 +5,8 @@ from torch import Tensor, nn
 
 from pfs.prediction import upsample
 from pfs.records import Metrics
+from pfs.scenes import Scenes
 from pfs.similarity import similarity_map, similarity_rows
-from pfs.views import Scenes
 
 
 @torch.no_grad()

@@ -13,12 +13,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from accelerate import PartialState
 from torch import Tensor, nn
 
 from pfs.datasets import SegmentationDataset, data_checksum, decoded
 from pfs.evaluation import confusion_counts, predict, probes, score, similarity_at
 from pfs.machine import instruction_set, mixed_precision, prepare
-from pfs.networks import count_macs, count_parameters
+from pfs.networks import build_network, count_macs, count_parameters
 from pfs.records import (
     TEACHER,
     Cost,
@@ -35,9 +36,18 @@ from pfs.records import (
     write_record,
     write_whole,
 )
+from pfs.scenes import (
+    CacheTooLargeError,
+    OnlineTeacher,
+    Scenes,
+    Teacher,
+    TrainingScenes,
+    cache_teacher,
+    normalize,
+    open_teacher_outputs,
+)
 from pfs.study import Study, Training, load_study, repository
 from pfs.training import Progress
-from pfs.views import Scenes, TeacherOutputs, normalize, open_teacher_outputs
 from pfs.workflow import cell_notebook, cell_settings, code_hash, is_done
 
 EXAMPLES = 12  # the first scenes of the test split, kept for the figures: not chosen
@@ -108,9 +118,18 @@ def open_run(study: str, method: str, seed: int | None, results: str, *, threads
     )
 
 
+def load_training(run: Run, dataset: SegmentationDataset) -> TrainingScenes:
+    """The training split: its views where the study names some, else in memory as it is."""
+    if run.study.views is None:
+        return Scenes(*decoded(dataset))
+    from pfs.views import DrawnScenes, Views  # torchvision takes a second to import
+
+    return DrawnScenes(Views(dataset, run.study.views))
+
+
 def load_scenes(splits: dict[str, SegmentationDataset]) -> dict[str, Scenes]:
-    """Every split in memory."""
-    return {split: Scenes(*decoded(dataset)) for split, dataset in splits.items()}
+    """The splits that networks are scored on, in memory."""
+    return {split: Scenes(*decoded(splits[split])) for split in ("val", "test")}
 
 
 def weights_checksum(network: nn.Module) -> str:
@@ -122,8 +141,28 @@ def weights_checksum(network: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def teacher_of(run: Run) -> tuple[Record, TeacherOutputs]:
+def keep_answers(
+    run: Run, teacher: nn.Module, scenes: TrainingScenes, dataset: SegmentationDataset, checksum: str
+) -> dict[str, str]:
+    """Keep a teacher's answers beside its weights, unless they are too large for the disk or the study's `cache_gib`.
+
+    Returns:
+        For the record: what has been kept, by name. Nothing, and a line for the reader, if students are to ask.
+    """
+    outputs = f"outputs-{run.key(dataset, checksum)[:16]}"
+    try:
+        size, limit = run.training.batch_size, run.study.cache_gib
+        cache_teacher(teacher, scenes, run.folder / outputs, batch_size=size, limit_gib=limit)
+    except CacheTooLargeError as refusal:
+        print(f"{refusal}: students ask the teacher at every step")
+        return {}
+    return {"outputs": outputs}
+
+
+def teacher_of(run: Run, dataset: SegmentationDataset) -> tuple[Record, Teacher]:
     """The record of the teacher that this student learns from, and its answers for the training scenes.
+
+    They are read from its cache, or the teacher itself is asked where it has none.
 
     Raises:
         RecordError: the teacher has not been trained, or it was trained with other settings than the study's.
@@ -132,7 +171,11 @@ def teacher_of(run: Run) -> tuple[Record, TeacherOutputs]:
     record = read_record(folder / "record.json")
     if record.settings != cell_settings(run.study, None, None):
         raise RecordError(f"{folder}: this teacher was trained with other settings; run train_teacher.ipynb again")
-    return record, open_teacher_outputs(folder / record.files["outputs"])
+    if "outputs" in record.files:
+        return record, open_teacher_outputs(folder / record.files["outputs"])
+    network = build_network(run.study.teacher.network, len(dataset.classes))
+    network.load_state_dict(torch.load(folder / record.files["checkpoint"], weights_only=True))
+    return record, OnlineTeacher(network.eval().to(PartialState().device).to(memory_format=torch.channels_last))
 
 
 def evaluate(
@@ -198,6 +241,7 @@ def finish(
     metrics: dict[Split, Metrics],
     dataset: SegmentationDataset,
     *,
+    size: tuple[int, int],
     teacher_checksum: str | None,
     files: dict[str, str] | None = None,
 ) -> Record:
@@ -206,12 +250,12 @@ def finish(
     The record of a run that was done before, and has only been looked at again, stays as it is.
 
     Args:
+        size: height and width of the images that it was trained on.
         teacher_checksum: of the teacher that the student learnt from; a teacher names itself.
         files: what the run left besides checkpoint, confusion counts and examples, by name.
     """
     if is_done(run.study, run.results / run.study.name, run.method, run.seed, run.code_hash):
         return read_record(run.folder / "record.json")
-    height, width = decoded(dataset)[1].shape[-2:]
     head, dirty = run.commit
     record = Record(
         study=run.study.teacher_study if run.method == TEACHER else run.study.name,
@@ -220,7 +264,7 @@ def finish(
         settings=run.settings,
         metrics=metrics,
         history=progress.history,
-        cost=Cost(parameters=count_parameters(network), macs=count_macs(network, (height, width))),
+        cost=Cost(parameters=count_parameters(network), macs=count_macs(network, size)),
         timing=Timing(
             training_seconds=progress.seconds,
             total_seconds=time.perf_counter() - run.started + progress.earlier_seconds,

@@ -180,6 +180,27 @@ Data = Annotated[
 PLACED_NAMES = [get_args(kind.model_fields["name"].annotation)[0] for kind in Placed.__subclasses__()]
 
 
+class Views(Strict):
+    """Augmented views of each training image, drawn once and for all: `pfs.views`. Epoch e shows view e mod `count`.
+
+    A picture is scaled by a factor from `scale`, cropped (and padded where it is too small), mirrored half of the
+    time, and its brightness, contrast and saturation changed by up to `color`.
+    """
+
+    count: Annotated[int, Field(ge=1)] = 10
+    crop: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=2, max_length=2)]  # height, width
+    scale: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=2, max_length=2)] = [1.0, 1.0]
+    flip: bool = True
+    color: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    seed: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _scale_ascends(self) -> "Views":
+        if self.scale[0] > self.scale[1]:
+            raise ValueError(f"views.scale: {self.scale} descends; write the smaller factor first")
+        return self
+
+
 class DilatedResNet(Strict):
     """The small dilated residual network for small images: `pfs.networks.DilatedResNet`."""
 
@@ -225,10 +246,14 @@ class Study(Strict):
     """One study: every method is trained with every seed, from the same teacher, data and schedule.
 
     A study may extend another: it takes over what it does not say itself, and learns from the other's teacher.
+    Without `views`, every epoch shows the training images as they are. `cache_gib` bounds what the teacher's answers
+    may take on disk; where they need more, students ask the teacher at every step.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
     data: Data
+    views: Views | None = None
+    cache_gib: Annotated[float, Field(ge=0)] | None = None
     teacher: Teacher
     student: Training
     methods: Annotated[dict[Annotated[str, Field(pattern=r"^[a-z0-9_]+$")], Method], Field(min_length=1)]
@@ -316,9 +341,10 @@ def _extended(path: str | Path, content: dict[str, Any]) -> dict[str, Any]:
     base = _read(_file(path).with_name(f"{content['extends']}.yaml"))
     if "extends" in base:
         raise StudyError(f"{path}: extends: {content['extends']} extends another study itself: extend that one")
-    own = [key for key in ("data", "teacher") if key in content]
+    own = [key for key in ("data", "views", "teacher") if key in content]
     if own:
-        raise StudyError(f"{path}: {own[0]}: a study that extends {content['extends']} has its data and its teacher")
+        has = "has its data, its views and its teacher"
+        raise StudyError(f"{path}: {own[0]}: a study that extends {content['extends']} {has}")
     return {**base, "name": None, **content}
 
 

@@ -9,15 +9,15 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
-from torch.optim import AdamW
+from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import OneCycleLR
 from tqdm import tqdm
 
 from pfs.machine import mixed_precision
 from pfs.objective import Objective
 from pfs.records import write_whole
+from pfs.scenes import Batch, TrainingScenes, batch_order
 from pfs.study import Training
-from pfs.views import Scenes, batch_order
 
 LOG_EVERY = 20  # steps between two entries of the history; each one is checked for NaN
 
@@ -54,7 +54,7 @@ class Progress:
 def train(
     network: nn.Module,
     objective: Objective,
-    scenes: Scenes,
+    scenes: TrainingScenes,
     spec: Training,
     *,
     seed: int,
@@ -86,18 +86,15 @@ def train(
     accelerator.register_for_checkpointing(scheduler, progress, objective)
     state = _State(folder / "state", key)
     state.restore(accelerator)
-    order = batch_order(len(scenes), spec.batch_size, spec.steps, seed)
+    order = batch_order(len(scenes), spec.batch_size, spec.steps, seed, views=scenes.views)
+    batches = scenes.batches(order[progress.step :], accelerator.device)
 
     prepared.train()
     for step in tqdm(range(progress.step, spec.steps), initial=progress.step, total=spec.steps, mininterval=1):
         start = time.perf_counter()
-        images, teacher, labels = scenes.batch(order[step], accelerator.device)
-        losses = objective(prepared(images), teacher, labels)
-        accelerator.backward(losses["total"])
-        stepper.step()
+        losses = take_step(accelerator, prepared, objective, stepper, next(batches))
         learning_rate = float(scheduler.get_last_lr()[0])
         scheduler.step()
-        stepper.zero_grad()
 
         progress.step = step + 1
         progress.seconds += time.perf_counter() - start
@@ -110,6 +107,18 @@ def train(
             state.save(accelerator, progress.step)
     accelerator.unwrap_model(prepared, keep_fp32_wrapper=False).eval()
     return progress
+
+
+def take_step(
+    accelerator: Accelerator, network: nn.Module, objective: nn.Module, optimizer: Optimizer, batch: Batch
+) -> dict[str, Tensor]:
+    """One update of the weights; returns the losses before it."""
+    images, teacher, labels = batch
+    losses: dict[str, Tensor] = objective(network(images), teacher, labels)
+    accelerator.backward(losses["total"])
+    optimizer.step()
+    optimizer.zero_grad()
+    return losses
 
 
 def _entry(step: int, learning_rate: float, losses: dict[str, Tensor]) -> dict[str, float]:

@@ -70,14 +70,16 @@ def cell_settings(study: Study, method: str | None = None, seed: int | None = No
         seed: the student's seed.
 
     Returns:
-        data and teacher; for a student also student, method and seed, and the teacher only if it has one.
+        data, its views if there are any, and teacher; for a student also student, method and seed, and the teacher
+        only if it has one.
     """
     everything = study.model_dump(mode="json", exclude_none=True)
+    seen = ["data"] if study.views is None else ["data", "views"]
     if method in (None, TEACHER):
-        return {key: everything[key] for key in ("data", "teacher")}
+        return {key: everything[key] for key in (*seen, "teacher")}
     terms = everything["methods"][method]
-    keys = ("data", "teacher", "student") if study.methods[method].needs_teacher else ("data", "student")
-    return {**{key: everything[key] for key in keys}, "method": terms, "seed": seed}
+    keys = ("teacher", "student") if study.methods[method].needs_teacher else ("student",)
+    return {**{key: everything[key] for key in (*seen, *keys)}, "method": terms, "seed": seed}
 
 
 def code_hash(notebook: Path) -> str:

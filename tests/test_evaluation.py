@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from pfs.evaluation import confusion_counts, count_pairs, probes, score, similarity_at
 from pfs.prediction import Prediction
-from pfs.views import Scenes
+from pfs.scenes import Scenes
 
 NAMES = ("background", "one", "two", "three")
 

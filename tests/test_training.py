@@ -1,5 +1,6 @@
 """The loop: it learns, it stops at NaN, and a run that was cut goes on bit for bit."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,9 @@ from pfs import training
 from pfs.networks import DilatedResNet
 from pfs.objective import Objective
 from pfs.prediction import Prediction
+from pfs.scenes import OnlineTeacher, Scenes, TeacherOutputs, cache_teacher, open_teacher_outputs
 from pfs.study import Method, Training
 from pfs.training import Progress, TrainingError, train
-from pfs.views import Scenes, TeacherOutputs
 
 PFS_WSP = {"pfs": {"weight": 4.0}, "wsp": {"weight": 1.0}}
 WITH_HINT = {"fitnet": {"weight": 1.0}}
@@ -173,3 +174,20 @@ def test_every_method_sees_the_same_scenes(tmp_path: Path, monkeypatch: pytest.M
     run(tmp_path / "ce", method={})
     run(tmp_path / "pfs", method={"pfs": {"weight": 1.0}})
     assert torch.equal(torch.stack(seen[:12]), torch.stack(seen[12:]))
+
+
+def test_cached_and_online_distillation_have_the_same_losses(tmp_path: Path) -> None:
+    """To the last bit: both round the teacher's answers to bf16, and both have its channels together in memory."""
+    torch.manual_seed(1)
+    teacher = DilatedResNet(8, 2).eval().to(memory_format=torch.channels_last)
+    alone = replace(scenes(), teacher=None)
+    cache_teacher(teacher, alone, tmp_path / "outputs", batch_size=4)
+    histories = []
+    for name, source in (("cached", open_teacher_outputs(tmp_path / "outputs")), ("online", OnlineTeacher(teacher))):
+        torch.manual_seed(0)
+        objective = Objective(Method.model_validate(PFS_WSP), ignore_index=255)
+        data = replace(alone, teacher=source)
+        progress = train(DilatedResNet(4, 2), objective, data, schedule(42), seed=0, folder=tmp_path / name, key="key")
+        histories.append(progress.history)
+    for cached, online in zip(*histories, strict=True):
+        assert cached == online

@@ -1,24 +1,41 @@
-"""The order of the scenes, and the teacher's cached answers."""
+"""The order of the scenes, their fixed views, and the teacher's cached answers."""
 
 import os
 import shutil
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
+from pfs import study
 from pfs.networks import DilatedResNet
 from pfs.objective import Objective
 from pfs.prediction import Prediction
+from pfs.scenes import (
+    CacheError,
+    CacheTooLargeError,
+    OnlineTeacher,
+    Scenes,
+    batch_order,
+    cache_teacher,
+    normalize,
+    open_teacher_outputs,
+)
 from pfs.study import Method
-from pfs.views import CacheError, Scenes, batch_order, cache_teacher, normalize, open_teacher_outputs
+from pfs.views import DrawnScenes, Views
 
 
 def images(scenes: int = 5) -> torch.Tensor:
     generator = torch.Generator().manual_seed(0)
     return torch.randint(0, 256, (scenes, 3, 16, 16), generator=generator, dtype=torch.uint8)
+
+
+def scenes_of(pixels: torch.Tensor) -> Scenes:
+    return Scenes(pixels, torch.zeros(len(pixels), *pixels.shape[2:], dtype=torch.uint8))
 
 
 def small_teacher() -> nn.Module:
@@ -32,6 +49,13 @@ def test_an_epoch_shows_every_scene_once_but_for_the_last_incomplete_batch() -> 
     for epoch in (order[:3], order[3:6]):
         assert len(torch.unique(epoch)) == 9
     assert not torch.equal(order[:3], order[3:6])
+
+
+def test_each_epoch_shows_the_next_view_of_the_same_order() -> None:
+    """Row: view times scenes, plus scene. The order of the scenes does not depend on how many views there are."""
+    one, three = (batch_order(10, 3, 15, seed=0, views=views) for views in (1, 3))
+    assert torch.equal(three % 10, one)
+    assert (three // 10).view(5, 9).tolist() == [[epoch % 3] * 9 for epoch in range(5)]
 
 
 def test_the_order_is_a_function_of_the_seed_alone() -> None:
@@ -55,9 +79,9 @@ def test_normalised_images_are_about_zero_mean_and_unit_variance() -> None:
 
 def test_cached_answers_are_the_teachers_own(tmp_path: Path) -> None:
     teacher, scenes = small_teacher(), images()
-    cache_teacher(teacher, scenes, tmp_path / "outputs", batch_size=2)
+    cache_teacher(teacher, scenes_of(scenes), tmp_path / "outputs", batch_size=2)
     chosen = torch.tensor([3, 0, 4])
-    cached = open_teacher_outputs(tmp_path / "outputs")[chosen]
+    cached = open_teacher_outputs(tmp_path / "outputs").answers(chosen, scenes)
     with torch.no_grad():
         expected = teacher(normalize(scenes[chosen]))
     for kept, answer in zip(cached, expected, strict=True):
@@ -68,12 +92,12 @@ def test_cached_answers_are_the_teachers_own(tmp_path: Path) -> None:
 def test_a_new_cache_takes_the_place_of_old_ones_and_of_what_a_killed_process_left(tmp_path: Path) -> None:
     for name in ("outputs-old", "outputs-new.unfinished"):
         (tmp_path / name).mkdir()
-    cache_teacher(small_teacher(), images(), tmp_path / "outputs-new")
+    cache_teacher(small_teacher(), scenes_of(images()), tmp_path / "outputs-new", batch_size=5)
     assert [folder.name for folder in tmp_path.iterdir()] == ["outputs-new"]
 
 
 def test_what_a_reader_writes_stays_with_it(tmp_path: Path) -> None:
-    cache_teacher(small_teacher(), images(), tmp_path / "outputs")
+    cache_teacher(small_teacher(), scenes_of(images()), tmp_path / "outputs", batch_size=5)
     before = open_teacher_outputs(tmp_path / "outputs").logits.clone()
     open_teacher_outputs(tmp_path / "outputs").logits.zero_()
     assert torch.equal(open_teacher_outputs(tmp_path / "outputs").logits, before)
@@ -81,7 +105,7 @@ def test_what_a_reader_writes_stays_with_it(tmp_path: Path) -> None:
 
 def test_a_loss_from_the_cache_is_the_loss_on_the_fly(tmp_path: Path) -> None:
     teacher, scenes = small_teacher(), images()
-    cache_teacher(teacher, scenes, tmp_path / "outputs")
+    cache_teacher(teacher, scenes_of(scenes), tmp_path / "outputs", batch_size=5)
     labels = torch.randint(0, 11, (5, 16, 16), dtype=torch.uint8)
     everything = torch.arange(5)
     inputs, cached, target = Scenes(scenes, labels, open_teacher_outputs(tmp_path / "outputs")).batch(
@@ -106,8 +130,8 @@ def test_an_answer_that_is_not_finite_is_refused_and_leaves_no_cache(tmp_path: P
         def forward(self, x: torch.Tensor) -> Prediction:
             return Prediction(x, x.new_full((len(x), 2, 4, 4), torch.nan))
 
-    with pytest.raises(CacheError, match="features for scenes 0 to 1 are not finite"):
-        cache_teacher(Broken(), images(), tmp_path / "outputs", batch_size=2)
+    with pytest.raises(CacheError, match="features for rows 0 to 1 are not finite"):
+        cache_teacher(Broken(), scenes_of(images()), tmp_path / "outputs", batch_size=2)
     assert not (tmp_path / "outputs").exists()
     with pytest.raises(CacheError, match=r"run train_teacher\.ipynb first"):
         open_teacher_outputs(tmp_path / "outputs")
@@ -118,6 +142,82 @@ def test_a_full_disk_is_said_before_anything_is_written(tmp_path: Path, monkeypa
         free: int = 10
 
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage())
-    with pytest.raises(CacheError, match=r"answers take \d+ MiB, and 0 MiB are free"):
-        cache_teacher(small_teacher(), images(), tmp_path / "outputs")
+    with pytest.raises(CacheTooLargeError, match=r"answers for 5 pictures take \S+ GiB, \S+ GiB are free$"):
+        cache_teacher(small_teacher(), scenes_of(images()), tmp_path / "outputs", batch_size=5)
     assert os.listdir(tmp_path) == []  # noqa: PTH208
+
+
+def test_a_cache_above_its_limit_is_refused_with_the_sizes(tmp_path: Path) -> None:
+    limit = 1e-9
+    with pytest.raises(CacheTooLargeError, match=r"the study's cache_gib allows 1e-09"):
+        cache_teacher(small_teacher(), scenes_of(images()), tmp_path / "outputs", batch_size=5, limit_gib=limit)
+    assert not any(tmp_path.iterdir())
+
+
+# --- fixed views --------------------------------------------------------------------------------------------
+
+
+class Pictures:
+    """Two pictures of different sizes; the label of a pixel is its red value."""
+
+    ignore_index = 255
+
+    def __len__(self) -> int:
+        return 2
+
+    def read(self, index: int) -> tuple[Image.Image, Image.Image]:
+        height, width = ((20, 30), (9, 40))[index]
+        red = np.random.default_rng(index).integers(0, 5, (height, width)).astype(np.uint8)
+        return Image.fromarray(np.stack([red] * 3, axis=2)), Image.fromarray(red, "P")
+
+
+def views(**changes: object) -> Views:
+    spec = study.Views.model_validate({"count": 3, "crop": [12, 16], "scale": [0.5, 2.0], "color": 0.4} | changes)
+    return Views(Pictures(), spec)  # type: ignore[arg-type]
+
+
+def test_a_view_is_a_function_of_seed_scene_and_view() -> None:
+    drawn, again = [views()[row] for row in range(6)], [views()[row] for row in (5, 4, 3, 2, 1, 0)][::-1]
+    for (image, label), (same_image, same_label) in zip(drawn, again, strict=True):
+        assert image.dtype == label.dtype == torch.uint8
+        assert (tuple(image.shape), tuple(label.shape)) == ((3, 12, 16), (12, 16))
+        assert torch.equal(image, same_image) and torch.equal(label, same_label)
+    assert not any(torch.equal(drawn[0][0], other) for other, _ in drawn[1:])
+    assert not torch.equal(views(seed=1)[0][0], drawn[0][0])
+
+
+def test_drawing_a_view_leaves_torchs_random_state_alone() -> None:
+    before = torch.get_rng_state()
+    views()[0]
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_labels_move_with_the_pixels_and_are_ignored_outside() -> None:
+    for row in range(6):
+        image, label = views(scale=[1.0, 1.0], color=0.0)[row]
+        inside = label != 255
+        assert torch.equal(image[0][inside], label[inside])
+        assert image[0][~inside].eq(127).all()
+        assert inside.all() == (row % 2 == 0)  # the second picture is lower than the crop
+
+
+def test_views_come_in_the_order_that_is_asked_for() -> None:
+    """Drawn by other processes, from any step on."""
+    scenes = DrawnScenes(views())
+    order = batch_order(2, 2, 4, seed=0, views=3)
+    whole = list(scenes.batches(order, torch.device("cpu")))
+    resumed = list(scenes.batches(order[2:], torch.device("cpu")))
+    for (image, _, label), (same_image, _, same_label) in zip(whole[2:], resumed, strict=True):
+        assert torch.equal(image, same_image) and torch.equal(label, same_label)
+    pixels, labels = scenes.read(order[3].tolist())
+    assert torch.equal(whole[3][0], normalize(pixels)) and torch.equal(whole[3][2], labels.long())
+
+
+def test_cached_answers_are_those_of_each_view(tmp_path: Path) -> None:
+    scenes, teacher = DrawnScenes(views()), small_teacher()
+    cache_teacher(teacher, scenes, tmp_path / "outputs", batch_size=2)
+    rows = torch.tensor([4, 1])
+    inputs = normalize(scenes.read(rows.tolist())[0])
+    cached = open_teacher_outputs(tmp_path / "outputs").answers(rows, inputs)
+    for kept, asked in zip(cached, OnlineTeacher(teacher).answers(rows, inputs), strict=True):
+        torch.testing.assert_close(kept, asked, rtol=0.01, atol=1e-4)

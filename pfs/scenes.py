@@ -1,0 +1,257 @@
+"""What the networks see: scenes in an order that the seed sets, and the teacher's answers for them.
+
+A row is a view of a scene: view v of scene n of N is row v N + n.
+"""
+
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from pfs.machine import autocast
+from pfs.prediction import Prediction
+
+
+class CacheError(ValueError):
+    """The teacher's answers cannot be kept or found."""
+
+
+class CacheTooLargeError(CacheError):
+    """The teacher's answers take more room than there is: students can ask the teacher at every step."""
+
+
+# --- the teacher --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class TeacherOutputs:
+    """The teacher's answers for all N rows, memory-mapped: every student's process shares one copy.
+
+    Attributes:
+        logits: (N, classes, h, w) in bf16.
+        features: (N, C, h', w') in bf16.
+    """
+
+    logits: Tensor
+    features: Tensor
+
+    @property
+    def channels(self) -> int:
+        """Of the features."""
+        return self.features.shape[1]
+
+    def answers(self, rows: Tensor, images: Tensor) -> Prediction:
+        """The answers for the rows (B,) of a batch, in fp32, channels_last, on the device of their images."""
+        chosen = (x.permute(0, 2, 3, 1)[rows].permute(0, 3, 1, 2) for x in (self.logits, self.features))
+        return Prediction(*(x.to(images.device).float() for x in chosen))
+
+
+@dataclass(frozen=True)
+class OnlineTeacher:
+    """The teacher itself, asked at every step: where its answers cannot be kept.
+
+    Attributes:
+        network: in eval mode, on the device of the images.
+    """
+
+    network: nn.Module
+
+    @property
+    def channels(self) -> int:
+        """Of the features."""
+        channels: int = self.network.channels  # type: ignore[assignment]  # every network of ours has it
+        return channels
+
+    @torch.no_grad()
+    def answers(self, _: Tensor, images: Tensor) -> Prediction:
+        """The answers for normalised images (B, 3, H, W), rounded as the cache rounds them."""
+        with autocast(self.network):
+            answer = self.network(images)
+        return Prediction(*(x.bfloat16().float() for x in answer))
+
+
+Teacher = TeacherOutputs | OnlineTeacher
+Batch = tuple[Tensor, Prediction | None, Tensor]  # images (B, 3, H, W), the teacher's answers, labels (B, H, W) int64
+
+
+# --- scenes -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Scenes:
+    """One split in memory, as a network takes it in batches.
+
+    Attributes:
+        images: (N, 3, H, W) uint8.
+        labels: (N, H, W) uint8.
+        teacher: who answers for these scenes, where a method wants a teacher.
+    """
+
+    images: Tensor
+    labels: Tensor
+    teacher: Teacher | None = None
+
+    @property
+    def views(self) -> int:
+        """Of each scene: itself."""
+        return 1
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.labels.shape[1], self.labels.shape[2]
+
+    def read(self, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Images (B, 3, H, W) and labels (B, H, W), uint8."""
+        return self.images[list(rows)], self.labels[list(rows)]
+
+    def batch(self, rows: Tensor, device: torch.device) -> Batch:
+        """The rows (B,) as a step takes them."""
+        return as_batch(rows, self.images[rows], self.labels[rows], self.teacher, device)
+
+    def batches(self, order: Sequence[Tensor] | Tensor, device: torch.device) -> Iterator[Batch]:
+        """The rows of each step, (B,) each, one step after the other."""
+        return (self.batch(rows, device) for rows in order)
+
+
+class TrainingScenes(Protocol):
+    """What the loop and the cache ask of a training split: `Scenes`, or `pfs.views.DrawnScenes`."""
+
+    @property
+    def views(self) -> int:
+        """Of each scene."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+
+    def __len__(self) -> int: ...
+
+    def read(self, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Images (B, 3, H, W) and labels (B, H, W), uint8."""
+
+    def batches(self, order: Sequence[Tensor] | Tensor, device: torch.device) -> Iterator[Batch]:
+        """The rows of each step, (B,) each, one step after the other."""
+
+
+def as_batch(rows: Tensor, images: Tensor, labels: Tensor, teacher: Teacher | None, device: torch.device) -> Batch:
+    """What was read, uint8, with the teacher's answers, as a step takes it."""
+    inputs = normalize(images.to(device))
+    answers = teacher.answers(rows, inputs) if teacher is not None else None
+    return inputs, answers, labels.to(device).long()
+
+
+def normalize(images: Tensor) -> Tensor:
+    """Images (B, 3, H, W) of uint8 as fp32 of about zero mean and unit variance, in channels_last order."""
+    return images.to(torch.float32, memory_format=torch.channels_last).sub_(127.5).div_(63.75)
+
+
+def batch_order(scenes: int, batch_size: int, steps: int, seed: int, *, views: int = 1) -> Tensor:
+    """Which rows each step sees: (steps, batch_size), a function of its arguments alone.
+
+    Each epoch is a new permutation of the scenes; its last incomplete batch is left out. Epoch e shows view e mod
+    `views`.
+
+    Raises:
+        ValueError: there are fewer scenes than a batch takes.
+    """
+    if scenes < batch_size:
+        raise ValueError(f"a batch takes {batch_size} scenes and the split has {scenes}: lower the study's batch_size")
+    generator = torch.Generator().manual_seed(seed)
+    per_epoch = scenes // batch_size
+    epochs = [
+        torch.randperm(scenes, generator=generator)[: per_epoch * batch_size] + epoch % views * scenes
+        for epoch in range(-(-steps // per_epoch))
+    ]
+    return torch.cat(epochs).view(-1, batch_size)[:steps]
+
+
+# --- the teacher's cache ------------------------------------------------------------------------------------
+
+
+def cache_teacher(
+    teacher: nn.Module, scenes: TrainingScenes, folder: Path, *, batch_size: int, limit_gib: float | None = None
+) -> None:
+    """Run the teacher once over all rows and keep its answers in `folder`, whole or not at all.
+
+    Logits and features are kept: between them, the methods of a study and of those that extend it need both.
+
+    Args:
+        teacher: in eval mode; what is kept are its answers as an `OnlineTeacher`.
+        scenes: N scenes, or their views.
+        folder: `outputs-<key>`, made by this; an earlier cache of this name is taken as it is. Those of other keys
+            beside it, from teachers that are no more, are deleted.
+        batch_size: rows a forward pass.
+        limit_gib: what they may take; None: what is free.
+
+    Raises:
+        CacheTooLargeError: they would take more than is allowed or free; nothing has been written.
+        CacheError: an answer is not finite.
+    """
+    if folder.is_dir():
+        return
+    device = next(teacher.parameters()).device
+    for other in folder.parent.glob("outputs-*"):  # one that a killed process left unfinished, too
+        shutil.rmtree(other)
+    unfinished = folder.with_name(f"{folder.name}.unfinished")
+    unfinished.mkdir(parents=True)
+    outputs: TeacherOutputs | None = None
+    batches = torch.arange(scenes.views * len(scenes)).split(batch_size)  # type: ignore[no-untyped-call]
+    progress = tqdm(batches, desc="teacher's answers", mininterval=1)
+    for rows, (images, _, _) in zip(progress, scenes.batches(batches, device), strict=True):
+        answer = OnlineTeacher(teacher).answers(rows, images)
+        outputs = outputs or _allocate(answer, scenes.views * len(scenes), unfinished, limit_gib)
+        for name, values in zip(Prediction._fields, answer, strict=True):
+            if not values.isfinite().all():
+                raise CacheError(f"the teacher's {name} for rows {rows[0]} to {rows[-1]} are not finite")
+            getattr(outputs, name)[rows] = values.to("cpu", torch.bfloat16)
+    unfinished.rename(folder)
+
+
+def open_teacher_outputs(folder: Path) -> TeacherOutputs:
+    """The cache that `cache_teacher` made, memory-mapped.
+
+    Raises:
+        CacheError: there is none.
+    """
+    if not folder.is_dir():
+        raise CacheError(f"{folder}: the teacher's answers are not there; run train_teacher.ipynb first")
+    return _map(folder, json.loads((folder / "shapes.json").read_text()))
+
+
+def _allocate(answer: Prediction, rows: int, folder: Path, limit_gib: float | None) -> TeacherOutputs:
+    shapes = {name: [rows, *values.shape[1:]] for name, values in zip(Prediction._fields, answer, strict=True)}
+    needed = sum(2 * torch.Size(shape).numel() for shape in shapes.values()) / 2**30
+    free = shutil.disk_usage(folder).free / 2**30
+    if needed > min(free, free if limit_gib is None else limit_gib):
+        shutil.rmtree(folder)
+        allowed = "" if limit_gib is None else f", the study's cache_gib allows {limit_gib:g}"
+        raise CacheTooLargeError(
+            f"{folder.parent}: the teacher's answers for {rows} pictures take {needed:.3g} GiB, "
+            f"{free:.3g} GiB are free{allowed}"
+        )
+    (folder / "shapes.json").write_text(json.dumps(shapes))
+    return _map(folder, shapes, writable=True)
+
+
+def _map(folder: Path, shapes: dict[str, list[int]], *, writable: bool = False) -> TeacherOutputs:
+    """The files of a cache as tensors; what is written to them reaches the files only if `writable`.
+
+    Channels lie together, as in the answers of a network in channels_last order: so a loss of either adds the same
+    numbers in the same order.
+    """
+    tensors = {}
+    for name, (rows, channels, height, width) in shapes.items():
+        size = rows * height * width * channels
+        file = torch.from_file(str(folder / f"{name}.bf16"), shared=writable, size=size, dtype=torch.bfloat16)
+        tensors[name] = file.view(rows, height, width, channels).permute(0, 3, 1, 2)
+    return TeacherOutputs(**tensors)
