@@ -9,10 +9,10 @@ CORES = all
 ENVIRONMENT = .venv/installed
 
 .DEFAULT_GOAL = help
-.PHONY: help env study figures benchmark test lab clean
+.PHONY: help env study figures benchmark throughput test lab clean
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s  %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s  %s\n", $$1, $$2}' Makefile
 	@echo
 	@echo "make study STUDY=digits CORES=2 DATA=data runs another study, on fewer cores, on data kept elsewhere."
 
@@ -26,6 +26,9 @@ figures: $(ENVIRONMENT) ## tables and figures from the committed records, withou
 
 benchmark: $(ENVIRONMENT) ## time and memory of the losses on this machine, in about five minutes
 	@.venv/bin/pfs benchmark
+
+throughput: $(ENVIRONMENT) ## where a training step's time goes on this machine, in about ten minutes
+	@.venv/bin/pfs throughput
 
 test: $(ENVIRONMENT) ## the whole test suite, with linting and types
 	@.venv/bin/pytest

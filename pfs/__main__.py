@@ -49,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
 
     def add(name: str, command: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=command.__doc__, description=command.__doc__)
-        if command is not _benchmark:
+        if command not in (_benchmark, _throughput):
             added.add_argument("study", metavar="STUDY", help="the study's file, or its bare name: digits")
         added.add_argument("--results", default="results", help="folder of all results (%(default)s)")
         if command in (_study, _cell):
@@ -67,7 +67,8 @@ def _parser() -> argparse.ArgumentParser:
     add("figures", _figures)
     add("report", _report)
     _add_data(commands.add_parser("data", help=_data.__doc__, description=_data.__doc__))
-    add("benchmark", _benchmark).add_argument("--threads", type=int, default=1, help="to compute with (%(default)s)")
+    for name, command in (("benchmark", _benchmark), ("throughput", _throughput)):
+        add(name, command).add_argument("--threads", type=int, default=1, help="to compute with (%(default)s)")
     return parser
 
 
@@ -165,10 +166,19 @@ def _data(options: argparse.Namespace) -> int:
 
 def _benchmark(options: argparse.Namespace) -> int:
     """measure time and memory of the PFS kernels on this machine: some minutes, best while it does nothing else"""
+    return _measure("benchmark", "kernels.md", options)
+
+
+def _throughput(options: argparse.Namespace) -> int:
+    """measure where a training step's time goes on this machine: some minutes, best while it does nothing else"""
+    return _measure("throughput", "steps.md", options)
+
+
+def _measure(notebook: str, summary: str, options: argparse.Namespace) -> int:
     folder = repository() / options.results / "benchmark"
     parameters = {"results": options.results, "threads": options.threads}
-    run_notebook(notebook_path("benchmark"), folder / "benchmark.ipynb", parameters)
-    print(f"measured: {options.results}/benchmark/ (start with kernels.md)")
+    run_notebook(notebook_path(notebook), folder / f"{notebook}.ipynb", parameters)
+    print(f"measured: {options.results}/benchmark/ (start with {summary})")
     return 0
 
 

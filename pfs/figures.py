@@ -197,6 +197,28 @@ def benchmark_figure(table: pd.DataFrame) -> Figure:
     return figure
 
 
+@rc_context(STYLE)
+def steps_figure(table: pd.DataFrame) -> Figure:
+    """Milliseconds of whole steps, and of the parts of one: a row a setting.
+
+    Args:
+        table: `pfs.throughput.run`. The dashed lines are the student's step, alone and with the teacher's pass.
+    """
+    settings = list(table["setting"].unique())
+    figure = Figure(figsize=(7.0, 0.3 + 2.6 * len(settings)), layout="constrained")
+    for row, setting in zip(figure.subplots(len(settings), 2, squeeze=False), settings, strict=True):
+        rows = table[table["setting"] == setting].set_index("case")["milliseconds"]
+        is_part = rows.index.str.startswith("part: ")
+        for axes, bars, kind in zip(row, (rows[~is_part], rows[is_part]), ("steps", "parts of a step"), strict=True):
+            names = bars.index.str.removeprefix("part: ")
+            axes.barh(names, bars, color=[colour({"cached": "pfs_wsp", "online": "wsp"}.get(n, "ce")) for n in names])
+            axes.invert_yaxis()
+            axes.set(title=f"{setting}: {kind}", xlabel="ms")
+        for limit in (rows["student"], rows["student"] + rows["teacher"]):
+            row[0].axvline(limit, color="black", linestyle="--", linewidth=0.8)
+    return figure
+
+
 def _draw_forms(axes: Axes, losses: pd.DataFrame, column: str) -> None:
     """A line a form and width: ours in green, the darker the more channels."""
     axes.loglog()
