@@ -73,7 +73,7 @@ def test_a_study_takes_over_what_it_does_not_say_from_the_one_that_it_extends() 
     ("content", "said"),
     [
         ({"extends": "digit"}, ["no such study", "did you mean"]),
-        ({"extends": "digits", "teacher": {}}, ["teacher", "has its data and its teacher"]),
+        ({"extends": "digits", "teacher": {}}, ["teacher", "has its data, its views and its teacher"]),
         ({"extends": "digits_weights"}, ["digits_weights extends another study itself"]),
         ({"extends": "digits", "metods": {}}, ["unknown key metods", "did you mean methods"]),
     ],
