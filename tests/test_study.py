@@ -55,6 +55,16 @@ def test_a_study_is_read_with_its_defaults(tmp_path: Path) -> None:
     assert study.methods["ce"].terms == {}
 
 
+def test_views_are_read_with_their_defaults_and_checked(tmp_path: Path) -> None:
+    assert load_study(write(tmp_path, {})).views is None
+    views = load_study(write(tmp_path, {"views": {"crop": [64, 32]}})).views
+    assert views is not None and (views.count, views.scale, views.flip, views.color) == (10, [1.0, 1.0], True, 0.0)
+    assert "views.scale: [2.0, 0.5] descends" in complaint(
+        write(tmp_path, {"views": {"crop": [64, 32], "scale": [2.0, 0.5]}})
+    )
+    assert "unknown key views.corp; did you mean crop?" in complaint(write(tmp_path, {"views": {"corp": [64, 32]}}))
+
+
 def test_the_default_study_is_valid() -> None:
     study = load_study("studies/digits.yaml")
     assert study.name == "digits"
@@ -74,6 +84,7 @@ def test_a_study_takes_over_what_it_does_not_say_from_the_one_that_it_extends() 
     [
         ({"extends": "digit"}, ["no such study", "did you mean"]),
         ({"extends": "digits", "teacher": {}}, ["teacher", "has its data, its views and its teacher"]),
+        ({"extends": "digits", "views": {}}, ["views: a study that extends digits has its data"]),
         ({"extends": "digits_weights"}, ["digits_weights extends another study itself"]),
         ({"extends": "digits", "metods": {}}, ["unknown key metods", "did you mean methods"]),
     ],

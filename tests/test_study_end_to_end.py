@@ -199,6 +199,21 @@ def test_a_study_that_extends_another_learns_from_its_teacher(finished: Clone) -
     assert set(pd.read_csv(finished.results / "kd" / "runs.csv").method) == {"teacher", "kd"}
 
 
+def test_students_of_augmented_views_ask_a_teacher_whose_answers_are_too_large(tmp_path: Path, data: Path) -> None:
+    views = {"count": 3, "crop": [48, 48], "scale": [0.75, 1.5], "color": 0.2}
+    student = {**STUDY["student"], "steps": 20}
+    runs = []
+    for name, changes in (("cached", {}), ("asked", {"cache_gib": 0.0})):
+        clone = Clone(tmp_path / name, data, views=views, student=student, seeds=[0], **changes)
+        result = clone.run()
+        assert result.returncode == 0, result.stderr
+        assert ("outputs" in read_record(clone.record("teacher")).files) == (name == "cached")
+        runs.append(clone.runs())
+    executed = (clone.record("teacher").parent / "executed.ipynb").read_text()
+    assert "the study's cache_gib allows 0: students ask the teacher at every step" in executed
+    pd.testing.assert_frame_equal(runs[0], runs[1])
+
+
 def test_a_mistake_in_the_study_is_told_before_anything_runs(tmp_path: Path, data: Path) -> None:
     clone = Clone(tmp_path, data, methods={"ce": {}, "pfs": {"pfs": {"wieght": 1.0}}})
     result = clone.run()

@@ -137,7 +137,7 @@ def test_the_code_hash_sees_the_cells(student: Path) -> None:
 def with_changes(study: Study, **changes: Any) -> Study:
     content = study.model_dump()
     for key, value in changes.items():
-        content[key] = content[key] | value if isinstance(value, dict) else value
+        content[key] = (content[key] or {}) | value if isinstance(value, dict) else value
     return Study.model_validate(content)
 
 
@@ -158,6 +158,8 @@ def test_a_cell_depends_on_its_own_part_of_the_study(study: Study) -> None:
     assert changed(methods={"kd": {"kd": {"weight": 1.0}}}) == {"kd"}
     # A student without terms asks its teacher nothing.
     assert changed(teacher={"steps": 3}) == {"teacher", "kd"}
+    assert changed(views={"crop": [64, 64]}) == {"teacher", "ce", "kd"}
+    assert changed(cache_gib=1.0) == set()  # where the teacher's answers come from changes no number
 
 
 def test_settings_are_plain_json(study: Study) -> None:
