@@ -16,7 +16,7 @@ import torch
 from accelerate import PartialState
 from torch import Tensor, nn
 
-from pfs.datasets import SegmentationDataset, data_checksum, decoded
+from pfs.datasets import DatasetError, SegmentationDataset, data_checksum, decoded
 from pfs.evaluation import confusion_counts, predict, probes, score, similarity_at
 from pfs.machine import instruction_set, mixed_precision, prepare
 from pfs.networks import build_network, count_macs, count_parameters
@@ -128,8 +128,16 @@ def load_training(run: Run, dataset: SegmentationDataset) -> TrainingScenes:
 
 
 def load_scenes(splits: dict[str, SegmentationDataset]) -> dict[str, Scenes]:
-    """The splits that networks are scored on, in memory."""
-    return {split: Scenes(*decoded(splits[split])) for split in ("val", "test")}
+    """The splits that networks are scored on, in memory.
+
+    Raises:
+        DatasetError: the data have no such split, or their images differ in size.
+    """
+    scored = ("val", "test")
+    if missing := [split for split in scored if split not in splits]:
+        had = ", ".join(splits)
+        raise DatasetError(f"networks are scored on val and test, and these data have no {missing[0]} (only {had})")
+    return {split: Scenes(*decoded(splits[split])) for split in scored}
 
 
 def weights_checksum(network: nn.Module) -> str:

@@ -254,7 +254,7 @@ def test_figures_notebook_writes_every_figure(results: Path) -> None:
 def test_report_says_what_holds_and_under_which_regime(results: Path) -> None:
     """Findings, the schedule's warning, and no excuse for a missing figure."""
     report = execute("report", results)
-    assert "1000 steps" in report and "2.7 epochs" in report
+    assert "1000 steps" in report and "digit_scenes" in report
     assert "PFS + WSP is above Student alone (CE) by" in report
     assert "has no figure" not in report
 

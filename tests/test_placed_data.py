@@ -37,6 +37,7 @@ from pfs.datasets import (
 )
 from pfs.datasets.archives import Archive
 from pfs.datasets.pascal_context import IDS, decode_rle
+from pfs.runs import load_scenes
 from pfs.study import PLACED_NAMES, repository
 
 Kind = type[PlacedDataset]
@@ -454,3 +455,9 @@ def test_the_command_verifies_and_says_what_there_is(
     assert "camvid cannot be downloaded" in capsys.readouterr().err
     assert main(["data", "voc"]) == 1
     assert "unknown data set 'voc'; did you mean voc2012? valid choices: voc2012, ade20k" in capsys.readouterr().err
+
+
+def test_data_without_a_split_that_is_scored_are_told_before_training(tmp_path: Path) -> None:
+    folder = tree(Voc2012, tmp_path)
+    with pytest.raises(DatasetError, match=r"have no test \(only train, val\)"):
+        load_scenes({split: Voc2012(folder, split) for split in ("train", "val")})
