@@ -24,7 +24,7 @@ def prepare(threads: int) -> None:
 def mixed_precision() -> str:
     """Accelerate's word for what is fast here: "bf16" where the hardware multiplies it faster, else "no".
 
-    An Intel core that may not use its AMX multiplies bf16 slower than fp32.
+    An Intel core that may not use its AMX multiplies bf16 slower than fp32; any limit on oneDNN counts as such.
     """
     if torch.cuda.is_available():
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "no"

@@ -99,8 +99,3 @@ def _pixel_loss(term: Term) -> PixelLoss | None:
             return baselines.hard_pixels_at
         case _:
             return None
-
-
-def cross_entropy(logits: Tensor, target: Tensor, *, ignore_index: int) -> Tensor:
-    """Mean cross-entropy over the valid pixels of (B, classes, h, w) logits; 0, not NaN, without any."""
-    return pixel_means([cross_entropy_at], logits, None, target, ignore_index=ignore_index)[0]

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-from pfs.prediction import in_full_precision, interpolation_matrix
+from pfs.prediction import in_full_precision, interpolation_matrix, sum_dtype
 
 # Numbers of a strip: half a megabyte in fp32, so that a handful of them stay in a core's second-level cache.
 STRIP = 2**17
@@ -106,7 +106,7 @@ class _PixelMeans(Function):
         maps = [_Interpolated(x, (H, W)) for x in logits]
         labels = target.transpose(0, 1)  # (H, B, W): rows first, so that a strip is one piece
         gradients = [torch.zeros_like(maps[0].wide) for _ in losses]
-        sums = torch.zeros(len(losses), 2, dtype=torch.float64, device=target.device)
+        sums = torch.zeros(len(losses), 2, dtype=sum_dtype(target.device), device=target.device)
         height = max(1, STRIP // (B * C * W)) if target.device.type == "cpu" else H
         for top in range(0, H, height):
             rows = slice(top, min(H, top + height))
@@ -115,10 +115,11 @@ class _PixelMeans(Function):
             strips = [x.strip(rows) for x in maps]  # (n B, C, W) each
             for loss, total, gradient in zip(losses, sums, gradients, strict=True):
                 said = loss(label, valid, *strips)
-                total += torch.stack([said.loss.double(), said.weight.double()])
+                total += torch.stack([said.loss.to(total), said.weight.to(total)])
                 maps[0].add_gradient(gradient, rows, said.gradient)
         weight = sums[:, 1].where(sums[:, 1] > 0, 1).to(logits[0].dtype)  # no weight anywhere: 0 / 1, and not 0 / 0
-        ctx.student = maps[0].without_values()
+        maps[0].drop_values()
+        ctx.student = maps[0]
         ctx.save_for_backward(weight, *gradients)
         return tuple(sums[:, 0].to(weight) / weight)
 
@@ -143,10 +144,9 @@ class _Interpolated:
         wide = rows_first if self.columns is None else rows_first @ self.columns.T
         self.wide = wide.reshape(h, -1)  # (h, B C W)
 
-    def without_values(self) -> "_Interpolated":
-        """What the gradient's way back needs: the matrices, and not the map."""
+    def drop_values(self) -> None:
+        """Keep what the gradient's way back needs: the matrices, and not the map."""
         self.wide = self.wide.new_empty(0)
-        return self
 
     def strip(self, rows: slice) -> Tensor:
         """The rows of the fine map, (n B, C, W)."""

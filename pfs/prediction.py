@@ -40,6 +40,11 @@ def in_full_precision(function: Callable[P, T]) -> Callable[P, T]:
     return wrapped
 
 
+def sum_dtype(device: torch.device) -> torch.dtype:
+    """What long sums are accumulated in: fp64, but for MPS, which has none."""
+    return torch.float32 if device.type == "mps" else torch.float64
+
+
 @in_full_precision
 def upsample(logits: Tensor, size: tuple[int, int]) -> Tensor:
     """Bilinear interpolation of a (B, C, h, w) map to `size`, as `F.interpolate(align_corners=False)` gives

@@ -4,9 +4,9 @@ For each location i of the high-level features, the map P_ij = cos(f_i, f_j) tel
 other location j. The student learns the teacher's maps. A similarity has no channels, so the two networks may
 differ in width, and no adapter is needed between them.
 
-With the N locations as the rows of S (N, C) for the student and of T (N, C') for the teacher, P = SSᵀ and TTᵀ. The
+With the N locations as the rows of S (N, C) for the student and of T (N, C') for the teacher, P = SSᵀ and TTᵀ. Large
 N x N maps are never kept: squared differences need products of channels only, and the divergence of the maps' rows
-is taken a tile of rows at a time.
+is taken a tile of rows at a time. Where locations are few and channels many, the small maps are the cheaper way.
 """
 
 import math
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-from pfs.prediction import in_full_precision
+from pfs.prediction import in_full_precision, sum_dtype
 
 Match = Literal["squared", "kl"]
 Similarity = Literal["cosine", "dot"]
@@ -197,8 +197,9 @@ class _SquaredDifference(Function):
     def forward(ctx: Any, S: Tensor, T: Tensor) -> Tensor:
         SS, ST, TT = (a.transpose(1, 2) @ b for a, b in ((S, S), (S, T), (T, T)))  # (B, C, C), (B, C, C'), ...
         ctx.save_for_backward(S, T, SS, ST)
-        # fp64 sums of the squares: near the teacher the three terms cancel.
-        squares = [torch.linalg.vector_norm(gram, dim=(1, 2), dtype=torch.float64).square() for gram in (SS, ST, TT)]
+        # Wide sums of the squares: near the teacher the three terms cancel.
+        wide = sum_dtype(S.device)
+        squares = [torch.linalg.vector_norm(gram, dim=(1, 2), dtype=wide).square() for gram in (SS, ST, TT)]
         per_image = squares[0] - 2 * squares[1] + squares[2]  # (B,)
         loss: Tensor = per_image.clamp_min(0).mean() / S.shape[1] ** 2
         return loss.to(S.dtype)
@@ -224,7 +225,7 @@ class _RowDivergence(Function):
     def forward(ctx: Any, S: Tensor, T: Tensor, tau: float) -> Tensor:
         B, N, _ = S.shape
         gradient = torch.zeros_like(S) if ctx.needs_input_grad[0] else None
-        loss = S.new_zeros((), dtype=torch.float64)
+        loss = S.new_zeros((), dtype=sum_dtype(S.device))
         for image in range(B):
             s, t = S[image], T[image]  # (N, C), (N, C')
             for rows in torch.arange(N, device=S.device).split(max(1, TILE // N)):  # type: ignore[no-untyped-call]
@@ -232,7 +233,7 @@ class _RowDivergence(Function):
                 log_b = (s[own] @ s.T).div_(tau).log_softmax(1)  # (n, N): the student's rows
                 log_a = (t[own] @ t.T).div_(tau).log_softmax(1)
                 a = log_a.exp()
-                loss += (log_a.sub_(log_b).mul_(a)).sum(dtype=torch.float64)
+                loss += (log_a.sub_(log_b).mul_(a)).sum(dtype=loss.dtype)
                 if gradient is not None:
                     difference = log_b.exp_().sub_(a)  # (n, N): b - a
                     gradient[image, own] += difference @ s

@@ -88,8 +88,15 @@ class Finding(NamedTuple):
 
 
 def label(method: str) -> str:
-    """A method's name for people; a method without one is called as the study calls it."""
-    return LABELS.get(method, method)
+    """A method's name for people; a method without one is called as the study calls it, in words."""
+    return LABELS.get(method, method.replace("_", " "))
+
+
+def telling(runs: pd.DataFrame, study: Study, most: int = 9) -> list[str]:
+    """The methods that fit side by side in a figure: of a larger study its reference and those that are best on val."""
+    val = runs[runs["split"] == "val"].groupby("method")["miou"].mean()
+    ranked = sorted(study.methods, key=lambda method: (method != study.reference, -val.get(method, 0.0)))
+    return [method for method in study.methods if method in ranked[:most]]
 
 
 def read_runs(folder: Path) -> pd.DataFrame:

@@ -31,7 +31,7 @@ from pfs.study import Method, Network
 from pfs.training import take_step
 
 IGNORED = 255
-DISTILLED = Method.model_validate({"pfs": {"weight": 16.0}, "wsp": {"weight": 1.0, "temperature": 2.0}})
+DISTILLED = Method.model_validate({"pfs": {"weight": 64.0}, "wsp": {"weight": 1.0, "temperature": 2.0}})
 Step = Callable[[], object]
 
 

@@ -181,9 +181,9 @@ PLACED_NAMES = [get_args(kind.model_fields["name"].annotation)[0] for kind in Pl
 
 
 class Views(Strict):
-    """Augmented views of each training image, drawn once and for all: `pfs.views`. Epoch e shows view e mod `count`.
+    """Augmented views of each training image, alike whenever they are drawn: `pfs.views`.
 
-    A picture is scaled by a factor from `scale`, cropped (and padded where it is too small), mirrored half of the
+    Epoch e shows view e mod `count`. A picture is scaled by a factor from `scale`, cropped (and padded where it is too small), mirrored half of the
     time, and its brightness, contrast and saturation changed by up to `color`.
     """
 

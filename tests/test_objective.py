@@ -15,7 +15,7 @@ from pfs.baselines import (
     sp_loss,
 )
 from pfs.imitation import wsp_loss
-from pfs.objective import Objective, cross_entropy
+from pfs.objective import Objective
 from pfs.prediction import Prediction, upsample
 from pfs.similarity import pfs_loss
 from pfs.study import Method
@@ -102,7 +102,8 @@ def test_a_hint_has_weights_of_its_own_and_needs_the_channels() -> None:
 
 def test_cross_entropy_without_a_valid_pixel_is_zero() -> None:
     logits = torch.randn(1, 3, 2, 2, requires_grad=True)
-    loss = cross_entropy(logits, torch.full((1, 2, 2), 255), ignore_index=255)
+    objective = Objective(Method(), ignore_index=255)
+    loss = objective(Prediction(logits, logits), None, torch.full((1, 2, 2), 255))["total"]
     (gradient,) = torch.autograd.grad(loss, logits)
     assert loss.detach() == 0
     assert gradient.eq(0).all()
