@@ -344,7 +344,7 @@ def _grid(rows: int, columns: int, extra: float) -> tuple[Figure, npt.NDArray[An
 def _head(grid: npt.NDArray[Any], names: Sequence[str]) -> None:
     """Name the columns, in two lines where one would reach into the next column."""
     for axes, name in zip(grid[0], names, strict=True):
-        axes.set_title(textwrap.fill(name, 13), loc="center", fontsize=7.5)
+        axes.set_title(textwrap.fill(name, 11), loc="center", fontsize=7.5)
 
 
 def _cross(axes: Axes, probe: npt.NDArray[np.integer[Any]]) -> None:

@@ -183,8 +183,8 @@ PLACED_NAMES = [get_args(kind.model_fields["name"].annotation)[0] for kind in Pl
 class Views(Strict):
     """Augmented views of each training image, alike whenever they are drawn: `pfs.views`.
 
-    Epoch e shows view e mod `count`. A picture is scaled by a factor from `scale`, cropped (and padded where it is too small), mirrored half of the
-    time, and its brightness, contrast and saturation changed by up to `color`.
+    Epoch e shows view e mod `count`. A picture is scaled by a factor from `scale`, cropped (and padded where it is too
+    small), mirrored half of the time, and its brightness, contrast and saturation changed by up to `color`.
     """
 
     count: Annotated[int, Field(ge=1)] = 10

@@ -3,7 +3,8 @@
 import json
 import shutil
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -153,8 +154,8 @@ def test_the_checksum_tells_data_sets_apart(pristine: Path, tmp_path: Path) -> N
 
 
 def test_two_that_ask_at_once_get_the_same_data(tmp_path: Path) -> None:
-    with ThreadPoolExecutor(2) as pool:
-        folders = list(pool.map(lambda _: generate(SPEC, tmp_path), range(2)))
+    with ProcessPoolExecutor(2, mp_context=get_context("forkserver")) as pool:
+        folders = list(pool.map(generate, [SPEC] * 2, [tmp_path] * 2))
     assert folders[0] == folders[1]
     DigitScenes(tmp_path, "train", SPEC).verify()
 

@@ -20,6 +20,7 @@ from pfs.statistics import (
     paired_difference,
     read_runs,
     shortfalls,
+    telling,
     to_latex,
     to_markdown,
 )
@@ -221,7 +222,14 @@ def test_one_common_seed_decides_nothing(study: Study) -> None:
 
 def test_unknown_method_keeps_its_name() -> None:
     """An ablation needs no entry here."""
-    assert label("pfs_kl") == "pfs_kl"
+    assert label("pfs_kl") == "pfs kl"
+
+
+def test_figures_show_the_reference_and_the_best_on_val(study: Study) -> None:
+    """In the study's order; val is the complement of test here."""
+    runs = runs_of(FULL)
+    assert telling(runs, study) == list(study.methods)
+    assert telling(runs, study, most=3) == ["ce", "kd", "skd"]
 
 
 def test_hashes_stay_text(tmp_path: Path) -> None:

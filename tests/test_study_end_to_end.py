@@ -202,9 +202,10 @@ def test_a_study_that_extends_another_learns_from_its_teacher(finished: Clone) -
 def test_students_of_augmented_views_ask_a_teacher_whose_answers_are_too_large(tmp_path: Path, data: Path) -> None:
     views = {"count": 3, "crop": [48, 48], "scale": [0.75, 1.5], "color": 0.2}
     student = {**STUDY["student"], "steps": 20}
+    method = {"methods": {"pfs": {"pfs": {"weight": 4.0}}}, "reference": "pfs"}
     runs = []
     for name, changes in (("cached", {}), ("asked", {"cache_gib": 0.0})):
-        clone = Clone(tmp_path / name, data, views=views, student=student, seeds=[0], **changes)
+        clone = Clone(tmp_path / name, data, **method, views=views, student=student, seeds=[0], **changes)
         result = clone.run()
         assert result.returncode == 0, result.stderr
         assert ("outputs" in read_record(clone.record("teacher")).files) == (name == "cached")
