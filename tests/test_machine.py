@@ -1,6 +1,8 @@
 """What the machine can do is told by trying, and what it only claims is not used."""
 
 import os
+import platform
+import resource
 
 import pytest
 import torch
@@ -55,3 +57,15 @@ def test_what_the_user_allows_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv(machine.MAX_ISA, "AVX2")
     machine.prepare(torch.get_num_threads())
     assert os.environ[machine.MAX_ISA] == "AVX2"
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
+def test_memory_that_was_freed_is_used_again_without_page_faults(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "_amx_works", lambda: True)
+    machine.prepare(1)
+    faults = []
+    for _ in range(10):  # the first rounds make room
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        torch.ones(2**23).exp().sum()  # two tensors of 8,192 pages
+        faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+    assert min(faults) < 1000
