@@ -27,7 +27,7 @@ figures: $(ENVIRONMENT) ## tables and figures from the committed records, withou
 benchmark: $(ENVIRONMENT) ## time and memory of the losses on this machine, in about five minutes
 	@.venv/bin/pfs benchmark
 
-throughput: $(ENVIRONMENT) ## where a training step's time goes on this machine, in about ten minutes
+throughput: $(ENVIRONMENT) ## where a training step's time goes on this machine
 	@.venv/bin/pfs throughput
 
 test: $(ENVIRONMENT) ## the whole test suite, with linting and types

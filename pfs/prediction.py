@@ -50,8 +50,8 @@ def upsample(logits: Tensor, size: tuple[int, int]) -> Tensor:
     """Bilinear interpolation of a (B, C, h, w) map to `size`, as `F.interpolate(align_corners=False)` gives
     it.
 
-    Interpolation is linear and separable, so it is two small matrix products: the same values, in half the
-    time on a CPU, and with a deterministic backward on a GPU. Returns the map itself where it has that size
+    Interpolation is linear and separable, so it is two small matrix products: the same values, with a
+    deterministic backward on a GPU. Returns the map itself where it has that size
     already.
     """
     if logits.shape[-2:] == size:

@@ -144,7 +144,7 @@ class _Directions(Function):
     """Rows (B, N, C) less their mean, if `center`, each divided by its length or by the floor (B, 1, 1).
 
     With s = f / |f|, the gradient is (g - s (s·g)) / |f|; g / floor where the floor stands for the length. Autograd's
-    own way to it passes ten times over memory, which takes longer than the products that need the rows.
+    own way to it passes over memory once for each operation above, and this is bound by memory.
     """
 
     @staticmethod
