@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pfs.imitation import wsp_loss
-from pfs.pixels import PixelSums, cross_entropies, pixel_means
+from pfs.pixels import PixelSums, Probabilities, pixel_means, weighted_cross_entropy
 from pfs.prediction import in_full_precision
 from pfs.similarity import similarity_map, similarity_rows, to_common_grid
 
@@ -168,11 +168,10 @@ def hard_pixel_loss(student_logits: Tensor, target: Tensor, *, ignore_index: int
     return pixel_means([hard_pixels_at], student_logits, None, target, ignore_index=ignore_index)[0]
 
 
-def hard_pixels_at(label: Tensor, valid: Tensor, student: Tensor, *_: Tensor) -> PixelSums:
+def hard_pixels_at(label: Tensor, valid: Tensor, student: Probabilities, *_: Probabilities) -> PixelSums:
     """`hard_pixel_loss` of a strip of pixels, as `pixel_means` takes it."""
-    loss, gradient = cross_entropies(label, student)
-    weight = -torch.expm1(-loss) * valid
-    return PixelSums((weight * loss).sum(), weight.sum(), gradient.mul_(weight[:, None]))
+    weight = -torch.expm1(student.log_of(label)) * valid  # 1 - p[y]
+    return weighted_cross_entropy(label, weight, student)
 
 
 def _comparable(student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:

@@ -8,10 +8,9 @@ from functools import partial
 from typing import Literal, get_args
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from pfs.pixels import PixelSums, check_shapes, pixel_means
+from pfs.pixels import PixelSums, Probabilities, check_shapes, pixel_means
 from pfs.prediction import in_full_precision, upsample
 
 Gap = Literal["margin", "absolute", "loss", "divergence", "correct", "student", "uniform"]
@@ -52,8 +51,8 @@ def wsp_loss(
 def wsp_at(
     label: Tensor,
     valid: Tensor,
-    student: Tensor,
-    teacher: Tensor,
+    student: Probabilities,
+    teacher: Probabilities,
     *,
     gap: Gap = "margin",
     temperature: float = 2.0,
@@ -62,12 +61,11 @@ def wsp_at(
     """`wsp_loss` of a strip of pixels, as `pixel_means` takes it."""
     if temperature <= 0:
         raise ValueError(f"temperature must be positive, got {temperature}")
-    weight = _gap(label, student, teacher, gap) * valid  # (M, W)
-    log_s, log_t = (F.log_softmax(logits / temperature, dim=1) for logits in (student, teacher))  # (M, classes, W)
-    t = log_t.exp()
-    divergence = log_t.sub_(log_s).mul_(t).sum(1)  # (M, W): KL(teacher ‖ student)
-    gradient = log_s.exp_().sub_(t).mul_(temperature * weight[:, None])  # T² w (s - t) / T
-    return PixelSums(temperature**2 * (weight * divergence).sum(), (weight if normalize else valid).sum(), gradient)
+    weight = _gap(label, student, teacher, gap).mul_(valid)  # (M, W)
+    loss = teacher.divergence(student, temperature).mul_(weight).sum()
+    # T² w (s - t) / T, with s and t the softened probabilities
+    gradient = (student.at(temperature) - teacher.at(temperature)).mul_(temperature * weight[:, None])
+    return PixelSums(temperature**2 * loss, (weight if normalize else valid).sum(), gradient)
 
 
 @torch.no_grad()
@@ -97,39 +95,33 @@ def knowledge_gap(
     """
     check_shapes([student_logits, teacher_logits], target)
     size = (target.shape[1], target.shape[2])
-    student, teacher = (upsample(_at_least_single(x), size) for x in (student_logits, teacher_logits))
+    student, teacher = (Probabilities(upsample(_at_least_single(x), size)) for x in (student_logits, teacher_logits))
     valid = target != ignore_index
     return _gap(target.masked_fill(~valid, 0), student, teacher, gap) * valid
 
 
-def _gap(label: Tensor, student: Tensor, teacher: Tensor, gap: Gap) -> Tensor:
-    """The weights (M, ...) of pixels with labels (M, ...) and logits (M, classes, ...)."""
+def _gap(label: Tensor, student: Probabilities, teacher: Probabilities, gap: Gap) -> Tensor:
+    """The weights (M, ...) of pixels with these labels; a tensor of its own."""
     match gap:
         case "margin":
-            weight = (_log_of(label, teacher).exp() - _log_of(label, student).exp()).clamp_min(0)
+            weight = (teacher.of(label) - student.of(label)).clamp_min_(0)
         case "absolute":
-            weight = (_log_of(label, teacher).exp() - _log_of(label, student).exp()).abs()
+            weight = (teacher.of(label) - student.of(label)).abs_()
         case "loss":
-            smallest = torch.finfo(teacher.dtype).tiny  # a teacher without any loss: weight 1, not 0 / 0
-            ratio = _log_of(label, student) / _log_of(label, teacher).clamp_max(-smallest)
+            smallest = torch.finfo(teacher.logits.dtype).tiny  # a teacher without any loss: weight 1, not 0 / 0
+            ratio = student.log_of(label) / teacher.log_of(label).clamp_max_(-smallest)
             weight = -torch.expm1(-ratio)
         case "divergence":
-            log_s, log_t = (x.log_softmax(1) for x in (student, teacher))
-            weight = (log_t.exp() * (log_t - log_s)).sum(1).clamp_min(0)
+            weight = teacher.divergence(student, 1.0).clamp_min_(0)
         case "correct":
-            weight = (teacher.argmax(1) == label).to(student.dtype)
+            weight = (teacher.logits.argmax(1) == label).to(student.logits.dtype)
         case "student":
-            weight = -torch.expm1(_log_of(label, student))
+            weight = -torch.expm1(student.log_of(label))
         case "uniform":
-            weight = torch.ones_like(student[:, 0])
+            weight = torch.ones_like(label, dtype=student.logits.dtype)
         case _:
             raise ValueError(f"unknown gap {gap!r}; valid choices: {', '.join(get_args(Gap))}")
     return weight
-
-
-def _log_of(label: Tensor, logits: Tensor) -> Tensor:
-    """The log-probability of each pixel's label."""
-    return F.log_softmax(logits, dim=1).gather(1, label[:, None])[:, 0]
 
 
 def _at_least_single(logits: Tensor) -> Tensor:

@@ -71,7 +71,8 @@ class Objective(nn.Module):
             case CWD():
                 return baselines.cwd_loss(student.logits, teacher.logits, **options)
             case PFS():
-                return pfs_loss(f_s, f_t, **options)
+                defaults = term == PFS(weight=term.weight, tau=term.tau)  # the options that the kept norm is of
+                return pfs_loss(f_s, f_t, teacher_norm=teacher.squared_norm if defaults else None, **options)
             case SKD():
                 return baselines.skd_pairwise_loss(f_s, f_t, **options)
             case AT():

@@ -6,6 +6,7 @@ interpolated, compared and forgotten while it lies in the processor's cache, and
 """
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import torch
@@ -16,8 +17,8 @@ from torch.autograd.function import once_differentiable
 
 from pfs.prediction import in_full_precision, interpolation_matrix, sum_dtype
 
-# Numbers of a strip: half a megabyte in fp32, so that a handful of them stay in a core's second-level cache.
-STRIP = 2**17
+# Numbers of a strip: a megabyte in fp32. Smaller ones stay nearer to a core, and cost more calls than that saves.
+STRIP = 2**18
 
 
 class PixelSums(NamedTuple):
@@ -34,8 +35,53 @@ class PixelSums(NamedTuple):
     gradient: Tensor
 
 
-# Called with labels (M, W), 0 where they are ignored; where they are valid (M, W); and logits (M, classes, W): the
-# student's, then the teacher's where there is one.
+class Probabilities:
+    """The class probabilities of pixels at every temperature that a loss asks for, each computed once for all losses.
+
+    Args:
+        logits: (M, classes, ...) of any number of pixels.
+    """
+
+    def __init__(self, logits: Tensor) -> None:
+        self.logits = logits
+        self._largest = logits.amax(1)
+        self._softened: dict[float, Tensor] = {}
+
+    def at(self, temperature: float = 1.0) -> Tensor:
+        """softmax(logits / temperature), (M, classes, ...): shared by all who ask, so not to be written to."""
+        if temperature not in self._softened:
+            self._softened[temperature] = self._softmax(temperature)
+        return self._softened[temperature]
+
+    def _softmax(self, temperature: float) -> Tensor:
+        colder = self._softened.get(temperature / 2)
+        if colder is None:
+            return F.softmax(self.logits if temperature == 1 else self.logits / temperature, dim=1)
+        # At twice the temperature the exponentials are the square roots, which are cheaper.
+        root = colder.sqrt()
+        return root.div_(root.sum(1, keepdim=True))
+
+    def of(self, label: Tensor) -> Tensor:
+        """The probability (M, ...) of each pixel's label."""
+        return self.at().gather(1, label[:, None])[:, 0]
+
+    def log_of(self, label: Tensor) -> Tensor:
+        """Its logarithm, exact also where the probability itself is too small for a number."""
+        # With z the largest logit: log p[y] = (logit[y] - z) + log p[z].
+        own = self.logits.gather(1, label[:, None])[:, 0]
+        return (own - self._largest).add_(self.at().amax(1).log_())
+
+    def divergence(self, other: "Probabilities", temperature: float) -> Tensor:
+        """KL(these ‖ other's) of each pixel, (M, ...), both softened."""
+        # Σ p (z - z') / T - (log Z - log Z'), with log Z = z[largest] / T - log p[largest]
+        p, T = self.at(temperature), temperature
+        expected = (self.logits - other.logits).mul_(p).sum(1).div_(T)
+        log_Z = [x._largest / T - x.at(T).amax(1).log_() for x in (self, other)]
+        return expected.sub_(log_Z[0]).add_(log_Z[1])
+
+
+# Called with labels (M, W), 0 where they are ignored; where they are valid (M, W), as numbers; and the probabilities of
+# M x W pixels: the student's, then the teacher's where there is one.
 PixelLoss = Callable[..., PixelSums]
 
 
@@ -81,18 +127,17 @@ def check_shapes(logits: Sequence[Tensor], target: Tensor) -> None:
         )
 
 
-def cross_entropy_at(label: Tensor, valid: Tensor, student: Tensor, *_: Tensor) -> PixelSums:
+def cross_entropy_at(label: Tensor, valid: Tensor, student: Probabilities, *_: Probabilities) -> PixelSums:
     """-log p[y], every valid pixel alike."""
-    loss, gradient = cross_entropies(label, student)
-    return PixelSums((loss * valid).sum(), valid.sum(), gradient.mul_(valid[:, None]))
+    return weighted_cross_entropy(label, valid, student)
 
 
-def cross_entropies(label: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
-    """Of each pixel -log p[y] (M, W), and its gradient p - onehot(y) (M, classes, W)."""
-    log_p = F.log_softmax(logits, dim=1)
-    loss = -log_p.gather(1, label[:, None])[:, 0]
-    ones = torch.ones_like(loss)[:, None]
-    return loss, log_p.exp_().scatter_add_(1, label[:, None], -ones)
+def weighted_cross_entropy(label: Tensor, weight: Tensor, student: Probabilities) -> PixelSums:
+    """-log p[y] with weights (M, W), which count as constants."""
+    loss = student.log_of(label).mul_(weight).sum().neg_()
+    gradient = student.at() * weight[:, None]  # w (p - onehot(y))
+    gradient.scatter_add_(1, label[:, None], -weight[:, None])
+    return PixelSums(loss, weight.sum(), gradient)
 
 
 class _PixelMeans(Function):
@@ -112,9 +157,9 @@ class _PixelMeans(Function):
             rows = slice(top, min(H, top + height))
             valid = (labels[rows] != ignore_index).reshape(-1, W)  # (n B, W)
             label = labels[rows].reshape(-1, W).masked_fill(~valid, 0)
-            strips = [x.strip(rows) for x in maps]  # (n B, C, W) each
+            said_by = [Probabilities(x.strip(rows)) for x in maps]  # of (n B, C, W) each
             for loss, total, gradient in zip(losses, sums, gradients, strict=True):
-                said = loss(label, valid, *strips)
+                said = loss(label, valid.to(maps[0].wide), *said_by)
                 total += torch.stack([said.loss.to(total), said.weight.to(total)])
                 maps[0].add_gradient(gradient, rows, said.gradient)
         weight = sums[:, 1].where(sums[:, 1] > 0, 1).to(logits[0].dtype)  # no weight anywhere: 0 / 1, and not 0 / 0
@@ -138,7 +183,7 @@ class _Interpolated:
     def __init__(self, logits: Tensor, size: tuple[int, int]) -> None:
         B, C, h, w = logits.shape
         self.shape, self.size = (h, B, C, w), size
-        self.rows = interpolation_matrix(h, size[0])
+        self.rows = interpolation_matrix(h, size[0]).to(logits)  # (H, h)
         self.columns = interpolation_matrix(w, size[1]).to(logits) if w != size[1] else None  # (W, w)
         rows_first = logits.permute(2, 0, 1, 3)  # (h, B, C, w)
         wide = rows_first if self.columns is None else rows_first @ self.columns.T
@@ -173,6 +218,12 @@ class _Interpolated:
         """The source rows that fine rows lie between, and their weights (n, sources); None: they are the rows."""
         if self.shape[0] == self.size[0]:
             return None, rows
-        sources = self.rows[rows].any(0).nonzero()
-        source = slice(int(sources[0]), int(sources[-1]) + 1)
-        return self.rows[rows, source].to(self.wide), source
+        source = source_rows(self.shape[0], self.size[0], rows.start, rows.stop)
+        return self.rows[rows, source], source
+
+
+@lru_cache
+def source_rows(source: int, target: int, start: int, stop: int) -> slice:
+    """The rows of a map of `source` rows that rows `start` to `stop` of its interpolation to `target` lie between."""
+    used = interpolation_matrix(source, target)[start:stop].any(0).nonzero()
+    return slice(int(used[0]), int(used[-1]) + 1)

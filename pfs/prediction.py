@@ -19,10 +19,13 @@ class Prediction(NamedTuple):
         logits: (B, classes, h, w) class scores before the softmax, at the network's own resolution, which may
             be coarser than the labels': `upsample` brings them up.
         features: (B, C, h', w') high-level features at the tap that the network names.
+        squared_norm: (B,) `pfs.similarity.squared_norm` of the features, where a teacher's answers have been kept
+            together with it.
     """
 
     logits: Tensor
     features: Tensor
+    squared_norm: Tensor | None = None
 
 
 def in_full_precision(function: Callable[P, T]) -> Callable[P, T]:

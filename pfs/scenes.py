@@ -5,7 +5,7 @@ A row is a view of a scene: view v of scene n of N is row v N + n.
 
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from pfs.machine import autocast
-from pfs.prediction import Prediction
+from pfs.prediction import Prediction, sum_dtype
+from pfs.similarity import squared_norm
 
 
 class CacheError(ValueError):
@@ -36,10 +37,12 @@ class TeacherOutputs:
     Attributes:
         logits: (N, classes, h, w) in bf16.
         features: (N, C, h', w') in bf16.
+        squared_norm: (N,) of the features as they are kept, in fp64.
     """
 
     logits: Tensor
     features: Tensor
+    squared_norm: Tensor
 
     @property
     def channels(self) -> int:
@@ -48,8 +51,10 @@ class TeacherOutputs:
 
     def answers(self, rows: Tensor, images: Tensor) -> Prediction:
         """The answers for the rows (B,) of a batch, in fp32, channels_last, on the device of their images."""
+        device = images.device
         chosen = (x.permute(0, 2, 3, 1)[rows].permute(0, 3, 1, 2) for x in (self.logits, self.features))
-        return Prediction(*(x.to(images.device).float() for x in chosen))
+        logits, features = (x.to(device).float() for x in chosen)
+        return Prediction(logits, features, self.squared_norm[rows].to(sum_dtype(device)).to(device))
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,7 @@ class OnlineTeacher:
         """The answers for normalised images (B, 3, H, W), rounded as the cache rounds them."""
         with autocast(self.network):
             answer = self.network(images)
-        return Prediction(*(x.bfloat16().float() for x in answer))
+        return Prediction(*(x.bfloat16().float() for x in (answer.logits, answer.features)))
 
 
 Teacher = TeacherOutputs | OnlineTeacher
@@ -177,13 +182,16 @@ def batch_order(scenes: int, batch_size: int, steps: int, seed: int, *, views: i
 
 # --- the teacher's cache ------------------------------------------------------------------------------------
 
+KEPT_AS = {"logits": torch.bfloat16, "features": torch.bfloat16, "squared_norm": torch.float64}
+
 
 def cache_teacher(
     teacher: nn.Module, scenes: TrainingScenes, folder: Path, *, batch_size: int, limit_gib: float | None = None
 ) -> None:
     """Run the teacher once over all rows and keep its answers in `folder`, whole or not at all.
 
-    Logits and features are kept: between them, the methods of a study and of those that extend it need both.
+    Logits and features are kept: between them, the methods of a study and of those that extend it need both. So is what
+    PFS would compute of the features again and again, a number a row.
 
     Args:
         teacher: in eval mode; what is kept are its answers as an `OnlineTeacher`.
@@ -208,12 +216,13 @@ def cache_teacher(
     batches = torch.arange(scenes.views * len(scenes)).split(batch_size)  # type: ignore[no-untyped-call]
     progress = tqdm(batches, desc="teacher's answers", mininterval=1)
     for rows, (images, _, _) in zip(progress, scenes.batches(batches, device), strict=True):
-        answer = OnlineTeacher(teacher).answers(rows, images)
+        logits, features, _ = OnlineTeacher(teacher).answers(rows, images)
+        answer = {"logits": logits, "features": features, "squared_norm": squared_norm(features)}
         outputs = outputs or _allocate(answer, scenes.views * len(scenes), unfinished, limit_gib)
-        for name, values in zip(Prediction._fields, answer, strict=True):
+        for name, values in answer.items():
             if not values.isfinite().all():
                 raise CacheError(f"the teacher's {name} for rows {rows[0]} to {rows[-1]} are not finite")
-            getattr(outputs, name)[rows] = values.to("cpu", torch.bfloat16)
+            getattr(outputs, name)[rows] = values.to("cpu", KEPT_AS[name])
     unfinished.rename(folder)
 
 
@@ -228,9 +237,9 @@ def open_teacher_outputs(folder: Path) -> TeacherOutputs:
     return _map(folder, json.loads((folder / "shapes.json").read_text()))
 
 
-def _allocate(answer: Prediction, rows: int, folder: Path, limit_gib: float | None) -> TeacherOutputs:
-    shapes = {name: [rows, *values.shape[1:]] for name, values in zip(Prediction._fields, answer, strict=True)}
-    needed = sum(2 * torch.Size(shape).numel() for shape in shapes.values()) / 2**30
+def _allocate(answer: Mapping[str, Tensor], rows: int, folder: Path, limit_gib: float | None) -> TeacherOutputs:
+    shapes = {name: [rows, *values.shape[1:]] for name, values in answer.items()}
+    needed = sum(KEPT_AS[name].itemsize * torch.Size(shape).numel() for name, shape in shapes.items()) / 2**30
     free = shutil.disk_usage(folder).free / 2**30
     if needed > min(free, free if limit_gib is None else limit_gib):
         shutil.rmtree(folder)
@@ -250,8 +259,9 @@ def _map(folder: Path, shapes: dict[str, list[int]], *, writable: bool = False) 
     numbers in the same order.
     """
     tensors = {}
-    for name, (rows, channels, height, width) in shapes.items():
-        size = rows * height * width * channels
-        file = torch.from_file(str(folder / f"{name}.bf16"), shared=writable, size=size, dtype=torch.bfloat16)
-        tensors[name] = file.view(rows, height, width, channels).permute(0, 3, 1, 2)
+    for name, (rows, *shape) in shapes.items():
+        kept = [rows, *shape[1:], *shape[:1]]  # (N, h, w, C)
+        size, dtype = torch.Size(kept).numel(), KEPT_AS[name]
+        file = torch.from_file(str(folder / f"{name}.raw"), shared=writable, size=size, dtype=dtype)
+        tensors[name] = file.view(kept).movedim(-1, 1) if shape else file
     return TeacherOutputs(**tensors)

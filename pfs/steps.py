@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from accelerate import Accelerator
+from accelerate import Accelerator, PartialState
 from PIL import Image
 from torch import Tensor, nn
 from torch.optim import AdamW
@@ -219,7 +219,7 @@ def bench(setting: Setting, folder: Path, *, pictures: int, compiled: bool) -> B
         compiled: also measure the student under `torch.compile`, where there is a C++ compiler.
     """
     torch.manual_seed(0)
-    device = Accelerator().device
+    device = PartialState().device  # an Accelerator here would fix the precision before a step asks for its own
     student, teacher = (build_network(spec, setting.classes) for spec in (setting.student, setting.teacher))
     student, teacher = (x.to(device).to(memory_format=torch.channels_last) for x in (student, teacher.eval()))
     files = write_pictures(setting, folder / "pictures", pictures)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from accelerate import Accelerator
+from accelerate import PartialState
 from torch.optim import AdamW, Optimizer
 
 from pfs.imitation import wsp_at
@@ -47,7 +47,8 @@ def parts(subject: Bench, optimizer: Optimizer) -> dict[str, float]:
     OnlineTeacher(subject.teacher).answers(rows, images)
     laps.end("teacher")
     with autocast(subject.student):
-        said = subject.student(images)
+        answered = subject.student(images)
+    said = answered.logits.float(), answered.features.float()  # as Accelerate hands them to the loop
     laps.end("student forward")
     leaves = Prediction(*(x.detach().requires_grad_() for x in said))
     losses: dict[str, list[PixelLoss]] = {"CE": [cross_entropy_at], "CE + WSP": [cross_entropy_at, wsp_at]}
@@ -56,9 +57,10 @@ def parts(subject: Bench, optimizer: Optimizer) -> dict[str, float]:
         means = pixel_means(compared, leaves.logits, teacher_logits, labels, ignore_index=IGNORED)
         gradient = torch.autograd.grad(torch.stack(means).sum(), leaves.logits)
         laps.end(name)
-    gradient += torch.autograd.grad(pfs_loss(leaves.features, answer.features), leaves.features)
+    loss = pfs_loss(leaves.features, answer.features, teacher_norm=answer.squared_norm)
+    gradient += torch.autograd.grad(loss, leaves.features)
     laps.end("PFS")
-    torch.autograd.backward(tuple(said), gradient)
+    torch.autograd.backward(said, gradient)
     laps.end("student backward")
     optimizer.step()
     optimizer.zero_grad()
@@ -116,7 +118,7 @@ def run(
     table = pd.concat(tables, ignore_index=True)
     table["commit"], table["dirty"] = commit()
     table["threads"], table["instruction_set"], table["precision"] = threads, instruction_set(), mixed_precision()
-    return table.assign(device=str(Accelerator().device), torch=torch.__version__)
+    return table.assign(device=str(PartialState().device), torch=torch.__version__)
 
 
 def measure(subject: Bench, *, repeats: int) -> Turns:

@@ -13,6 +13,7 @@ from pfs.networks import DilatedResNet
 from pfs.objective import Objective
 from pfs.prediction import Prediction
 from pfs.scenes import OnlineTeacher, Scenes, TeacherOutputs, cache_teacher, open_teacher_outputs
+from pfs.similarity import squared_norm
 from pfs.study import Method, Training
 from pfs.training import Progress, TrainingError, train
 
@@ -29,10 +30,8 @@ def scenes() -> Scenes:
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (12, 3, 16, 16), generator=generator, dtype=torch.uint8)
     labels = (images[:, 0] > 127).to(torch.uint8)
-    teacher = TeacherOutputs(
-        torch.randn(12, 2, 4, 4, generator=generator).bfloat16(),
-        torch.randn(12, 6, 4, 4, generator=generator).bfloat16(),
-    )
+    logits, features = (torch.randn(12, c, 4, 4, generator=generator).bfloat16() for c in (2, 6))
+    teacher = TeacherOutputs(logits, features, squared_norm(features.float()))
     return Scenes(images, labels, teacher)
 
 

@@ -12,6 +12,7 @@ from PIL import Image
 from torch import nn
 
 from pfs import study
+from pfs.machine import autocast
 from pfs.networks import DilatedResNet
 from pfs.objective import Objective
 from pfs.prediction import Prediction
@@ -25,6 +26,7 @@ from pfs.scenes import (
     normalize,
     open_teacher_outputs,
 )
+from pfs.similarity import squared_norm
 from pfs.study import Method
 from pfs.views import DrawnScenes, Views
 
@@ -82,11 +84,13 @@ def test_cached_answers_are_the_teachers_own(tmp_path: Path) -> None:
     cache_teacher(teacher, scenes_of(scenes), tmp_path / "outputs", batch_size=2)
     chosen = torch.tensor([3, 0, 4])
     cached = open_teacher_outputs(tmp_path / "outputs").answers(chosen, scenes)
-    with torch.no_grad():
+    with torch.no_grad(), autocast(teacher):
         expected = teacher(normalize(scenes[chosen]))
-    for kept, answer in zip(cached, expected, strict=True):
+    for kept, answer in ((cached.logits, expected.logits), (cached.features, expected.features)):
         assert kept.dtype == torch.float32
         torch.testing.assert_close(kept, answer.bfloat16().float(), rtol=0.01, atol=1e-4)
+    assert cached.squared_norm is not None
+    torch.testing.assert_close(cached.squared_norm, squared_norm(cached.features), rtol=1e-5, atol=0)
 
 
 def test_a_new_cache_takes_the_place_of_old_ones_and_of_what_a_killed_process_left(tmp_path: Path) -> None:
@@ -219,5 +223,5 @@ def test_cached_answers_are_those_of_each_view(tmp_path: Path) -> None:
     rows = torch.tensor([4, 1])
     inputs = normalize(scenes.read(rows.tolist())[0])
     cached = open_teacher_outputs(tmp_path / "outputs").answers(rows, inputs)
-    for kept, asked in zip(cached, OnlineTeacher(teacher).answers(rows, inputs), strict=True):
-        torch.testing.assert_close(kept, asked, rtol=0.01, atol=1e-4)
+    asked = OnlineTeacher(teacher).answers(rows, inputs)
+    torch.testing.assert_close(cached[:2], asked[:2], rtol=0.01, atol=1e-4)
