@@ -232,10 +232,11 @@ def _snakemake(study: Study, finished: set[tuple[str, int]], options: argparse.N
     """Run the Snakefile in this process, so that whoever kills the one has killed the other."""
     from snakemake.cli import main as snakemake
 
-    # A record tells by itself whether it is stale, also where Snakemake's own notes have been lost.
+    # A record tells by itself whether it is stale, also where Snakemake's own notes have been lost; and a table that
+    # came with the clone, without the records that it was made of, is not what was asked for.
     folder = Path(options.results) / study.name
     records = {cell: cell_folder(study, folder, *cell) / "record.json" for cell in cells(study)}
-    stale = [str(path) for cell, path in records.items() if cell not in finished and path.is_file()]
+    stale = [str(path) for cell, path in records.items() if cell not in finished]
     # Nothing here locks the clone: `_only_study` has, and it leaves no lock behind when it is killed.
     arguments = ["--cores", options.cores, "--nolock", *(["--forcerun", *stale] if stale else [])]
     settings = [f"{key}={getattr(options, key)}" for key in ("study", "results", "data")]

@@ -1,6 +1,7 @@
 """The whole way of the data on a tiny study: from a YAML file to a page of figures, killed and failing."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -132,6 +133,17 @@ def test_a_finished_study_runs_nothing_again(finished: Clone) -> None:
     result = finished.run()
     assert result.returncode == 0, result.stderr
     assert {file: file.stat().st_mtime_ns for file in finished.results.rglob("record.json")} == before
+
+
+def test_tables_without_their_records_are_no_finished_study(finished: Clone, tmp_path: Path, data: Path) -> None:
+    """As in a fresh clone, whose tables are older than anything that is run there."""
+    clone = Clone(tmp_path, data)
+    shutil.copytree(finished.results, clone.results)
+    shutil.rmtree(clone.record("runs/ce/1").parent)
+    result = clone.run()
+    assert result.returncode == 0, result.stderr
+    assert clone.record("runs/ce/1").is_file()
+    pd.testing.assert_frame_equal(clone.runs(), finished.runs())
 
 
 def test_a_killed_study_goes_on_and_ends_with_the_same_tables(finished: Clone, tmp_path: Path, data: Path) -> None:
