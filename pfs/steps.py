@@ -32,6 +32,11 @@ from pfs.training import take_step
 
 IGNORED = 255
 DISTILLED = Method.model_validate({"pfs": {"weight": 64.0}, "wsp": {"weight": 1.0, "temperature": 2.0}})
+ONE_TERM = {
+    "KD": Method.model_validate({"kd": {"weight": 1.0, "temperature": 2.0}}),
+    "PFS": Method.model_validate({"pfs": {"weight": 4.0}}),
+    "WSP": Method.model_validate({"wsp": {"weight": 1.0, "temperature": 2.0}}),
+}
 Step = Callable[[], object]
 
 
@@ -231,10 +236,12 @@ def bench(setting: Setting, folder: Path, *, pictures: int, compiled: bool) -> B
     ce, distilled = (Objective(method, ignore_index=IGNORED) for method in (Method(), DISTILLED))
     n = setting.batch
     rows, inputs = torch.arange(n), normalize(images[:n].to(device))
+    one_term = {name: Objective(method, ignore_index=IGNORED) for name, method in ONE_TERM.items()}
     cases: dict[str, Step] = {
         "student": our_step(student, ce, alone, n),
         "teacher": partial(OnlineTeacher(teacher).answers, rows, inputs),
         "cached": our_step(student, distilled, cached, n),
+        **{f"cached, {name} alone": our_step(student, objective, cached, n) for name, objective in one_term.items()},
         "online": our_step(student, distilled, online, n),
         "online, default layout": our_step(Contiguous(student), distilled, default, n),
         "torchdistill": torchdistill_step(student, teacher, files, n),

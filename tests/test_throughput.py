@@ -19,8 +19,8 @@ TINY: dict[str, str | int] = {
     **{"repeats": 1, "compiled": ""},
 }
 CASES = [
-    *["student", "teacher", "cached", "online", "online, default layout", "torchdistill", "student, default layout"],
-    *["student, bf16", "student, interpolate"],
+    *["student", "teacher", "cached", "cached, KD alone", "cached, PFS alone", "cached, WSP alone", "online"],
+    *["online, default layout", "torchdistill", "student, default layout", "student, bf16", "student, interpolate"],
 ]
 PARTS = [
     *["data", "cached answers", "teacher", "student forward", "CE", "CE + WSP", "PFS", "student backward", "optimiser"]
