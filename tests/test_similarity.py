@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from pfs import similarity
-from pfs.similarity import Match, PFSLoss, pfs_loss
+from pfs import kernels
+from pfs.kernels import Similarity
+from pfs.similarity import Match, PFSLoss, pfs_loss, squared_norm
 
 
 def naive_maps(features: Tensor, *, similarity: str, center: bool, scope: str) -> Tensor:
@@ -69,8 +70,55 @@ def test_gradient(channels: tuple[int, int], reading: dict[str, Any]) -> None:
 def test_the_size_of_a_tile_changes_nothing(tile: int, monkeypatch: pytest.MonkeyPatch) -> None:
     student, teacher = features(2, 3, 4, 4).requires_grad_(), features(2, 5, 4, 4, seed=1)
     expected = torch.autograd.grad(pfs_loss(student, teacher, match="kl"), student)
-    monkeypatch.setattr(similarity, "TILE", 16 * tile)
+    monkeypatch.setattr(kernels, "TILE", 16 * tile)
     torch.testing.assert_close(torch.autograd.grad(pfs_loss(student, teacher, match="kl"), student), expected)
+
+
+@pytest.mark.parametrize("strip", [1, 3 * 7, 3 * 16 * 2, 10000])  # a location, a part of an image, images, all
+@pytest.mark.parametrize("similarity", ["cosine", "dot"])
+def test_the_size_of_a_strip_changes_nothing(
+    strip: int, similarity: Similarity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    student, teacher = features(5, 3, 4, 4).requires_grad_(), features(5, 2, 4, 4, seed=1)
+    monkeypatch.setattr(kernels, "STRIP", strip)
+    loss = pfs_loss(student, teacher, similarity=similarity)
+    expected = naive_pfs(student, teacher, match="squared", tau=1, similarity=similarity, center=True, scope="image")
+    torch.testing.assert_close(loss, expected)
+    gradients = [torch.autograd.grad(x, student)[0] for x in (loss, expected)]
+    torch.testing.assert_close(*gradients)
+
+
+@pytest.mark.parametrize("similarity", ["cosine", "dot"])
+def test_the_order_of_memory_changes_nothing(similarity: Similarity) -> None:
+    student, teacher = features(2, 3, 4, 5), features(2, 6, 4, 5, seed=1)
+    results = []
+    for order in (torch.contiguous_format, torch.channels_last):
+        s, t = student.clone(memory_format=order).requires_grad_(), teacher.clone(memory_format=order)
+        loss = pfs_loss(s, t, similarity=similarity)
+        results.append((loss, torch.autograd.grad(loss, s)[0]))
+    torch.testing.assert_close(*results)
+
+
+def test_a_known_norm_of_the_teachers_maps_changes_nothing() -> None:
+    student, teacher = features(2, 3, 4, 4), features(2, 5, 4, 4, seed=1)
+    maps = naive_maps(teacher, similarity="cosine", center=True, scope="image")
+    torch.testing.assert_close(squared_norm(teacher), maps.square().sum((1, 2)))
+    known = pfs_loss(student, teacher, teacher_norm=squared_norm(teacher))
+    torch.testing.assert_close(known, pfs_loss(student, teacher))
+    assert not torch.equal(known, pfs_loss(student, teacher, teacher_norm=2 * squared_norm(teacher)))  # it is used
+    coarse = features(2, 3, 2, 2)  # the teacher's map is averaged, and has another norm
+    torch.testing.assert_close(pfs_loss(coarse, teacher, teacher_norm=squared_norm(teacher)), pfs_loss(coarse, teacher))
+    with pytest.raises(ValueError, match="leave it out"):
+        pfs_loss(student, teacher, scope="batch", teacher_norm=squared_norm(teacher))
+
+
+def test_features_changed_before_the_backward_pass_are_noticed() -> None:
+    leaf = features(1, 3, 4, 4).requires_grad_()
+    student = 1 * leaf
+    loss = pfs_loss(student, features(1, 3, 4, 4, seed=1))
+    student.add_(1)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()  # type: ignore[no-untyped-call]
 
 
 def test_no_map_of_all_pairs_is_held() -> None:
