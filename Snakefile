@@ -8,7 +8,7 @@ job, and the executed notebook and the state to resume from must stay.
 import shlex
 import sys
 
-from pfs.study import load_study
+from pfs.reading import load_study
 from pfs.workflow import cell_settings, code_hash, notebook_path, study_path
 
 study_file = study_path(config.get("study", "digits"))

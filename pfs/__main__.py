@@ -13,8 +13,10 @@ from typing import TextIO
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
+from pfs.reading import load_study, repository
 from pfs.records import TEACHER, RecordError, cell_folder, cells, collect
-from pfs.study import PLACED_NAMES, SegmentationModel, Study, StudyError, choices, load_study, repository
+from pfs.strict import StudyError, choices
+from pfs.study import PLACED_NAMES, SegmentationModel, Study
 from pfs.workflow import (
     NotebookError,
     finished_cells,

@@ -9,7 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from pfs import study
 from pfs.prediction import Prediction
-from pfs.study import StudyError
+from pfs.strict import StudyError, choices
 
 
 class NetworkError(StudyError):
@@ -145,11 +145,9 @@ def check_names(spec: study.SegmentationModel) -> None:
     architectures = [name for name in smp.MODEL_ARCHITECTURES_MAPPING if name != "dpt"]
     encoders = smp.encoders.get_encoder_names()
     if spec.architecture not in architectures:
-        raise NetworkError(
-            f"unknown architecture {spec.architecture!r}{study.choices(spec.architecture, architectures)}"
-        )
+        raise NetworkError(f"unknown architecture {spec.architecture!r}{choices(spec.architecture, architectures)}")
     if spec.encoder not in encoders and not spec.encoder.startswith("tu-"):  # tu-: any of timm's
-        raise NetworkError(f"unknown encoder {spec.encoder!r}{study.choices(spec.encoder, encoders)}")
+        raise NetworkError(f"unknown encoder {spec.encoder!r}{choices(spec.encoder, encoders)}")
 
 
 def count_parameters(network: nn.Module) -> int:

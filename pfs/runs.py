@@ -20,6 +20,7 @@ from pfs.datasets import DatasetError, SegmentationDataset, data_checksum, decod
 from pfs.evaluation import confusion_counts, predict, probes, score, similarity_at
 from pfs.machine import instruction_set, mixed_precision, prepare
 from pfs.networks import build_network, count_macs, count_parameters
+from pfs.reading import load_study, repository
 from pfs.records import (
     TEACHER,
     Cost,
@@ -46,7 +47,7 @@ from pfs.scenes import (
     normalize,
     open_teacher_outputs,
 )
-from pfs.study import Study, Training, load_study, repository
+from pfs.study import Study, Training
 from pfs.training import Progress
 from pfs.workflow import cell_notebook, cell_settings, code_hash, is_done
 

@@ -19,11 +19,13 @@ from typing import Any
 from filelock import FileLock
 from traitlets.config import Config
 
+from pfs.reading import load_study, repository
 from pfs.records import TEACHER, RecordError, cell_folder, cells, read_record, write_whole
-from pfs.study import Study, StudyError, load_study, repository
+from pfs.strict import StudyError
+from pfs.study import Study
 
 # These keep the books: what they say to a run is in its settings, so their edits never retrain anything.
-BOOKKEEPING = {"pfs.records", "pfs.study", "pfs.workflow"}
+BOOKKEEPING = {"pfs.reading", "pfs.records", "pfs.strict", "pfs.study", "pfs.terms", "pfs.workflow"}
 # Cells of a notebook that change no record: pictures, and the defaults of its parameters.
 UNHASHED_TAGS = {"parameters", "picture"}
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")

@@ -9,7 +9,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from pfs.study import repository
+from pfs.reading import repository
 
 # Where conda-forge calls a package otherwise.
 CONDA_NAMES = {"torch": "pytorch"}

@@ -37,8 +37,9 @@ from pfs.datasets import (
 )
 from pfs.datasets.archives import Archive
 from pfs.datasets.pascal_context import IDS, decode_rle
+from pfs.reading import repository
 from pfs.runs import load_scenes
-from pfs.study import PLACED_NAMES, repository
+from pfs.study import PLACED_NAMES
 
 Kind = type[PlacedDataset]
 TREES: dict[Kind, Callable[[Path], Path]] = {

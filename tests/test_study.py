@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 import yaml
 
-from pfs.study import KD, PFS, DigitScenes, DilatedResNet, PascalContext, StudyError, load_study, repository
+from pfs.reading import load_study, repository
+from pfs.strict import StudyError
+from pfs.study import DigitScenes, DilatedResNet, PascalContext
+from pfs.terms import KD, PFS
 
 STUDY: dict[str, Any] = {
     "name": "small",

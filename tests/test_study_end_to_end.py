@@ -14,8 +14,8 @@ import psutil
 import pytest
 import yaml
 
+from pfs.reading import repository
 from pfs.records import read_record
-from pfs.study import repository
 
 STUDY: dict[str, Any] = {
     "name": "tiny",

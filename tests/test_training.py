@@ -13,7 +13,8 @@ from pfs.networks import DilatedResNet
 from pfs.objective import Objective
 from pfs.prediction import Prediction
 from pfs.scenes import OnlineTeacher, Scenes, TeacherOutputs, cache_teacher, open_teacher_outputs
-from pfs.study import Method, Training
+from pfs.study import Training
+from pfs.terms import Method
 from pfs.training import Progress, TrainingError, train
 
 PFS_WSP = {"pfs": {"weight": 4.0}, "wsp": {"weight": 1.0}}

@@ -25,7 +25,7 @@ from pfs.scenes import (
     normalize,
     open_teacher_outputs,
 )
-from pfs.study import Method
+from pfs.terms import Method
 from pfs.views import DrawnScenes, Views
 
 
