@@ -45,6 +45,7 @@ class DilatedResNet(nn.Module):
         super().__init__()
         self.tap = tap
         self.channels = 4 * width
+        self.multiple = 1  # any size will do
         self.stem = nn.Sequential(
             nn.Conv2d(3, width, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)
         )
@@ -129,6 +130,11 @@ class SegmentationModel(nn.Module):
     def channels(self) -> int:
         """Of the features."""
         return int(self.model.segmentation_head[0].in_channels)
+
+    @property
+    def multiple(self) -> int:
+        """What height and width of the images must be multiples of."""
+        return int(self.model.encoder.output_stride) if self.model.requires_divisible_input_shape else 1
 
     def forward(self, images: Tensor) -> Prediction:
         """Images (B, 3, H, W), normalised, to logits and features at the decoder's resolution."""

@@ -69,9 +69,9 @@ def _extended(path: str | Path, content: dict[str, Any]) -> dict[str, Any]:
     base = _read(_file(path).with_name(f"{content['extends']}.yaml"))
     if "extends" in base:
         raise StudyError(f"{path}: extends: {content['extends']} extends another study itself: extend that one")
-    own = [key for key in ("data", "views", "teacher") if key in content]
+    own = [key for key in ("data", "views", "evaluation", "teacher") if key in content]
     if own:
-        has = "has its data, its views and its teacher"
+        has = "has its data, its views, its evaluation and its teacher"
         raise StudyError(f"{path}: {own[0]}: a study that extends {content['extends']} {has}")
     return {**base, "name": None, **content}
 
@@ -108,16 +108,12 @@ def _fields_at(location: tuple[int | str, ...]) -> list[str]:
             annotation = annotation.model_fields[str(part)].annotation
         elif get_origin(annotation) is dict:
             annotation = get_args(annotation)[1]
-        while get_origin(annotation) is Annotated:
-            annotation = get_args(annotation)[0]
-        models = [inner for inner in get_args(annotation) if _is_model(inner)]
-        if get_origin(annotation) is not dict and models:
-            # Of `KD | None` the class; of the networks the one that pydantic names by its `name` in the
-            # location.
-            annotation = next(
-                (model for model in models if _tag(model) == part),
-                models[0] if len(models) == 1 else annotation,
-            )
+        while get_origin(annotation) is Annotated or type(None) in get_args(annotation):
+            annotation = get_args(annotation)[0]  # of `KD | None` the class
+        if get_origin(annotation) is not dict:
+            # Of the networks the one that pydantic names by its `name` in the location.
+            models = [inner for inner in get_args(annotation) if _is_model(inner)]
+            annotation = next((model for model in models if _tag(model) == part), annotation)
     return list(annotation.model_fields) if _is_model(annotation) else []
 
 

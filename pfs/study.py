@@ -31,20 +31,30 @@ class Placed(Strict):
         return 0
 
 
-class Voc2012(Placed):
+class WithoutTest(Placed):
+    """A data set whose test labels are not public.
+
+    `holdout` of its training images become the val of a study, to choose on; no network learns from them. Its own val,
+    on which nothing is chosen, is reported as test. `pfs.datasets.hold_out` says which images.
+    """
+
+    holdout: Annotated[int, Field(ge=1)] | None = None
+
+
+class Voc2012(WithoutTest):
     """PASCAL VOC 2012, `pfs.datasets.voc2012`: trained on its own train split, or with SBD's labels too."""
 
     name: Literal["voc2012"]
     train: Literal["trainaug", "train"] = "trainaug"
 
 
-class Ade20k(Placed):
+class Ade20k(WithoutTest):
     """ADE20K with 150 classes, `pfs.datasets.ade20k`."""
 
     name: Literal["ade20k"]
 
 
-class PascalContext(Placed):
+class PascalContext(WithoutTest):
     """Pascal Context, `pfs.datasets.pascal_context`: 59 classes, or 60 with background."""
 
     name: Literal["pascal_context"]
@@ -57,8 +67,11 @@ class CamVid(Placed):
     name: Literal["camvid"]
 
 
-class OwnFolder(Placed):
-    """One's own data, `pfs.datasets.folder`: `folder` is the name of that which `pfs data folder --from` was given."""
+class OwnFolder(WithoutTest):
+    """One's own data, `pfs.datasets.folder`: `folder` is the name of that which `pfs data folder --from` was given.
+
+    Where it has a test split, nothing is held out.
+    """
 
     name: Literal["folder"]
     folder: Annotated[str, Field(pattern=r"^[^/]+$")]
@@ -68,7 +81,11 @@ Data = Annotated[
     DigitScenes | Voc2012 | Ade20k | PascalContext | CamVid | OwnFolder,
     Field(discriminator="name"),
 ]
-PLACED_NAMES = [get_args(kind.model_fields["name"].annotation)[0] for kind in Placed.__subclasses__()]
+PLACED_NAMES = [
+    get_args(kind.model_fields["name"].annotation)[0]
+    for kind in get_args(get_args(Data)[0])
+    if issubclass(kind, Placed)
+]
 
 
 class Views(Strict):
@@ -80,7 +97,7 @@ class Views(Strict):
 
     count: Annotated[int, Field(ge=1)] = 10
     crop: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=2, max_length=2)]  # height, width
-    scale: list[Annotated[float, Field(gt=0)]] = Field([1.0, 1.0], min_length=2, max_length=2)
+    scale: list[Annotated[float, Field(gt=0)]] = Field(default=[1.0, 1.0], min_length=2, max_length=2)
     flip: bool = True
     color: Annotated[float, Field(ge=0, lt=1)] = 0.0
     seed: Annotated[int, Field(ge=0)] = 0
@@ -90,6 +107,19 @@ class Views(Strict):
         if self.scale[0] > self.scale[1]:
             raise ValueError(f"views.scale: {self.scale} descends; write the smaller factor first")
         return self
+
+
+class Evaluation(Strict):
+    """How networks are scored on pictures of any size, at the labels' own resolution: `pfs.inference`.
+
+    A network sees the whole picture, or, with `window` (height, width), pieces of that size, each two thirds of it
+    further on. Its class probabilities are averaged over the pieces, over the picture scaled by each of `scales`, and
+    with `flip` over mirror images too.
+    """
+
+    window: Annotated[list[Annotated[int, Field(ge=3)]], Field(min_length=2, max_length=2)] | None = None
+    scales: list[Annotated[float, Field(gt=0)]] = Field(default=[1.0], min_length=1)
+    flip: bool = False
 
 
 class DilatedResNet(Strict):
@@ -112,8 +142,34 @@ class SegmentationModel(Strict):
 Network = Annotated[DilatedResNet | SegmentationModel, Field(discriminator="name")]
 
 
+class AdamW(Strict):
+    """Loshchilov and Hutter 2017 (arXiv 1711.05101): `torch.optim.AdamW`."""
+
+    name: Literal["adamw"]
+
+
+class Sgd(Strict):
+    """Stochastic gradient descent with momentum: `torch.optim.SGD`."""
+
+    name: Literal["sgd"]
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+
+
+class OneCycle(Strict):
+    """Up to `learning_rate` and down again (Smith and Topin 2017, arXiv 1708.07120): torch's `OneCycleLR`."""
+
+    name: Literal["one_cycle"]
+
+
+class Poly(Strict):
+    """From `learning_rate` down to 0 as (1 - step/steps)^power, the field's schedule: torch's `PolynomialLR`."""
+
+    name: Literal["poly"]
+    power: Annotated[float, Field(gt=0)] = 0.9
+
+
 class Training(Strict):
-    """A network and the schedule that trains it: AdamW with one cycle of the learning rate.
+    """A network and the schedule that trains it: AdamW with one cycle of the learning rate, unless it names others.
 
     Its state is on disk every `save_every` steps, which is what a killed run loses at most.
     """
@@ -121,6 +177,8 @@ class Training(Strict):
     network: Network
     steps: Annotated[int, Field(ge=1)]
     batch_size: Annotated[int, Field(ge=2)] = 16
+    optimizer: Annotated[AdamW | Sgd, Field(discriminator="name")] | None = None
+    schedule: Annotated[OneCycle | Poly, Field(discriminator="name")] | None = None
     learning_rate: Annotated[float, Field(gt=0)]
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4
     save_every: Annotated[int, Field(ge=1)] = 200
@@ -137,13 +195,15 @@ class Study(Strict):
     """One study: every method is trained with every seed, from the same teacher, data and schedule.
 
     A study may extend another: it takes over what it does not say itself, and learns from the other's teacher.
-    Without `views`, every epoch shows the training images as they are. `cache_gib` bounds what the teacher's answers
-    may take on disk; where they need more, students ask the teacher at every step.
+    Without `views`, every epoch shows the training images as they are. Without `evaluation`, the images that networks
+    are scored on are of one size; with it, of any. `cache_gib` bounds what the teacher's answers may take on disk;
+    where they need more, students ask the teacher at every step.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
     data: Data
     views: Views | None = None
+    evaluation: Evaluation | None = None
     cache_gib: Annotated[float, Field(ge=0)] | None = None
     teacher: Teacher
     student: Training
@@ -161,6 +221,26 @@ class Study(Strict):
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"seeds: {self.seeds} names a seed twice")
         return self
+
+    @model_validator(mode="after")
+    def _nothing_is_chosen_on_test(self) -> "Study":
+        if isinstance(self.data, Voc2012 | Ade20k | PascalContext) and self.data.holdout is None:
+            raise ValueError(
+                f"data.holdout is missing: {self.data.name} has no public test split; say how many training images are "
+                "held out as val, to choose on, and its own val is reported as test"
+            )
+        return self
+
+    @property
+    def splits(self) -> str:
+        """What val and test are, where they are not the data set's own: a sentence, or nothing."""
+        held = self.data.holdout if isinstance(self.data, WithoutTest) else None
+        if held is None:
+            return ""
+        return (
+            f"{self.data.name} has no test split: val is {held} of its training images, from which no network learnt; "
+            "test is its own val, on which nothing was chosen."
+        )
 
     @property
     def teacher_study(self) -> str:

@@ -72,11 +72,11 @@ def cell_settings(study: Study, method: str | None = None, seed: int | None = No
         seed: the student's seed.
 
     Returns:
-        data, its views if there are any, and teacher; for a student also student, method and seed, and the teacher
-        only if it has one.
+        data, views and evaluation if there are any, and teacher; for a student also student, method and seed, and the
+        teacher only if it has one.
     """
     everything = study.model_dump(mode="json", exclude_none=True)
-    seen = ["data"] if study.views is None else ["data", "views"]
+    seen = [key for key in ("data", "views", "evaluation") if key in everything]
     if method in (None, TEACHER):
         return {key: everything[key] for key in (*seen, "teacher")}
     terms = everything["methods"][method]

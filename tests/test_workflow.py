@@ -162,6 +162,7 @@ def test_a_cell_depends_on_its_own_part_of_the_study(study: Study) -> None:
     # A student without terms asks its teacher nothing.
     assert changed(teacher={"steps": 3}) == {"teacher", "kd"}
     assert changed(views={"crop": [64, 64]}) == {"teacher", "ce", "kd"}
+    assert changed(evaluation={"flip": True}) == {"teacher", "ce", "kd"}
     assert changed(cache_gib=1.0) == set()  # where the teacher's answers come from changes no number
 
 
