@@ -9,7 +9,6 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-import miniatures
 import numpy as np
 import pytest
 import torch
@@ -34,6 +33,7 @@ from pfs.datasets import (
     data_checksum,
     decoded,
     hold_out,
+    miniatures,
     place,
 )
 from pfs.datasets.archives import Archive
@@ -179,7 +179,7 @@ def test_ones_own_folder_names_its_classes(tmp_path: Path) -> None:
     folder = tree(OwnFolder, tmp_path)
     dataset = OwnFolder(folder, "train")
     assert dataset.classes == ("sky", "road", "tree and bush")
-    assert dataset.names == ["a.JPG", "b.png"]
+    assert dataset.names == ["00.JPG", "01.png"]
     assert OwnFolder.splits(folder) == ["train", "val"]
     (folder / "classes.txt").write_text("sky\nsky\n")
     with pytest.raises(DatasetError, match=r"classes.txt has 2 names, 1 of them different, not 2 to 255"):
@@ -291,8 +291,8 @@ def test_a_strange_line_of_camvids_list_is_named(line: str, said: str, tmp_path:
 
 def test_a_mask_without_an_image_is_told(tmp_path: Path) -> None:
     source = tree(OwnFolder, tmp_path)
-    (source / "images/train/a.JPG").unlink()
-    with pytest.raises(DatasetError, match=r"masks/train/a.png has no image; mend it"):
+    (source / "images/train/00.JPG").unlink()
+    with pytest.raises(DatasetError, match=r"masks/train/00.png has no image; mend it"):
         place(OwnFolder, tmp_path / "data", source=source)
 
 
@@ -335,7 +335,7 @@ def test_what_was_put_there_by_hand_is_verified(kind: Kind, tmp_path: Path) -> N
 def test_a_file_that_has_changed_since_is_noticed(tmp_path: Path) -> None:
     source = tree(Voc2012, tmp_path)
     folder = place(Voc2012, tmp_path / "data", source=source)
-    miniatures.picture(Voc2012(folder, "val").files(0)[0])
+    Image.new("RGB", (miniatures.WIDTH, miniatures.HEIGHT)).save(Voc2012(folder, "val").files(0)[0])
     with pytest.raises(DatasetError, match=r"the val split's checksum is .*: a pixel or label has changed"):
         place(Voc2012, tmp_path / "data")
 
@@ -435,10 +435,10 @@ def test_a_study_says_how_to_put_its_data_into_place(tmp_path: Path) -> None:
 
 def test_images_of_several_sizes_make_no_tensor(tmp_path: Path) -> None:
     source = tree(OwnFolder, tmp_path)
-    for file in (source / "images/train/b.png", source / "masks/train/b.png"):
+    for file in (source / "images/train/01.png", source / "masks/train/01.png"):
         Image.open(file).resize((6, 5), Image.Resampling.NEAREST).save(file)
     place(OwnFolder, tmp_path / "data", source=source)
-    with pytest.raises(DatasetError, match=r"b.png is 6x5, but the split's first is of another size"):
+    with pytest.raises(DatasetError, match=r"01.png is 6x5, but the split's first is of another size"):
         decoded(build(study.OwnFolder(name="folder", folder="own"), tmp_path / "data")["train"])
 
 
@@ -524,11 +524,11 @@ def test_a_holdout_that_does_not_fit_is_told(tmp_path: Path) -> None:
 
 def test_pictures_of_many_sizes_are_scored_where_the_study_says_how(tmp_path: Path) -> None:
     source = tree(OwnFolder, tmp_path)
-    for kind in ("images/val/c.jpeg", "masks/val/c.png"):
-        Image.open(source / kind).resize((6, 5), Image.Resampling.NEAREST).save(source / kind.replace("c.", "d."))
+    for kind in ("images/val/02.jpeg", "masks/val/02.png"):
+        Image.open(source / kind).resize((6, 5), Image.Resampling.NEAREST).save(source / kind.replace("02.", "03."))
     place(OwnFolder, tmp_path / "data", source=source)
     spec = study.OwnFolder(name="folder", folder="own", holdout=1)
-    with pytest.raises(DatasetError, match=r"d.jpeg is 6x5, .*; say views, which crop them, and evaluation in the"):
+    with pytest.raises(DatasetError, match=r"03.jpeg is 6x5, .*; say views, which crop them, and evaluation in the"):
         scored(spec, tmp_path / "data")
     pictures = scored(spec, tmp_path / "data", evaluation={})["test"]
     shapes = [tuple(label.shape) for _, _, label in pictures.batches(torch.arange(2).split(1), torch.device("cpu"))]  # type: ignore[no-untyped-call]

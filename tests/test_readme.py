@@ -37,7 +37,7 @@ def test_links_lead_somewhere(link: str) -> None:
     assert (ROOT / link).is_file()
 
 
-@pytest.mark.parametrize("target", sorted(set(re.findall(r"make ([a-z]+)", README.split("## The first")[0]))))
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"make ([a-z-]+)", README.split("## The first")[0]))))
 def test_commands_exist(target: str) -> None:
     assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
 
