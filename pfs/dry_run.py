@@ -44,9 +44,7 @@ def write_trial(study: Study, folder: Path) -> tuple[Path, list[str]]:
     content = study.model_dump(mode="json", exclude_none=True)
     content.pop("extends", None)
     said = [_size(study)]
-    refused: dict[
-        str, str
-    ] = {}  # weights that could not be had, and why: asking a network that is not there takes long
+    _ask_no_hub_in_vain()
     for name, training in (("teacher", study.teacher), ("student", study.student)):
         content[name]["steps"] = STEPS
         if missing := _missing_weights(training):

@@ -174,7 +174,7 @@ class SegmentationModel(nn.Module):
 
     @property
     def multiple(self) -> int:
-        """What whole images are padded to multiples of: it keeps logits and labels aligned, even where any size fits."""
+        """What whole images are padded to multiples of: logits and labels are then aligned, if any size fits too."""
         return int(self.model.encoder.output_stride) if self.model.requires_divisible_input_shape else 1
 
     def forward(self, images: Tensor) -> Prediction:

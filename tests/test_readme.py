@@ -8,6 +8,7 @@ import pytest
 
 from pfs.reading import load_study
 from pfs.statistics import read_runs, to_markdown
+from pfs.study import OwnFolder
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -30,6 +31,15 @@ def test_the_committed_results_are_complete() -> None:
     for method in load_study("studies/digits.yaml").methods:
         assert sorted(runs.loc[(runs["method"] == method) & (runs["split"] == "test"), "seed"]) == [0, 1, 2]
     assert (runs["method"] == "teacher").sum() == 2
+
+
+def test_three_lines_make_a_study_of_ones_own_data(tmp_path: Path) -> None:
+    (expression,) = re.findall(r"sed '(s[^']+)' studies/mine.yaml > studies/flowers.yaml", README)
+    _, pattern, replacement, _ = expression.split("/")
+    file = tmp_path / "flowers.yaml"
+    file.write_text((ROOT / "studies" / "mine.yaml").read_text().replace(pattern, replacement))
+    study = load_study(file)
+    assert study.data == OwnFolder(name="folder", folder="flowers")
 
 
 @pytest.mark.parametrize("link", re.findall(r"\]\((?!http)([^)]+)\)", README))
