@@ -9,10 +9,10 @@ CORES = all
 ENVIRONMENT = .venv/installed
 
 .DEFAULT_GOAL = help
-.PHONY: help env study figures benchmark throughput test lab clean
+.PHONY: help env study dry-run figures benchmark throughput test lab clean
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s  %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s  %s\n", $$1, $$2}' Makefile
 	@echo
 	@echo "make study STUDY=digits CORES=2 DATA=data runs another study, on fewer cores, on data kept elsewhere."
 
@@ -20,6 +20,9 @@ env: $(ENVIRONMENT) ## create the environment in .venv, or bring it up to date
 
 study: $(ENVIRONMENT) ## train, distil and write tables, figures and report: whatever is not up to date
 	@.venv/bin/pfs study "$(STUDY)" --data "$(DATA)" --cores "$(CORES)"
+
+dry-run: $(ENVIRONMENT) ## try a study at its true size, two steps on pictures of noise; nothing is kept
+	@.venv/bin/pfs dry-run "$(STUDY)" --cores "$(CORES)"
 
 figures: $(ENVIRONMENT) ## tables and figures from the committed records, without training
 	@.venv/bin/pfs figures "$(STUDY)"

@@ -6,9 +6,10 @@ job, and the executed notebook and the state to resume from must stay.
 """
 
 import shlex
+import shutil
 import sys
 
-from pfs.study import load_study
+from pfs.reading import load_study
 from pfs.workflow import cell_settings, code_hash, notebook_path, study_path
 
 study_file = study_path(config.get("study", "digits"))
@@ -26,6 +27,10 @@ code = {
 pfs = f"exec {shlex.quote(sys.executable)} -m pfs"
 options = shlex.join(["--results", results])
 cell_options = shlex.join(["--results", results, "--data", config.get("data", "data")]) + " --parent $PPID"
+
+# A processor trains one student a core. A GPU trains one at a time, and the cores draw its pictures.
+cores = workflow.cores or 1
+student_threads = int(config.get("threads", cores if shutil.which("nvidia-smi") else 1))
 
 
 wildcard_constraints:
@@ -54,7 +59,7 @@ rule teacher:
     params:
         code=code["train_teacher"],
         settings=cell_settings(study),
-    threads: workflow.cores or 1
+    threads: cores
     priority: 1
     shell:
         "{pfs} cell {study_file:q} teacher {study.teacher.seed} --threads {threads} {cell_options}"
@@ -72,9 +77,9 @@ rule student:
     params:
         code=code["distil_student"],
         settings=lambda wildcards: cell_settings(study, wildcards.method, int(wildcards.seed)),
-    threads: 1
+    threads: student_threads
     shell:
-        "{pfs} cell {study_file:q} {wildcards.method} {wildcards.seed} {cell_options}"
+        "{pfs} cell {study_file:q} {wildcards.method} {wildcards.seed} --threads {threads} {cell_options}"
 
 
 rule collect:

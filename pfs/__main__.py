@@ -3,18 +3,22 @@
 import argparse
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
+from tempfile import mkdtemp
 from threading import Event, Thread
 from typing import TextIO
 
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
+from pfs.reading import load_study, repository
 from pfs.records import TEACHER, RecordError, cell_folder, cells, collect
-from pfs.study import PLACED_NAMES, SegmentationModel, Study, StudyError, choices, load_study, repository
+from pfs.strict import StudyError, choices
+from pfs.study import PLACED_NAMES, SegmentationModel, Study
 from pfs.workflow import (
     NotebookError,
     finished_cells,
@@ -51,13 +55,17 @@ def _parser() -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=command.__doc__, description=command.__doc__)
         if command not in (_benchmark, _throughput):
             added.add_argument("study", metavar="STUDY", help="the study's file, or its bare name: digits")
-        added.add_argument("--results", default="results", help="folder of all results (%(default)s)")
+        if command is not _dry_run:
+            added.add_argument("--results", default="results", help="folder of all results (%(default)s)")
         if command in (_study, _cell):
             added.add_argument("--data", default="data", help="folder of all data sets (%(default)s)")
         added.set_defaults(command=command)
         return added
 
-    add("study", _study).add_argument("--cores", default="all", help="how many to use (%(default)s)")
+    for name, command in (("study", _study), ("dry-run", _dry_run)):
+        started = add(name, command)
+        started.add_argument("--cores", default="all", help="how many to use (%(default)s)")
+        started.add_argument("--threads", type=int, help="cores that a student computes with (1; with a GPU, all)")
     cell = add("cell", _cell)
     cell.add_argument("method", metavar="METHOD", help="teacher, or a method of the study")
     cell.add_argument("seed", metavar="SEED", type=int, help="a seed of the study")
@@ -93,22 +101,32 @@ def _study(options: argparse.Namespace) -> int:
     """run every stale cell of a study, then write its tables, figures and report"""
     study = load_study(options.study)
     _check_networks(study)
-    folder = study_folder(study, options.results)
-    teachers = cell_folder(study, folder, TEACHER, study.teacher.seed).parent
-    with ExitStack() as locks:
-        for needed in sorted({folder, teachers}):
-            locks.enter_context(_only_study(needed))
-        finished = finished_cells(study, folder)
-        for method, seed in set(cells(study)) - finished:
-            for leftover in ("progress", "error.txt"):
-                (cell_folder(study, folder, method, seed) / leftover).unlink(missing_ok=True)
-        with _output_into(folder / "snakemake.log") as terminal, _progress_bar(study, folder, terminal):
-            succeeded = _snakemake(study, finished, options)
-    if succeeded:
-        print(f"{study.name} is up to date: {options.results}/{study.name}/ (start with report.html)")
-    else:
-        print(*_failures(study, folder), sep="\n", file=sys.stderr)
-    return 0 if succeeded else 1
+    if not _bring_up_to_date(study, options):
+        print(*_failures(study, study_folder(study, options.results)), sep="\n", file=sys.stderr)
+        return 1
+    print(f"{study.name} is up to date: {options.results}/{study.name}/ (start with report.html)")
+    return 0
+
+
+def _dry_run(options: argparse.Namespace) -> int:
+    """try a study at its true networks, crop and batch: two steps on pictures of noise, of which nothing is kept"""
+    from pfs.dry_run import report, write_trial  # torch takes seconds to import
+
+    study = load_study(options.study)
+    _check_networks(study)
+    folder = Path(mkdtemp(prefix=f"pfs-dry-run-{study.name}-"))
+    file, said = write_trial(study, folder)
+    print(*(f"{study.name}: {line}" for line in said), sep="\n")
+    options.study, options.results, options.data = str(file), str(folder / "results"), str(folder / "data")
+    trial = load_study(file)
+    if not _bring_up_to_date(trial, options):
+        print(*_failures(trial, study_folder(trial, options.results))[:-1], sep="\n", file=sys.stderr)
+        print(f"{study.name}: the dry run failed; all of it is still in {folder}", file=sys.stderr)
+        return 1
+    print(*(f"{study.name}: {line}" for line in report(trial, folder / "results")), sep="\n")
+    print(f"{study.name}: the dry run went through, to tables, figures and report; deleted, for they mean nothing")
+    shutil.rmtree(folder)
+    return 0
 
 
 def _cell(options: argparse.Namespace) -> int:
@@ -185,13 +203,32 @@ def _measure(notebook: str, summary: str, options: argparse.Namespace) -> int:
 # --- a whole study ------------------------------------------------------------------------------------------
 
 
-def _check_networks(study: Study) -> None:
-    """An unknown architecture or encoder is told before a teacher has been trained for nothing."""
-    for spec in (study.teacher.network, study.student.network):
-        if isinstance(spec, SegmentationModel):
-            from pfs.networks import check_names  # asks the library, which takes seconds to import
+def _bring_up_to_date(study: Study, options: argparse.Namespace) -> bool:
+    """Run what is stale of a study, with one bar of its progress; whether all went well."""
+    folder = study_folder(study, options.results)
+    teachers = cell_folder(study, folder, TEACHER, study.teacher.seed).parent
+    with ExitStack() as locks:
+        for needed in sorted({folder, teachers}):
+            locks.enter_context(_only_study(needed))
+        finished = finished_cells(study, folder)
+        for method, seed in set(cells(study)) - finished:
+            for leftover in ("progress", "error.txt"):
+                (cell_folder(study, folder, method, seed) / leftover).unlink(missing_ok=True)
+        with _output_into(folder / "snakemake.log") as terminal, _progress_bar(study, folder, terminal):
+            return _snakemake(study, finished, options)
 
-            check_names(spec)
+
+def _check_networks(study: Study) -> None:
+    """A network that cannot be built, or not for the crop, is told before a teacher has been trained for nothing."""
+    crop = study.views.crop if study.views else None
+    for role, spec in (("teacher", study.teacher.network), ("student", study.student.network)):
+        if isinstance(spec, SegmentationModel):
+            from pfs.networks import check_network  # asks the library, which takes seconds to import
+
+            try:
+                check_network(spec, crop)
+            except StudyError as error:
+                raise StudyError(f"study {study.name}: {role}.network: {error}") from None
 
 
 @contextmanager
@@ -240,6 +277,7 @@ def _snakemake(study: Study, finished: set[tuple[str, int]], options: argparse.N
     # Nothing here locks the clone: `_only_study` has, and it leaves no lock behind when it is killed.
     arguments = ["--cores", options.cores, "--nolock", *(["--forcerun", *stale] if stale else [])]
     settings = [f"{key}={getattr(options, key)}" for key in ("study", "results", "data")]
+    settings += [] if options.threads is None else [f"threads={options.threads}"]
     try:
         snakemake([*arguments, "--config", *settings])
     except SystemExit as end:

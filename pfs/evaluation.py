@@ -3,15 +3,25 @@
 import torch
 from torch import Tensor, nn
 
+from pfs.inference import Pictures, class_probabilities
 from pfs.prediction import upsample
 from pfs.records import Metrics
 from pfs.scenes import Scenes
-from pfs.similarity import similarity_map, similarity_rows
+from pfs.similarity import similarity_rows
+from pfs.study import Evaluation
+
+Scored = Scenes | Pictures  # a split in memory, of images of one size; or read one by one, of any
 
 
 @torch.no_grad()
 def confusion_counts(
-    network: nn.Module, scenes: Scenes, *, classes: int, ignore_index: int, batch_size: int = 50
+    network: nn.Module,
+    scenes: Scored,
+    *,
+    classes: int,
+    ignore_index: int,
+    how: Evaluation | None = None,
+    batch_size: int = 50,
 ) -> Tensor:
     """Count, for each of N scenes, which class's pixels got which prediction, at the labels' resolution.
 
@@ -20,7 +30,8 @@ def confusion_counts(
         scenes: the split.
         classes: C.
         ignore_index: pixels with this label are not counted.
-        batch_size: scenes a forward pass.
+        how: the study's `evaluation`; None shows the network each scene as it is.
+        batch_size: scenes a forward pass, all of one size.
 
     Returns:
         (N, C, C) int64 on the CPU; row: the label, column: the prediction.
@@ -28,17 +39,19 @@ def confusion_counts(
     network.eval()
     device = next(network.parameters()).device
     counts = []
-    for indices in torch.split(torch.arange(len(scenes)), batch_size):
-        images, _, labels = scenes.batch(indices, device)
-        predicted = predict(network, images, (labels.shape[1], labels.shape[2]))
+    order = torch.split(torch.arange(len(scenes)), batch_size)
+    for images, _, labels in scenes.batches(order, device):
+        predicted = predict(network, images, (labels.shape[1], labels.shape[2]), how)
         counts.append(count_pairs(labels, predicted, classes=classes, ignore_index=ignore_index).cpu())
     return torch.cat(counts)
 
 
-def predict(network: nn.Module, images: Tensor, size: tuple[int, int]) -> Tensor:
-    """The most likely class of each pixel, (B, *size) int64, for normalised images (B, 3, H, W)."""
-    labels: Tensor = upsample(network(images).logits.float(), size).argmax(1)
-    return labels
+def predict(network: nn.Module, images: Tensor, size: tuple[int, int], how: Evaluation | None = None) -> Tensor:
+    """The most likely class of each pixel, (B, *size) int64, for normalised images (B, 3, H, W), as `how` says."""
+    scores = (
+        upsample(network(images).logits.float(), size) if how is None else class_probabilities(network, images, how)
+    )
+    return scores.argmax(1)
 
 
 def count_pairs(labels: Tensor, predicted: Tensor, *, classes: int, ignore_index: int) -> Tensor:
@@ -100,5 +113,6 @@ def similarity_at(network: nn.Module, images: Tensor, pixels: Tensor) -> Tensor:
     features = network(images).features.float()
     h, w = features.shape[-2:]
     rows, columns = pixels[:, 0] * h // images.shape[-2], pixels[:, 1] * w // images.shape[-1]
-    maps = similarity_map(similarity_rows(features, similarity="cosine", center=True))  # (B, h w, h w)
-    return maps[torch.arange(len(maps)), (rows * w + columns).to(maps.device)].view(-1, h, w)
+    directions = similarity_rows(features, similarity="cosine", center=True)  # (B, h w, C)
+    probes = directions[torch.arange(len(features)), (rows * w + columns).to(features.device)]  # (B, C)
+    return (directions @ probes[..., None]).view(-1, h, w)

@@ -1,5 +1,6 @@
 """Teachers and students by name. Every network returns a `Prediction`."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -9,24 +10,33 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from pfs import study
 from pfs.prediction import Prediction
-from pfs.study import StudyError
+from pfs.pretrained import LITE, check_weights, fetching, hub_weights, input_statistics, load_weights
+from pfs.strict import StudyError, choices
+
+UNCHANGED = ((0.5,) * 3, (0.25,) * 3)  # the mean and deviation that leave what `pfs.scenes.normalize` gives as it is
 
 
 class NetworkError(StudyError):
     """A network that a study names cannot be built."""
 
 
-def build_network(spec: study.Network, classes: int) -> nn.Module:
+def build_network(spec: study.Network, classes: int, *, pretrained: bool = True) -> nn.Module:
     """The network that a study names, with weights from torch's global random state (or as the spec says).
 
+    Args:
+        spec: the network.
+        classes: channels of its logits.
+        pretrained: False: no pre-trained weights, whatever the spec says, because a checkpoint's will replace them.
+
     Raises:
-        NetworkError: an unknown architecture or encoder, or weights that cannot be had.
+        NetworkError: an unknown architecture or encoder.
+        WeightsError: pre-trained weights that cannot be had, or do not fit.
     """
     match spec:
         case study.DilatedResNet():
             return DilatedResNet(spec.width, classes, spec.tap)
         case study.SegmentationModel():
-            return SegmentationModel(spec, classes)
+            return SegmentationModel(spec if pretrained else _from_scratch(spec), classes)
 
 
 class DilatedResNet(nn.Module):
@@ -45,6 +55,7 @@ class DilatedResNet(nn.Module):
         super().__init__()
         self.tap = tap
         self.channels = 4 * width
+        self.multiple = 1  # any size will do
         self.stem = nn.Sequential(
             nn.Conv2d(3, width, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)
         )
@@ -95,46 +106,141 @@ class _Block(nn.Module):
 
 
 class SegmentationModel(nn.Module):
-    """An architecture and encoder of segmentation-models-pytorch, asked for its features too.
+    """An architecture and encoder of segmentation-models-pytorch, asked for its features too; logits stay coarse.
 
-    The features are the decoder's output, which the classifier reads; the logits stay at the decoder's
-    resolution.
+    What differs from the library's own:
+
+    - PSPNet is that of its paper (Zhao et al. 2017, arXiv 1612.01105): the pyramid pools the encoder's last stage,
+      dilated to output stride 8, and a 3 x 3 convolution fuses it. The library's stops at the third stage.
+    - At output stride 16 the DeepLabs' atrous rates are half of those at 8, as in their papers (arXiv 1706.05587).
+    - DeepLabV3, DeepLabV3+ and PSPNet take images of any size. Logits and labels cover the same area, whatever the
+      size; a multiple of the output stride keeps them aligned by the same offset everywhere, where one such as 513 lets
+      it drift by up to half a stride towards the borders.
+    - Features of the decoder are taken before its dropout, if it ends in one: zeroed channels are no similarity.
+    - The last convolution of an EfficientNet, which the library keeps and never uses, is gone.
+    - Inputs, as `pfs.scenes.normalize` makes them, are scaled to what pre-trained weights were trained with. The scale
+      is part of the state, so that a checkpoint needs no second look at the weights it began with.
 
     Args:
         spec: the names of the architecture, the encoder and its pre-trained weights.
         classes: channels of the logits.
 
     Raises:
-        NetworkError: a name that the library does not know, or weights that cannot be loaded.
+        NetworkError: a name that the library does not know.
+        WeightsError: pre-trained weights that cannot be had, or do not fit.
     """
+
+    scale: Tensor
+    shift: Tensor
 
     def __init__(self, spec: study.SegmentationModel, classes: int) -> None:
         super().__init__()
-        import segmentation_models_pytorch as smp  # heavy: only where a study names one of its networks
-
+        self.spec = spec
         check_names(spec)
-        try:
-            self.model: Any = smp.create_model(
-                spec.architecture, spec.encoder, encoder_weights=spec.weights, classes=classes
-            )
-        except (KeyError, RuntimeError) as error:  # unknown weights; an encoder that timm does not have
-            raise NetworkError(f"{spec.architecture} on {spec.encoder}: {error.args[0]}") from None
-        except OSError as error:
-            raise NetworkError(
-                f"{spec.encoder}: its {spec.weights!r} weights cannot be fetched ({error}); "
-                "connect to the network once, or say `weights: null` to train from scratch"
-            ) from error
+        check_weights(spec)
+        with fetching(spec):
+            self.model: Any = _library_model(spec, classes)
+            statistics = input_statistics(spec)
+        load_weights(self.model.encoder, spec)
+        _adapt_encoder(self.model.encoder, spec.encoder)
+        self.dropout: nn.Module = nn.Identity()
+        if spec.architecture == "pspnet":
+            _fuse_as_in_the_paper(self.model, classes)
+        if spec.architecture in ("fpn", "pspnet"):  # the decoders that end in dropout
+            self.dropout = nn.Dropout2d(self.model.decoder.dropout.p)
+            self.model.decoder.dropout = nn.Identity()
+        mean, deviation = (torch.tensor(x).view(1, 3, 1, 1) for x in statistics or UNCHANGED)
+        # A colour c in [0, 1] comes as (c - 1/2) / (1/4), and is wanted as (c - mean) / deviation.
+        self.register_buffer("scale", 0.25 / deviation)
+        self.register_buffer("shift", (0.5 - mean) / deviation)
 
     @property
     def channels(self) -> int:
         """Of the features."""
-        return int(self.model.segmentation_head[0].in_channels)
+        encoder, head = self.model.encoder, self.model.segmentation_head[0]
+        return int(head.in_channels if self.spec.tap == "decoder" else encoder.out_channels[-1])
+
+    def check_size(self, size: Sequence[int]) -> None:
+        """Raise a NetworkError, with a size that fits, unless images of this height and width do."""
+        if self.spec.architecture in study.OUTPUT_STRIDES or not self.model.requires_divisible_input_shape:
+            return
+        stride = self.model.encoder.output_stride
+        fitting = [-(-side // stride) * stride for side in size]
+        if fitting != list(size):
+            raise NetworkError(
+                f"{self.spec.architecture} on {self.spec.encoder}: a crop or image of {size[0]} x {size[1]} does not "
+                f"fit, because height and width must be multiples of {stride}: {fitting[0]} x {fitting[1]} would"
+            )
+
+    @property
+    def multiple(self) -> int:
+        """What whole images are padded to multiples of: logits and labels are then aligned, if any size fits too."""
+        return int(self.model.encoder.output_stride) if self.model.requires_divisible_input_shape else 1
 
     def forward(self, images: Tensor) -> Prediction:
-        """Images (B, 3, H, W), normalised, to logits and features at the decoder's resolution."""
-        self.model.check_input_shape(images)
-        features = self.model.decoder(self.model.encoder(images))
-        return Prediction(self.model.segmentation_head[0](features), features)
+        """Images (B, 3, H, W), normalised, to logits at the decoder's resolution and features at the tap's."""
+        self.check_size(images.shape[-2:])
+        stages = self.model.encoder(torch.addcmul(self.shift, images, self.scale))
+        decoder = self.model.decoder
+        decoded = _deeplab_fusion(decoder, stages) if self.spec.architecture == "deeplabv3plus" else decoder(stages)
+        logits = self.model.segmentation_head[0](self.dropout(decoded))
+        return Prediction(logits, decoded if self.spec.tap == "decoder" else stages[-1])
+
+
+def _library_model(spec: study.SegmentationModel, classes: int) -> Any:
+    """The library's own model, with the hub's weights where the spec names some."""
+    import segmentation_models_pytorch as smp  # heavy: only where a study names one of its networks
+
+    try:
+        return smp.create_model(spec.architecture, spec.encoder, hub_weights(spec), classes=classes, **_options(spec))
+    except (
+        KeyError,
+        RuntimeError,
+        ValueError,
+    ) as error:  # timm has no such encoder, or none with these stages or stride
+        raise NetworkError(f"{spec.architecture} on {spec.encoder}: {error.args[0]}") from None
+
+
+def _options(spec: study.SegmentationModel) -> dict[str, Any]:
+    """What the library's constructor is told besides the names."""
+    if spec.architecture not in study.OUTPUT_STRIDES:
+        return {}
+    stride = spec.output_stride or study.OUTPUT_STRIDES[spec.architecture]
+    if spec.architecture == "pspnet":
+        return {"encoder_depth": 5, "output_stride": stride}  # the latter reaches the encoder
+    return {"encoder_output_stride": stride, "decoder_atrous_rates": (6, 12, 18) if stride == 16 else (12, 24, 36)}
+
+
+def _adapt_encoder(encoder: nn.Module, name: str) -> None:
+    """Make an encoder what its weights and its features need."""
+    for unused in (("conv_head", "bn2"), ("_conv_head", "_bn1")):  # timm's EfficientNet, and the library's own
+        if hasattr(encoder, unused[0]):
+            for part in unused:
+                delattr(encoder, part)
+    if LITE.fullmatch(name):
+        for module in encoder.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eps = 1e-3  # TensorFlow's, which these weights were trained with; the library leaves 1e-5
+
+
+def _fuse_as_in_the_paper(model: Any, classes: int) -> None:
+    """Let PSPNet fuse its pyramid by a 3 x 3 convolution and classify by a 1 x 1: the library has them in reverse."""
+    from segmentation_models_pytorch.base.modules import Conv2dReLU
+
+    pooled, fused = model.decoder.conv[0].in_channels, model.decoder.conv[0].out_channels
+    model.decoder.conv = Conv2dReLU(pooled, fused, kernel_size=3, padding=1, use_norm="batchnorm")
+    model.segmentation_head[0] = nn.Conv2d(fused, classes, kernel_size=1)
+
+
+def _deeplab_fusion(decoder: Any, stages: list[Tensor]) -> Tensor:
+    """DeepLabV3+'s decoder, but that the coarse map is brought to the size of the fine one, whatever that is.
+
+    The library enlarges it by a whole factor, the same where the output stride divides the image, and else an error.
+    """
+    fine = decoder.block1(stages[2])
+    coarse = F.interpolate(decoder.aspp(stages[-1]), size=fine.shape[-2:], mode="bilinear", align_corners=True)
+    fused: Tensor = decoder.block2(torch.cat([coarse, fine], dim=1))
+    return fused
 
 
 def check_names(spec: study.SegmentationModel) -> None:
@@ -145,11 +251,28 @@ def check_names(spec: study.SegmentationModel) -> None:
     architectures = [name for name in smp.MODEL_ARCHITECTURES_MAPPING if name != "dpt"]
     encoders = smp.encoders.get_encoder_names()
     if spec.architecture not in architectures:
-        raise NetworkError(
-            f"unknown architecture {spec.architecture!r}{study.choices(spec.architecture, architectures)}"
-        )
+        raise NetworkError(f"unknown architecture {spec.architecture!r}{choices(spec.architecture, architectures)}")
     if spec.encoder not in encoders and not spec.encoder.startswith("tu-"):  # tu-: any of timm's
-        raise NetworkError(f"unknown encoder {spec.encoder!r}{study.choices(spec.encoder, encoders)}")
+        raise NetworkError(f"unknown encoder {spec.encoder!r}{choices(spec.encoder, encoders)}")
+
+
+def check_network(spec: study.Network, crop: Sequence[int] | None) -> None:
+    """Raise what `build_network` would, and what speaks against a crop, in a moment: nothing is fetched.
+
+    Args:
+        spec: the network.
+        crop: height and width of what it is trained on, where that is known.
+    """
+    if isinstance(spec, study.SegmentationModel):
+        check_names(spec)
+        check_weights(spec)
+        network = SegmentationModel(_from_scratch(spec), classes=2)
+        if crop is not None:
+            network.check_size(crop)
+
+
+def _from_scratch(spec: study.SegmentationModel) -> study.SegmentationModel:
+    return spec.model_copy(update={"weights": None})
 
 
 def count_parameters(network: nn.Module) -> int:

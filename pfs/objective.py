@@ -10,7 +10,7 @@ from pfs.imitation import wsp_at
 from pfs.pixels import PixelLoss, cross_entropy_at, pixel_means
 from pfs.prediction import Prediction
 from pfs.similarity import pfs_loss
-from pfs.study import AT, CWD, IFVD, KD, PFS, SKD, SP, WSP, FitNet, HardPixels, Method, Term
+from pfs.terms import AT, CWD, IFVD, KD, PFS, SKD, SP, WSP, FitNet, HardPixels, Method, Term
 
 
 class Objective(nn.Module):

@@ -17,7 +17,8 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from pfs.study import Study, repository
+from pfs.reading import repository
+from pfs.study import Study
 
 Split = Literal["val", "test"]
 SPLITS: tuple[Split, ...] = ("val", "test")

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +18,13 @@ from accelerate import PartialState
 from torch import Tensor, nn
 
 from pfs.datasets import DatasetError, SegmentationDataset, data_checksum, decoded
-from pfs.evaluation import confusion_counts, predict, probes, score, similarity_at
+from pfs.evaluation import Scored, confusion_counts, predict, probes, score, similarity_at
+from pfs.inference import Pictures
 from pfs.machine import instruction_set, mixed_precision, prepare
 from pfs.networks import build_network, count_macs, count_parameters
+from pfs.reading import load_study, repository
 from pfs.records import (
+    SPLITS,
     TEACHER,
     Cost,
     Metrics,
@@ -46,11 +50,12 @@ from pfs.scenes import (
     normalize,
     open_teacher_outputs,
 )
-from pfs.study import Study, Training, load_study, repository
+from pfs.study import Study, Training
 from pfs.training import Progress
 from pfs.workflow import cell_notebook, cell_settings, code_hash, is_done
 
 EXAMPLES = 12  # the first scenes of the test split, kept for the figures: not chosen
+SCORED_AT_ONCE = 50  # scenes in memory, of one size
 SHOWN = 6  # of them in a notebook's pictures
 
 
@@ -86,9 +91,10 @@ class Run:
         return self.study.teacher if self.method == TEACHER else self.study.student
 
     def key(self, dataset: SegmentationDataset, teacher_checksum: str | None = None) -> str:
-        """A hash of all that the run's weights depend on."""
+        """A hash of all that the run's weights depend on; how they are scored is no part of it."""
+        learnt = {key: value for key, value in self.settings.items() if key != "evaluation"}
         machine = [torch.get_num_threads(), mixed_precision(), instruction_set(), torch.__version__]
-        parts = [self.settings, self.code_hash, data_checksum(dataset), teacher_checksum, machine]
+        parts = [learnt, self.code_hash, data_checksum(dataset), teacher_checksum, machine]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -127,16 +133,25 @@ def load_training(run: Run, dataset: SegmentationDataset) -> TrainingScenes:
     return DrawnScenes(Views(dataset, run.study.views))
 
 
-def load_scenes(splits: dict[str, SegmentationDataset]) -> dict[str, Scenes]:
-    """The splits that networks are scored on, in memory.
+def load_scenes(run: Run, splits: dict[str, SegmentationDataset], size: tuple[int, int]) -> dict[str, Scored]:
+    """The splits that networks are scored on: in memory, or read one by one where the study has an `evaluation`.
+
+    Args:
+        run: of the study.
+        splits: the data.
+        size: height and width of the frames in which pictures of many sizes are shown.
 
     Raises:
-        DatasetError: the data have no such split, or their images differ in size.
+        DatasetError: the data have no such split, or their images differ in size and the study has no `evaluation`.
     """
     scored = ("val", "test")
     if missing := [split for split in scored if split not in splits]:
-        had = ", ".join(splits)
-        raise DatasetError(f"networks are scored on val and test, and these data have no {missing[0]} (only {had})")
+        raise DatasetError(
+            f"networks are scored on val and test, and these data have no {missing[0]} (only {', '.join(splits)}): "
+            "say in the study's data, with holdout, how many training images become val; their own val is then test"
+        )
+    if run.study.evaluation is not None:
+        return {split: Pictures(splits[split], size) for split in scored}
     return {split: Scenes(*decoded(splits[split])) for split in scored}
 
 
@@ -158,8 +173,11 @@ def keep_answers(
         For the record: what has been kept, by name. Nothing, and a line for the reader, if students are to ask.
     """
     outputs = f"outputs-{run.key(dataset, checksum)[:16]}"
+    size, limit = run.training.batch_size, run.study.cache_gib
+    if limit == 0:
+        print("the study's cache_gib allows 0: students ask the teacher at every step")
+        return {}
     try:
-        size, limit = run.training.batch_size, run.study.cache_gib
         cache_teacher(teacher, scenes, run.folder / outputs, batch_size=size, limit_gib=limit)
     except CacheTooLargeError as refusal:
         print(f"{refusal}: students ask the teacher at every step")
@@ -181,27 +199,30 @@ def teacher_of(run: Run, dataset: SegmentationDataset) -> tuple[Record, Teacher]
         raise RecordError(f"{folder}: this teacher was trained with other settings; run train_teacher.ipynb again")
     if "outputs" in record.files:
         return record, open_teacher_outputs(folder / record.files["outputs"])
-    network = build_network(run.study.teacher.network, len(dataset.classes))
+    network = build_network(run.study.teacher.network, len(dataset.classes), pretrained=False)
     network.load_state_dict(torch.load(folder / record.files["checkpoint"], weights_only=True))
     return record, OnlineTeacher(network.eval().to(PartialState().device).to(memory_format=torch.channels_last))
 
 
 def evaluate(
-    run: Run, network: nn.Module, splits: dict[str, SegmentationDataset], scenes: dict[str, Scenes]
+    run: Run, network: nn.Module, splits: dict[str, SegmentationDataset], scenes: dict[str, Scored]
 ) -> dict[Split, Metrics]:
     """Score a network on val and test; each image's confusion counts go to the run's `confusion.npz`."""
-    dataset = splits["test"]
-    names: tuple[Split, ...] = ("val", "test")
-    counts = {
-        split: confusion_counts(network, scenes[split], classes=len(dataset.classes), ignore_index=dataset.ignore_index)
-        for split in names
-    }
+    dataset, how = splits["test"], run.study.evaluation
+    count = partial(
+        confusion_counts,
+        classes=len(dataset.classes),
+        ignore_index=dataset.ignore_index,
+        how=how,
+        batch_size=SCORED_AT_ONCE if how is None else 1,
+    )
+    counts = {split: count(network, scenes[split]) for split in SPLITS}
     _write_arrays(run.folder / "confusion.npz", {split: count.to(torch.int32) for split, count in counts.items()})
     return {split: score(count, dataset.classes) for split, count in counts.items()}
 
 
 @torch.no_grad()
-def keep_examples(run: Run, network: nn.Module, dataset: SegmentationDataset, scenes: Scenes) -> dict[str, np.ndarray]:
+def keep_examples(run: Run, network: nn.Module, dataset: SegmentationDataset, scenes: Scored) -> dict[str, np.ndarray]:
     """What a network says of the first test scenes, kept in the run's `examples.npz` for the figures.
 
     Returns:
@@ -209,15 +230,19 @@ def keep_examples(run: Run, network: nn.Module, dataset: SegmentationDataset, sc
         pixels, similarity (E, h, w) float16 of the probe's features to all others.
     """
     device = next(network.parameters()).device
-    images, labels = scenes.images[:EXAMPLES], scenes.labels[:EXAMPLES]
-    inputs = normalize(images.to(device))
+    images, labels = scenes.read(range(min(EXAMPLES, len(scenes))))
     pixels = probes(labels, ignore_index=dataset.ignore_index)
+    predictions, similarities = [], []
+    for image, pixel in zip(images[:, None], pixels[:, None], strict=True):  # at full size, all at once are too many
+        inputs = normalize(image.to(device))
+        predictions.append(predict(network, inputs, scenes.size, run.study.evaluation))
+        similarities.append(similarity_at(network, inputs, pixel))
     arrays = {
         "image": images.permute(0, 2, 3, 1),
         "label": labels,
         "probe": pixels.to(torch.int16),
-        "prediction": predict(network, inputs, (labels.shape[1], labels.shape[2])).to(torch.uint8),
-        "similarity": similarity_at(network, inputs, pixels).to(torch.float16),
+        "prediction": torch.cat(predictions).to(torch.uint8),
+        "similarity": torch.cat(similarities).to(torch.float16),
     }
     return _write_arrays(run.folder / "examples.npz", arrays)
 

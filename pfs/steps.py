@@ -27,7 +27,8 @@ from pfs.networks import build_network
 from pfs.objective import Objective
 from pfs.prediction import Prediction
 from pfs.scenes import OnlineTeacher, Scenes, batch_order, cache_teacher, normalize, open_teacher_outputs
-from pfs.study import Method, Network
+from pfs.study import Network
+from pfs.terms import Method
 from pfs.training import take_step
 
 IGNORED = 255

@@ -9,15 +9,15 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
-from torch.optim import AdamW, Optimizer
-from torch.optim.lr_scheduler import OneCycleLR
+from torch.optim import SGD, AdamW, Optimizer
+from torch.optim.lr_scheduler import LRScheduler, OneCycleLR, PolynomialLR
 from tqdm import tqdm
 
 from pfs.machine import mixed_precision
 from pfs.objective import Objective
 from pfs.records import write_whole
 from pfs.scenes import Batch, TrainingScenes, batch_order
-from pfs.study import Training
+from pfs.study import Poly, Sgd, Training
 
 LOG_EVERY = 20  # steps between two entries of the history; each one is checked for NaN
 
@@ -67,7 +67,7 @@ def train(
         network: with its first weights; trained, in eval mode, on the accelerator's device when this returns.
         objective: what is minimised.
         scenes: the training split, with the teacher's answers where the objective wants them.
-        spec: the schedule: AdamW with one cycle of the learning rate.
+        spec: the optimizer and its schedule.
         seed: sets the order of the scenes.
         folder: the run's own folder; the state lies in its `state/`, the step it has reached in its
             `progress`.
@@ -79,8 +79,7 @@ def train(
     """
     accelerator = Accelerator(mixed_precision=mixed_precision())
     parameters = [*network.parameters(), *objective.to(accelerator.device).parameters()]
-    optimizer = AdamW(parameters, lr=spec.learning_rate, weight_decay=spec.weight_decay, fused=True)
-    scheduler = OneCycleLR(optimizer, max_lr=spec.learning_rate, total_steps=spec.steps)
+    optimizer, scheduler = build_optimizer(spec, parameters)
     prepared, stepper = accelerator.prepare(network.to(memory_format=torch.channels_last), optimizer)
     progress = Progress()
     accelerator.register_for_checkpointing(scheduler, progress, objective)
@@ -107,6 +106,21 @@ def train(
             state.save(accelerator, progress.step)
     accelerator.unwrap_model(prepared, keep_fp32_wrapper=False).eval()
     return progress
+
+
+def build_optimizer(spec: Training, parameters: list[nn.Parameter]) -> tuple[Optimizer, LRScheduler]:
+    """The optimizer that a study names, and what sets its learning rate step by step; AdamW with one cycle if none."""
+    optimizer: Optimizer
+    match spec.optimizer:
+        case Sgd(momentum=momentum):
+            optimizer = SGD(parameters, spec.learning_rate, momentum, weight_decay=spec.weight_decay, fused=True)
+        case _:
+            optimizer = AdamW(parameters, lr=spec.learning_rate, weight_decay=spec.weight_decay, fused=True)
+    match spec.schedule:
+        case Poly(power=power):
+            return optimizer, PolynomialLR(optimizer, total_iters=spec.steps, power=power)
+        case _:
+            return optimizer, OneCycleLR(optimizer, max_lr=spec.learning_rate, total_steps=spec.steps)
 
 
 def take_step(

@@ -19,11 +19,13 @@ from typing import Any
 from filelock import FileLock
 from traitlets.config import Config
 
+from pfs.reading import load_study, repository
 from pfs.records import TEACHER, RecordError, cell_folder, cells, read_record, write_whole
-from pfs.study import Study, StudyError, load_study, repository
+from pfs.strict import StudyError
+from pfs.study import Study
 
 # These keep the books: what they say to a run is in its settings, so their edits never retrain anything.
-BOOKKEEPING = {"pfs.records", "pfs.study", "pfs.workflow"}
+BOOKKEEPING = {"pfs.reading", "pfs.records", "pfs.strict", "pfs.study", "pfs.terms", "pfs.workflow"}
 # Cells of a notebook that change no record: pictures, and the defaults of its parameters.
 UNHASHED_TAGS = {"parameters", "picture"}
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
@@ -70,11 +72,11 @@ def cell_settings(study: Study, method: str | None = None, seed: int | None = No
         seed: the student's seed.
 
     Returns:
-        data, its views if there are any, and teacher; for a student also student, method and seed, and the teacher
-        only if it has one.
+        data, views and evaluation if there are any, and teacher; for a student also student, method and seed, and the
+        teacher only if it has one.
     """
     everything = study.model_dump(mode="json", exclude_none=True)
-    seen = ["data"] if study.views is None else ["data", "views"]
+    seen = [key for key in ("data", "views", "evaluation") if key in everything]
     if method in (None, TEACHER):
         return {key: everything[key] for key in (*seen, "teacher")}
     terms = everything["methods"][method]

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from pfs.reading import load_study
 from pfs.statistics import read_runs
-from pfs.study import Method, load_study
+from pfs.terms import Method
 
 ROOT = Path(__file__).parent.parent
 TRIED = load_study("studies/digits_weights.yaml").methods

@@ -16,9 +16,10 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from pfs import figures
+from pfs.reading import load_study
 from pfs.records import cells
 from pfs.statistics import class_table, main_table
-from pfs.study import Study, load_study
+from pfs.study import Study
 
 ROOT = Path(__file__).parents[1]
 STUDY = ROOT / "studies" / "digits.yaml"

@@ -1,11 +1,14 @@
 """Networks by name: shapes, sizes, and clear words for what cannot be built."""
 
+from typing import Any
+
 import pytest
 import torch
 import torch.nn.functional as F
 
-from pfs.networks import NetworkError, build_network, count_macs, count_parameters
+from pfs.networks import NetworkError, build_network, check_network, count_macs, count_parameters
 from pfs.prediction import upsample
+from pfs.similarity import pfs_loss
 from pfs.study import DilatedResNet, SegmentationModel
 
 
@@ -13,9 +16,17 @@ def small(width: int = 8) -> torch.nn.Module:
     return build_network(DilatedResNet(name="dilated_resnet", width=width), 11)
 
 
-def named(architecture: str, encoder: str, weights: str | None = None) -> torch.nn.Module:
-    spec = SegmentationModel(name="segmentation_model", architecture=architecture, encoder=encoder, weights=weights)
-    return build_network(spec, 11)
+def spec(architecture: str, encoder: str, **options: Any) -> SegmentationModel:
+    return SegmentationModel(name="segmentation_model", architecture=architecture, encoder=encoder, **options)
+
+
+def named(architecture: str, encoder: str, **options: Any) -> Any:
+    torch.manual_seed(0)
+    return build_network(spec(architecture, encoder, **options), 11)
+
+
+def noise(*size: int) -> torch.Tensor:
+    return torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(0))
 
 
 def test_dilated_resnet_has_the_calibrated_size() -> None:
@@ -66,19 +77,116 @@ def test_unknown_names_list_the_valid_ones() -> None:
         named("fnp", "resnet18")
     with pytest.raises(NetworkError, match="unknown architecture 'dpt'"):
         named("dpt", "resnet18")
-    with pytest.raises(NetworkError, match="pretrained weights `imagenot`"):
-        named("fpn", "resnet18", weights="imagenot")
+    with pytest.raises(NetworkError, match="fpn on tu-resnet81: Unknown model"):
+        named("fpn", "tu-resnet81")
+    with pytest.raises(NetworkError, match=r"pspnet on vgg11: .*do not support dilated mode"):
+        named("pspnet", "vgg11")
 
 
-def test_weights_that_cannot_be_fetched_say_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    import segmentation_models_pytorch
+# What the paper's studies are made of.
+ENCODERS = ["resnet18", "resnet50", "mobilenet_v2", "tu-mobilenetv3_large_100", "tu-tf_efficientnet_lite0"]
+DILATED = [("deeplabv3", 8), ("deeplabv3", 16), ("deeplabv3plus", 8), ("deeplabv3plus", 16), ("pspnet", 8)]
 
-    def unreachable(*_: object, **__: object) -> None:
-        raise OSError("no route to host")
 
-    monkeypatch.setattr(segmentation_models_pytorch, "create_model", unreachable)
-    with pytest.raises(NetworkError, match=r"'imagenet' weights cannot be fetched.*weights: null"):
-        named("fpn", "resnet18", weights="imagenet")
+@pytest.mark.parametrize(
+    ("architecture", "stride", "encoder"),
+    [*((*named, "resnet18") for named in DILATED), *(("deeplabv3plus", 8, encoder) for encoder in ENCODERS[1:])],
+)
+def test_the_encoder_has_the_output_stride_that_is_named(architecture: str, stride: int, encoder: str) -> None:
+    network = named(architecture, encoder, output_stride=stride, tap="encoder")
+    logits, features = network.eval()(noise(32, 48))
+    assert features.shape == (1, network.channels, 32 // stride, 48 // stride)
+    of_logits = 4 if architecture == "deeplabv3plus" else stride
+    assert logits.shape == (1, 11, 32 // of_logits, 48 // of_logits)
+
+
+@pytest.mark.parametrize(("architecture", "stride"), [("deeplabv3", 8), ("deeplabv3plus", 16), ("pspnet", 8)])
+def test_output_strides_are_the_papers_where_the_study_names_none(architecture: str, stride: int) -> None:
+    features = named(architecture, "resnet18", tap="encoder").eval()(noise(64, 64)).features
+    assert features.shape[-1] == 64 // stride
+
+
+@pytest.mark.parametrize("architecture", ["deeplabv3", "deeplabv3plus", "pspnet", "fpn", "unet"])
+def test_the_decoder_s_features_are_what_the_classifier_reads(architecture: str) -> None:
+    decoder, encoder = (named(architecture, "resnet18", tap=tap).eval() for tap in ("decoder", "encoder"))
+    logits, features = decoder(noise(32, 32))
+    assert features.shape[1] == decoder.channels
+    assert torch.equal(decoder.model.segmentation_head[0](features), logits)
+    assert torch.equal(encoder(noise(32, 32)).logits, logits)  # a tap changes nothing else
+    assert torch.equal(encoder(noise(32, 32)).features, encoder.model.encoder(noise(32, 32))[-1])
+
+
+@pytest.mark.parametrize("architecture", ["fpn", "pspnet"])
+def test_no_feature_is_dropped_in_training(architecture: str) -> None:
+    network = named(architecture, "resnet18").train()
+    features = network(noise(64, 64).expand(2, -1, -1, -1)).features
+    assert (features.flatten(2) != 0).any(2).all()
+    assert network.dropout.p > 0  # the classifier still has it
+
+
+@pytest.mark.parametrize("tap", ["decoder", "encoder"])
+def test_networks_that_differ_in_all_can_be_distilled(tap: str) -> None:
+    teacher, student = (
+        named(*names, tap=tap).eval() for names in (("pspnet", "resnet50"), ("deeplabv3plus", "mobilenet_v2"))
+    )
+    with torch.no_grad():
+        target = teacher(noise(65, 65)).features
+    loss = pfs_loss(student(noise(65, 65)).features, target)
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert loss > 0
+    assert all(p.grad.isfinite().all() for p in student.parameters() if p.grad is not None)
+
+
+@pytest.mark.parametrize("encoder", [*ENCODERS, "timm-tf_efficientnet_lite0", "efficientnet-b0"])
+def test_every_parameter_that_is_counted_takes_part(encoder: str) -> None:
+    network = named("pspnet", encoder).eval()
+    network(noise(32, 32)).logits.sum().backward()
+    assert [name for name, p in network.named_parameters() if p.grad is None] == []
+    assert count_parameters(network) == sum(p.numel() for p in network.parameters())
+
+
+def test_pspnet_s_parts_have_the_sizes_of_its_paper() -> None:
+    network = named("pspnet", "resnet101")
+    pyramid = 4 * 2048 * 512 + 3 * 2 * 512 + 512  # four 1 x 1 convolutions, normalised but for the mean of all, a bias
+    fusion = (2048 + 4 * 512) * 512 * 9 + 2 * 512  # 3 x 3
+    classifier = 512 * 11 + 11
+    encoder = count_parameters(network.model.encoder)
+    assert encoder == 42_500_160  # ResNet-101 without its classifier
+    assert count_parameters(network) == encoder + pyramid + fusion + classifier
+
+
+def test_deeplab_s_atrous_rates_follow_the_output_stride() -> None:
+    for stride, rates in ((16, [6, 12, 18]), (8, [12, 24, 36])):
+        aspp = named("deeplabv3", "resnet18", output_stride=stride).model.decoder.aspp
+        assert [branch[0].dilation[0] for branch in aspp.convs[1:4]] == rates
+
+
+@pytest.mark.parametrize(("architecture", "stride"), DILATED)
+def test_sizes_that_are_a_stride_and_a_pixel_work(architecture: str, stride: int) -> None:
+    network = named(architecture, "resnet18", output_stride=stride).eval()
+    logits, features = network(noise(65, 97))
+    step = 4 if architecture == "deeplabv3plus" else stride
+    assert logits.shape[-2:] == features.shape[-2:] == (64 // step + 1, 96 // step + 1)
+    assert upsample(logits, (65, 97)).shape == (1, 11, 65, 97)
+
+
+@pytest.mark.parametrize("stride", [8, 16])
+def test_deeplabv3plus_is_the_library_s_own_where_that_works(stride: int) -> None:
+    network = named("deeplabv3plus", "resnet18", output_stride=stride).eval()
+    stages = network.model.encoder(noise(64, 96))
+    expected = network.model.segmentation_head[0](network.model.decoder(stages))
+    torch.testing.assert_close(network(noise(64, 96)).logits, expected)
+
+
+def test_a_crop_that_does_not_fit_is_told_with_one_that_does() -> None:
+    words = r"fpn on resnet18: a crop or image of 360 x 480 does not fit, .* multiples of 32: 384 x 480 would"
+    with pytest.raises(NetworkError, match=words):
+        check_network(spec("fpn", "resnet18"), [360, 480])
+    with pytest.raises(NetworkError, match=r"65 x 65 does not fit.*96 x 96 would"):
+        named("fpn", "resnet18")(noise(65, 65))
+    check_network(spec("fpn", "resnet18"), [384, 480])
+    check_network(spec("deeplabv3", "resnet18", weights="imagenet"), [513, 513])  # nothing is fetched
+    check_network(DilatedResNet(name="dilated_resnet", width=8), [513, 513])
 
 
 def test_the_seed_sets_the_weights() -> None:

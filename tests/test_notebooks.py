@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pfs.study import repository
+from pfs.reading import repository
 
 NOTEBOOKS = sorted(
     path for path in (repository() / "notebooks").rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts

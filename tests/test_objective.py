@@ -18,7 +18,7 @@ from pfs.imitation import wsp_loss
 from pfs.objective import Objective
 from pfs.prediction import Prediction, upsample
 from pfs.similarity import pfs_loss
-from pfs.study import Method
+from pfs.terms import Method
 
 
 def predictions() -> tuple[Prediction, Prediction, torch.Tensor]:

@@ -9,7 +9,6 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-import miniatures
 import numpy as np
 import pytest
 import torch
@@ -33,12 +32,16 @@ from pfs.datasets import (
     build,
     data_checksum,
     decoded,
+    hold_out,
+    miniatures,
     place,
 )
 from pfs.datasets.archives import Archive
 from pfs.datasets.pascal_context import IDS, decode_rle
-from pfs.runs import load_scenes
-from pfs.study import PLACED_NAMES, repository
+from pfs.evaluation import Scored
+from pfs.reading import repository
+from pfs.runs import Run, load_scenes
+from pfs.study import PLACED_NAMES
 
 Kind = type[PlacedDataset]
 TREES: dict[Kind, Callable[[Path], Path]] = {
@@ -176,7 +179,7 @@ def test_ones_own_folder_names_its_classes(tmp_path: Path) -> None:
     folder = tree(OwnFolder, tmp_path)
     dataset = OwnFolder(folder, "train")
     assert dataset.classes == ("sky", "road", "tree and bush")
-    assert dataset.names == ["a.JPG", "b.png"]
+    assert dataset.names == ["00.JPG", "01.png"]
     assert OwnFolder.splits(folder) == ["train", "val"]
     (folder / "classes.txt").write_text("sky\nsky\n")
     with pytest.raises(DatasetError, match=r"classes.txt has 2 names, 1 of them different, not 2 to 255"):
@@ -288,8 +291,8 @@ def test_a_strange_line_of_camvids_list_is_named(line: str, said: str, tmp_path:
 
 def test_a_mask_without_an_image_is_told(tmp_path: Path) -> None:
     source = tree(OwnFolder, tmp_path)
-    (source / "images/train/a.JPG").unlink()
-    with pytest.raises(DatasetError, match=r"masks/train/a.png has no image; mend it"):
+    (source / "images/train/00.JPG").unlink()
+    with pytest.raises(DatasetError, match=r"masks/train/00.png has no image; mend it"):
         place(OwnFolder, tmp_path / "data", source=source)
 
 
@@ -332,7 +335,7 @@ def test_what_was_put_there_by_hand_is_verified(kind: Kind, tmp_path: Path) -> N
 def test_a_file_that_has_changed_since_is_noticed(tmp_path: Path) -> None:
     source = tree(Voc2012, tmp_path)
     folder = place(Voc2012, tmp_path / "data", source=source)
-    miniatures.picture(Voc2012(folder, "val").files(0)[0])
+    Image.new("RGB", (miniatures.WIDTH, miniatures.HEIGHT)).save(Voc2012(folder, "val").files(0)[0])
     with pytest.raises(DatasetError, match=r"the val split's checksum is .*: a pixel or label has changed"):
         place(Voc2012, tmp_path / "data")
 
@@ -432,10 +435,10 @@ def test_a_study_says_how_to_put_its_data_into_place(tmp_path: Path) -> None:
 
 def test_images_of_several_sizes_make_no_tensor(tmp_path: Path) -> None:
     source = tree(OwnFolder, tmp_path)
-    for file in (source / "images/train/b.png", source / "masks/train/b.png"):
+    for file in (source / "images/train/01.png", source / "masks/train/01.png"):
         Image.open(file).resize((6, 5), Image.Resampling.NEAREST).save(file)
     place(OwnFolder, tmp_path / "data", source=source)
-    with pytest.raises(DatasetError, match=r"b.png is 6x5, but the split's first is of another size"):
+    with pytest.raises(DatasetError, match=r"01.png is 6x5, but the split's first is of another size"):
         decoded(build(study.OwnFolder(name="folder", folder="own"), tmp_path / "data")["train"])
 
 
@@ -457,7 +460,79 @@ def test_the_command_verifies_and_says_what_there_is(
     assert "unknown data set 'voc'; did you mean voc2012? valid choices: voc2012, ade20k" in capsys.readouterr().err
 
 
+def scored(spec: study.Data, root: Path, **changes: object) -> dict[str, Scored]:
+    """The splits that a study of these data is scored on."""
+    network = {"name": "dilated_resnet", "width": 4}
+    schedule = {"network": network, "steps": 1, "learning_rate": 0.1}
+    content = {"name": "s", "data": spec.model_dump(), "teacher": schedule, "student": schedule}
+    methods = {"methods": {"ce": {}}, "reference": "ce", "seeds": [0]}
+    plan = study.Study.model_validate({**content, **methods, **changes})
+    run = Run(plan, "ce", 0, root, settings={}, code_hash="", commit=("", False))
+    return load_scenes(run, build(spec, root), (miniatures.HEIGHT, miniatures.WIDTH))
+
+
 def test_data_without_a_split_that_is_scored_are_told_before_training(tmp_path: Path) -> None:
-    folder = tree(Voc2012, tmp_path)
-    with pytest.raises(DatasetError, match=r"have no test \(only train, val\)"):
-        load_scenes({split: Voc2012(folder, split) for split in ("train", "val")})
+    place(OwnFolder, tmp_path / "data", source=tree(OwnFolder, tmp_path))
+    with pytest.raises(DatasetError, match=r"have no test \(only train, val\): say in the study's data, with holdout"):
+        scored(study.OwnFolder(name="folder", folder="own"), tmp_path / "data")
+
+
+# --- what is held out -------------------------------------------------------------------------------------------------
+
+
+def test_training_images_are_held_out_where_test_labels_are_not_public(tmp_path: Path) -> None:
+    for kind in (Voc2012, OwnFolder):
+        place(kind, tmp_path / "data", source=tree(kind, tmp_path / kind.name))
+    specs: list[study.Voc2012 | study.OwnFolder] = [study.Voc2012(name="voc2012", holdout=1)]
+    specs.append(study.OwnFolder(name="folder", folder="own", holdout=1))
+    for spec in specs:
+        whole = build(spec.model_copy(update={"holdout": None}), tmp_path / "data")
+        splits = build(spec, tmp_path / "data")
+        assert list(splits) == ["train", "val", "test"]
+        assert splits["test"].names == whole["val"].names
+        assert sorted(splits["train"].names + splits["val"].names) == sorted(whole["train"].names)
+        assert data_checksum(splits["train"]) == data_checksum(whole["train"])
+        for split in ("train", "val"):  # the pixels go with the names
+            images, _ = decoded(splits[split])
+            everything, _ = decoded(whole["train"])
+            rows = [whole["train"].names.index(name) for name in splits[split].names]
+            assert torch.equal(images, everything[rows])
+            np.testing.assert_array_equal(images[0].permute(1, 2, 0), np.asarray(splits[split][0][0]))
+
+
+def test_what_is_held_out_is_the_same_for_every_order_and_grows_with_the_count(tmp_path: Path) -> None:
+    dataset = Voc2012(tree(Voc2012, tmp_path), "trainaug")
+    _, one = hold_out(dataset, 1)
+    dataset.names = dataset.listed = dataset.names[::-1]
+    _, two = hold_out(dataset, 2)
+    assert set(one.names) < set(two.names)
+    assert one.names == [min(dataset.names, key=lambda name: hashlib.sha256(name.encode()).hexdigest())]
+
+
+def test_a_holdout_that_does_not_fit_is_told(tmp_path: Path) -> None:
+    source = tree(OwnFolder, tmp_path)
+    place(OwnFolder, tmp_path / "data", source=source)
+    with pytest.raises(DatasetError, match="train has 2 images: holdout: 2 leaves none to learn from"):
+        build(study.OwnFolder(name="folder", folder="own", holdout=2), tmp_path / "data")
+    for kind in ("images", "masks"):
+        shutil.copytree(source / kind / "val", source / kind / "test")
+    shutil.rmtree(tmp_path / "data")
+    place(OwnFolder, tmp_path / "data", source=source)
+    with pytest.raises(DatasetError, match=r"test: there is a test split: take holdout out of the study's data"):
+        build(study.OwnFolder(name="folder", folder="own", holdout=1), tmp_path / "data")
+
+
+def test_pictures_of_many_sizes_are_scored_where_the_study_says_how(tmp_path: Path) -> None:
+    source = tree(OwnFolder, tmp_path)
+    for kind in ("images/val/02.jpeg", "masks/val/02.png"):
+        Image.open(source / kind).resize((6, 5), Image.Resampling.NEAREST).save(source / kind.replace("02.", "03."))
+    place(OwnFolder, tmp_path / "data", source=source)
+    spec = study.OwnFolder(name="folder", folder="own", holdout=1)
+    with pytest.raises(DatasetError, match=r"03.jpeg is 6x5, .*; say views, which crop them, and evaluation in the"):
+        scored(spec, tmp_path / "data")
+    pictures = scored(spec, tmp_path / "data", evaluation={})["test"]
+    shapes = [tuple(label.shape) for _, _, label in pictures.batches(torch.arange(2).split(1), torch.device("cpu"))]  # type: ignore[no-untyped-call]
+    assert shapes == [(1, miniatures.HEIGHT, miniatures.WIDTH), (1, 5, 6)]
+    images, labels = pictures.read([0, 1])  # for the figures, in frames of one size
+    assert images.shape == (2, 3, miniatures.HEIGHT, miniatures.WIDTH)
+    assert (labels[1, :5, :6] != 255).any() and (labels[1, 5:] == 255).all() and (labels[1, :, 6:] == 255).all()

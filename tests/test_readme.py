@@ -6,8 +6,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from pfs.reading import load_study
 from pfs.statistics import read_runs, to_markdown
-from pfs.study import load_study
+from pfs.study import OwnFolder
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -32,12 +33,21 @@ def test_the_committed_results_are_complete() -> None:
     assert (runs["method"] == "teacher").sum() == 2
 
 
+def test_three_lines_make_a_study_of_ones_own_data(tmp_path: Path) -> None:
+    (expression,) = re.findall(r"sed '(s[^']+)' studies/mine.yaml > studies/flowers.yaml", README)
+    _, pattern, replacement, _ = expression.split("/")
+    file = tmp_path / "flowers.yaml"
+    file.write_text((ROOT / "studies" / "mine.yaml").read_text().replace(pattern, replacement))
+    study = load_study(file)
+    assert study.data == OwnFolder(name="folder", folder="flowers")
+
+
 @pytest.mark.parametrize("link", re.findall(r"\]\((?!http)([^)]+)\)", README))
 def test_links_lead_somewhere(link: str) -> None:
     assert (ROOT / link).is_file()
 
 
-@pytest.mark.parametrize("target", sorted(set(re.findall(r"make ([a-z]+)", README.split("## The first")[0]))))
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"make ([a-z-]+)", README.split("## The first")[0]))))
 def test_commands_exist(target: str) -> None:
     assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
 

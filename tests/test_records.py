@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
+from pfs.reading import load_study
 from pfs.records import (
     TEACHER,
     Record,
@@ -22,7 +23,7 @@ from pfs.records import (
     write_record,
     write_whole,
 )
-from pfs.study import Study, load_study
+from pfs.study import Study
 
 STUDY = """
 name: small

@@ -10,6 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
+from pfs.reading import load_study
 from pfs.records import RecordError
 from pfs.statistics import (
     class_table,
@@ -24,7 +25,7 @@ from pfs.statistics import (
     to_latex,
     to_markdown,
 )
-from pfs.study import Study, load_study
+from pfs.study import Study
 
 ROOT = Path(__file__).parents[1]
 COLUMNS = [

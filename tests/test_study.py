@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 import yaml
 
-from pfs.study import KD, PFS, DigitScenes, DilatedResNet, PascalContext, StudyError, load_study, repository
+from pfs.reading import load_study, repository
+from pfs.strict import StudyError
+from pfs.study import DigitScenes, DilatedResNet, PascalContext, Poly, Sgd
+from pfs.terms import KD, PFS
 
 STUDY: dict[str, Any] = {
     "name": "small",
@@ -83,7 +86,8 @@ def test_a_study_takes_over_what_it_does_not_say_from_the_one_that_it_extends() 
     ("content", "said"),
     [
         ({"extends": "digit"}, ["no such study", "did you mean"]),
-        ({"extends": "digits", "teacher": {}}, ["teacher", "has its data, its views and its teacher"]),
+        ({"extends": "digits", "teacher": {}}, ["teacher", "has its data, its views, its evaluation and its teacher"]),
+        ({"extends": "digits", "evaluation": {}}, ["evaluation: a study that extends digits has its data"]),
         ({"extends": "digits", "views": {}}, ["views: a study that extends digits has its data"]),
         ({"extends": "digits_weights"}, ["digits_weights extends another study itself"]),
         ({"extends": "digits", "metods": {}}, ["unknown key metods", "did you mean methods"]),
@@ -99,8 +103,48 @@ def test_mistakes_in_extending_are_told(content: dict[str, object], said: list[s
 
 
 def test_a_study_names_its_data_set(tmp_path: Path) -> None:
-    data = {"name": "pascal_context", "classes": 60}
-    assert load_study(write(tmp_path, {"data": data})).data == PascalContext(name="pascal_context", classes=60)
+    data = {"name": "pascal_context", "classes": 60, "holdout": 9}
+    study = load_study(write(tmp_path, {"data": data}))
+    assert study.data == PascalContext(name="pascal_context", classes=60, holdout=9)
+
+
+def test_a_study_says_what_val_and_test_are_where_they_are_not_the_data_sets_own(tmp_path: Path) -> None:
+    assert load_study(write(tmp_path, {})).splits == ""
+    for data in ({"name": "ade20k", "holdout": 9}, {"name": "folder", "folder": "own", "holdout": 9}):
+        splits = load_study(write(tmp_path, {"data": data})).splits
+        assert "val is 9 of its training images" in splits and "test is its own val" in splits
+
+
+def test_optimizer_and_schedule_are_read_with_their_defaults(tmp_path: Path) -> None:
+    blocks = {"teacher.optimizer": {"name": "sgd"}, "teacher.schedule": {"name": "poly"}}
+    teacher = load_study(write(tmp_path, blocks)).teacher
+    assert (teacher.optimizer, teacher.schedule) == (Sgd(name="sgd", momentum=0.9), Poly(name="poly", power=0.9))
+    student = load_study(write(tmp_path, blocks)).student
+    assert (student.optimizer, student.schedule) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        ("teacher.optimizer", {"name": "sdg"}, ["teacher.optimizer.name: 'sdg'", "did you mean sgd?", "adamw"]),
+        ("teacher.optimizer", {"name": "sgd", "momentm": 0.9}, ["momentm; did you mean momentum?"]),
+        ("teacher.optimizer", {"name": "adamw", "momentum": 0.9}, ["unknown key", "valid choices: name"]),
+        ("teacher.schedule", {"name": "poly", "power": 0.0}, ["power", "greater than 0", "0.0"]),
+        ("evaluation", {"windw": [8, 8]}, ["unknown key evaluation.windw; did you mean window?"]),
+        ("evaluation", {"window": [8]}, ["evaluation.window", "at least 2"]),
+        ("evaluation", {"scales": []}, ["evaluation.scales", "at least 1"]),
+        ("evaluation", {"scales": [0.0]}, ["evaluation.scales.0", "greater than 0"]),
+        ("data", {"name": "voc2012"}, ["data.holdout is missing", "voc2012 has no public test split"]),
+        ("data", {"name": "ade20k", "holdout": 0}, ["holdout", "greater than or equal to 1"]),
+        ("data", {"name": "camvid", "holdout": 9}, ["unknown key data.camvid.holdout"]),
+    ],
+)
+def test_mistakes_in_schedule_evaluation_and_splits_are_told(
+    tmp_path: Path, path: str, value: object, words: list[str]
+) -> None:
+    message = complaint(write(tmp_path, {path: value}))
+    assert len(message.splitlines()) == 1
+    assert all(word in message for word in words), message
 
 
 @pytest.mark.parametrize(
@@ -161,6 +205,12 @@ def test_the_keys_of_the_named_network_are_the_choices(tmp_path: Path) -> None:
     }
     message = complaint(write(tmp_path, {"student.network": network}))
     assert "valid choices: name, architecture, encoder, weights" in message
+
+
+def test_an_output_stride_that_an_architecture_lacks_names_those_that_have_one(tmp_path: Path) -> None:
+    network = {"name": "segmentation_model", "architecture": "unet", "encoder": "resnet18", "output_stride": 8}
+    message = complaint(write(tmp_path, {"student.network": network}))
+    assert "output_stride: unet has a fixed one; it can be chosen for deeplabv3, deeplabv3plus, pspnet" in message
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ import psutil
 import pytest
 import yaml
 
+from pfs.reading import repository
 from pfs.records import read_record
-from pfs.study import repository
 
 STUDY: dict[str, Any] = {
     "name": "tiny",
@@ -240,7 +240,7 @@ def test_an_unknown_encoder_is_told_before_anything_runs(tmp_path: Path, data: P
     clone = Clone(tmp_path, data, student={**STUDY["student"], "network": network})
     result = clone.run()
     assert result.returncode != 0
-    assert "unknown encoder 'resnet81'; did you mean resnet18?" in result.stderr
+    assert "student.network: unknown encoder 'resnet81'; did you mean resnet18?" in result.stderr
     assert not clone.results.exists()
 
 

@@ -14,11 +14,13 @@ from pfs.objective import Objective
 from pfs.prediction import Prediction
 from pfs.scenes import OnlineTeacher, Scenes, TeacherOutputs, cache_teacher, open_teacher_outputs
 from pfs.similarity import squared_norm
-from pfs.study import Method, Training
-from pfs.training import Progress, TrainingError, train
+from pfs.study import Training
+from pfs.terms import Method
+from pfs.training import Progress, TrainingError, build_optimizer, train
 
 PFS_WSP = {"pfs": {"weight": 4.0}, "wsp": {"weight": 1.0}}
 WITH_HINT = {"fitnet": {"weight": 1.0}}
+FIELDS: dict[str, Any] = {"optimizer": {"name": "sgd"}, "schedule": {"name": "poly"}}  # what the field trains with
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +37,7 @@ def scenes() -> Scenes:
     return Scenes(images, labels, teacher)
 
 
-def schedule(steps: int) -> Training:
+def schedule(steps: int, **changes: object) -> Training:
     return Training.model_validate(
         {
             "network": {"name": "dilated_resnet", "width": 4},
@@ -43,15 +45,18 @@ def schedule(steps: int) -> Training:
             "batch_size": 4,
             "save_every": 4,
             "learning_rate": 0.01,
+            **changes,
         }
     )
 
 
-def run(folder: Path, *, steps: int = 12, key: str = "key", method: object = PFS_WSP) -> tuple[nn.Module, Progress]:
+def run(
+    folder: Path, *, steps: int = 12, key: str = "key", method: object = PFS_WSP, **changes: object
+) -> tuple[nn.Module, Progress]:
     torch.manual_seed(0)
     network = DilatedResNet(4, 2)
     objective = Objective(Method.model_validate(method), ignore_index=255, channels=(16, 6))
-    return network, train(network, objective, scenes(), schedule(steps), seed=0, folder=folder, key=key)
+    return network, train(network, objective, scenes(), schedule(steps, **changes), seed=0, folder=folder, key=key)
 
 
 def weights(network: nn.Module) -> torch.Tensor:
@@ -73,12 +78,12 @@ def test_two_runs_are_equal_bit_for_bit(tmp_path: Path) -> None:
     assert torch.equal(weights(first), weights(again))
 
 
-@pytest.mark.parametrize("method", [PFS_WSP, WITH_HINT])
+@pytest.mark.parametrize(("method", "changes"), [(PFS_WSP, {}), (WITH_HINT, {}), (PFS_WSP, FIELDS)])
 def test_a_run_that_was_cut_goes_on_bit_for_bit(
-    method: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    method: object, changes: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(training, "LOG_EVERY", 2)
-    whole, expected = run(tmp_path / "whole", method=method)
+    whole, expected = run(tmp_path / "whole", method=method, **changes)
 
     class Cut(BaseException):
         pass
@@ -95,12 +100,37 @@ def test_a_run_that_was_cut_goes_on_bit_for_bit(
 
     monkeypatch.setattr(Objective, "__call__", cut_at_step_seven)
     with pytest.raises(Cut):
-        run(tmp_path / "cut", method=method)
+        run(tmp_path / "cut", method=method, **changes)
     calls = 100
-    resumed, progress = run(tmp_path / "cut", method=method)
+    resumed, progress = run(tmp_path / "cut", method=method, **changes)
     assert calls == 100 + 8  # steps 5 to 12: the state of step 4 was the last on disk
     assert torch.equal(weights(whole), weights(resumed))
     assert progress.history == expected.history
+
+
+def test_the_fields_schedule_is_sgd_with_momentum_and_poly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "LOG_EVERY", 1)
+    _, progress = run(tmp_path, method={}, **FIELDS)
+    expected = [0.01 * (1 - step / 12) ** 0.9 for step in range(12)]
+    assert [entry["learning_rate"] for entry in progress.history] == pytest.approx(expected)
+
+    # v <- 0.9 v + g + 1e-4 w, w <- w - lr v; here the gradient is g = 2 w.
+    weight, w, v = nn.Parameter(torch.ones(1)), 1.0, 0.0
+    optimizer, scheduler = build_optimizer(schedule(5, **FIELDS), [weight])
+    for step in range(5):
+        weight.square().sum().backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        scheduler.step()
+        optimizer.zero_grad()
+        v = 0.9 * v + 2 * w + 1e-4 * w
+        w -= 0.01 * (1 - step / 5) ** 0.9 * v
+        assert weight.item() == pytest.approx(w)
+
+
+def test_adamw_with_one_cycle_may_be_named(tmp_path: Path) -> None:
+    named: dict[str, Any] = {"optimizer": {"name": "adamw"}, "schedule": {"name": "one_cycle"}}
+    (silent, _), (explicit, _) = run(tmp_path / "silent"), run(tmp_path / "explicit", **named)
+    assert torch.equal(weights(silent), weights(explicit))
 
 
 def test_a_finished_run_trains_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

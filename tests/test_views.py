@@ -27,7 +27,7 @@ from pfs.scenes import (
     open_teacher_outputs,
 )
 from pfs.similarity import squared_norm
-from pfs.study import Method
+from pfs.terms import Method
 from pfs.views import DrawnScenes, Views
 
 

@@ -16,8 +16,10 @@ from filelock import FileLock
 from test_records import make_record
 
 from pfs.__main__ import main
+from pfs.reading import load_study
 from pfs.records import TEACHER, Record, cell_folder, cells, write_record
-from pfs.study import Study, StudyError, load_study
+from pfs.strict import StudyError
+from pfs.study import Study
 from pfs.workflow import (
     NotebookError,
     cell_settings,
@@ -43,8 +45,9 @@ seeds: [0, 1]
 TEACHER_PARAMETERS = 'study = "toy"\nresults = "results"\ndata = "data"\nthreads = 1'
 STUDENT_PARAMETERS = TEACHER_PARAMETERS + '\nmethod = "ce"\nseed = 0\nrate = 0.5'
 CODE = "from pfs.training import train\n\nprint(train(1))"
-TRAINING = "from pfs import losses\n\n\ndef train(x):\n    return losses.loss(x)\n"
+TRAINING = "from pfs import losses, terms\n\n\ndef train(x):\n    return losses.loss(x)\n"
 LOSSES = 'def loss(x):\n    """Squared."""\n    return x * x  # never negative\n'
+MODULES = {"training": TRAINING, "losses": LOSSES, "figures": "COLOUR = 1\n", "terms": "WEIGHT = 1\n"}
 
 
 def write_notebook(path: Path, parameters: str, *code: str, picture: str = "", prose: str = "# Toy") -> Path:
@@ -63,9 +66,9 @@ def write_notebook(path: Path, parameters: str, *code: str, picture: str = "", p
 
 @pytest.fixture
 def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A clone with a toy study and a `pfs` of two modules, in which the test then works."""
+    """A clone with a toy study and a `pfs` of a few modules, in which the test then works."""
     (tmp_path / "Snakefile").touch()
-    for name, text in {"training": TRAINING, "losses": LOSSES, "figures": "COLOUR = 1\n"}.items():
+    for name, text in MODULES.items():
         (tmp_path / "pfs").mkdir(exist_ok=True)
         (tmp_path / "pfs" / f"{name}.py").write_text(text)
     (tmp_path / "studies").mkdir()
@@ -100,7 +103,7 @@ def study(clone: Path) -> Study:
     [
         ("losses", '"""Losses."""\n\n\ndef loss(x):\n    """The square."""\n    return (x * x)\n'),
         ("figures", "COLOUR = 2\n"),
-        ("workflow", "LOCK = 1\n"),
+        ("terms", "WEIGHT = 2\n"),
     ],
     ids=["prose", "pictures", "bookkeeping"],
 )
@@ -159,6 +162,7 @@ def test_a_cell_depends_on_its_own_part_of_the_study(study: Study) -> None:
     # A student without terms asks its teacher nothing.
     assert changed(teacher={"steps": 3}) == {"teacher", "kd"}
     assert changed(views={"crop": [64, 64]}) == {"teacher", "ce", "kd"}
+    assert changed(evaluation={"flip": True}) == {"teacher", "ce", "kd"}
     assert changed(cache_gib=1.0) == set()  # where the teacher's answers come from changes no number
 
 

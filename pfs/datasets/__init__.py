@@ -9,7 +9,7 @@ from pfs.datasets.digit_scenes import DigitScenes, generate
 from pfs.datasets.folder import OwnFolder
 from pfs.datasets.pascal_context import PascalContext59, PascalContext60
 from pfs.datasets.placed import PlacedDataset, place
-from pfs.datasets.segmentation import SPLITS, DatasetError, SegmentationDataset, data_checksum, decoded
+from pfs.datasets.segmentation import SPLITS, DatasetError, SegmentationDataset, data_checksum, decoded, hold_out
 from pfs.datasets.voc2012 import Voc2012
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "data_checksum",
     "decoded",
     "generate",
+    "hold_out",
     "place",
 ]
 
@@ -38,7 +39,7 @@ PLACED: dict[str, type[PlacedDataset]] = {
 
 
 def build(spec: study.Data, root: str | Path) -> dict[str, SegmentationDataset]:
-    """The data of a study by split: "train", "val", and "test" where its labels are public.
+    """The data of a study by split: "train", "val", and "test" where its labels are public, or images are held out.
 
     Digit Scenes are generated first where they are not there yet; other data `pfs data` must have put into place.
 
@@ -47,9 +48,21 @@ def build(spec: study.Data, root: str | Path) -> dict[str, SegmentationDataset]:
         root: the folder that holds the data sets.
 
     Raises:
-        DatasetError: what is there is broken. Files are checked as they are read, the checksum by `decoded`.
+        DatasetError: what is there is broken, or `holdout` does not fit it. Files are checked as they are read, the
+            checksum by `decoded`.
     """
-    root = Path(root)
+    splits = _found(spec, Path(root))
+    held = spec.holdout if isinstance(spec, study.WithoutTest) else None
+    if held is None:
+        return splits
+    if "test" in splits:
+        raise DatasetError(f"{splits['test'].list_file}: there is a test split: take holdout out of the study's data")
+    train, val = hold_out(splits["train"], held)
+    return {"train": train, "val": val, "test": splits["val"]}
+
+
+def _found(spec: study.Data, root: Path) -> dict[str, SegmentationDataset]:
+    """The splits as the data set has them."""
     match spec:
         case study.DigitScenes():
             generate(spec, root)

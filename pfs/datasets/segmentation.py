@@ -7,9 +7,10 @@ Where images, masks and lists lie in that folder is the data set's own, in its o
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from copy import copy
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -58,7 +59,8 @@ class SegmentationDataset(Dataset[tuple[Any, Any]]):
         ignore_index: the label of pixels that are not scored.
         first: the value of the first class in the files; its label is 0.
         void: the value in the files of pixels that are not scored.
-        names: of the split's images, in order.
+        names: of the split's images, in order; or of a part of them.
+        listed: all names of the split, in order.
         count: how many images the split must have; None where nobody knows.
         checksums: split -> sha256, as they were when the data set was put into place; else empty.
     """
@@ -77,7 +79,7 @@ class SegmentationDataset(Dataset[tuple[Any, Any]]):
         self.folder = Path(folder)
         self.transforms = transforms
         self.split = split
-        self.names = self._read_names()
+        self.names = self.listed = self._read_names()
         self.count, self.checksums = self._read_checksums()
 
     def __len__(self) -> int:
@@ -136,6 +138,12 @@ class SegmentationDataset(Dataset[tuple[Any, Any]]):
         file = self.files(index)[0]
         encoded = file.suffix.lower() in (".jpg", ".jpeg")
         return file.read_bytes() if encoded else image.tobytes(), mask.tobytes()
+
+    def part(self, names: Collection[str]) -> Self:
+        """The same split with those of its images alone."""
+        part = copy(self)
+        part.names = [name for name in self.listed if name in names]
+        return part
 
     def verify(self) -> str:
         """Read the whole split: how many, readable, sizes, labels, checksum.
@@ -229,6 +237,21 @@ def data_checksum(dataset: SegmentationDataset) -> str:
     return hashlib.sha256(json.dumps(dataset.checksums, sort_keys=True).encode()).hexdigest()
 
 
+def hold_out(dataset: SegmentationDataset, count: int) -> tuple[SegmentationDataset, SegmentationDataset]:
+    """Part a training split into what is learnt from and `count` images that are held out, to choose on.
+
+    Held out are those of the lowest sha256 of their names: as good as drawn, and the same on every machine.
+
+    Raises:
+        DatasetError: nothing would be left to learn from.
+    """
+    if count >= len(dataset.names):
+        has = f"has {len(dataset.names)} images"
+        raise DatasetError(f"{dataset.list_file}: {dataset.split} {has}: holdout: {count} leaves none to learn from")
+    drawn = sorted(dataset.names, key=lambda name: hashlib.sha256(name.encode()).digest())
+    return dataset.part(set(drawn[count:])), dataset.part(set(drawn[:count]))
+
+
 def decoded(dataset: SegmentationDataset) -> tuple[Tensor, Tensor]:
     """A split as two tensors, for images of one size: images (N, 3, H, W) and labels (N, H, W), both uint8.
 
@@ -239,6 +262,11 @@ def decoded(dataset: SegmentationDataset) -> tuple[Tensor, Tensor]:
         DatasetError: a file cannot be read, a label cannot be, the images are of several sizes, or the pixels are not
             those of checksums.json.
     """
+    if dataset.names != dataset.listed:
+        kept = set(dataset.names)
+        rows = [row for row, name in enumerate(dataset.listed) if name in kept]
+        images, labels = decoded(dataset.part(dataset.listed))
+        return images[rows], labels[rows]
     expected = dataset.checksums[dataset.split]
     # The number of classes is in the name, for one mask may be read in two ways: Pascal Context has 59 or 60.
     file = dataset.folder / "decoded" / f"{dataset.split}-{len(dataset.classes)}-{expected[:12]}.pt"
@@ -265,8 +293,11 @@ def _decode(dataset: SegmentationDataset) -> tuple[Tensor, Tensor]:
             images.append(np.asarray(image).transpose(2, 0, 1))  # (3, H, W)
             labels.append(np.asarray(dataset.labels(mask)))  # (H, W)
             if labels[-1].shape != labels[0].shape:
-                problem = f"is {_size(image)}, but the split's first is of another size: they make no one tensor"
-                raise dataset.error(dataset.files(index)[0], problem)
+                # Not broken, so there is nothing to mend: a study can take them as they are.
+                raise DatasetError(
+                    f"{dataset.files(index)[0].resolve()} is {_size(image)}, but the split's first is of another size: "
+                    "they make no one tensor; say views, which crop them, and evaluation in the study"
+                )
             yield dataset.content(index, image, mask)
 
     if (found := checksum(contents())) != dataset.checksums[dataset.split]:

@@ -1,0 +1,190 @@
+"""A dry run is the study at its true size but for steps, data and students, and leaves nothing like results."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pfs import __main__, dry_run
+from pfs.__main__ import main
+from pfs.datasets import PLACED, build
+from pfs.dry_run import write_trial
+from pfs.reading import load_study, repository
+from pfs.strict import StudyError
+from pfs.study import Study
+
+NETWORK = {"name": "dilated_resnet", "width": 2}
+SCHEDULE = {
+    "network": NETWORK,
+    "steps": 40_000,
+    "batch_size": 4,
+    "optimizer": {"name": "sgd"},
+    "schedule": {"name": "poly"},
+    "learning_rate": 0.01,
+}
+STUDY: dict[str, Any] = {
+    "name": "tiny",
+    "data": {"name": "folder", "folder": "mine", "holdout": 100},
+    "views": {"count": 60, "crop": [33, 40], "scale": [0.5, 2.0]},
+    "evaluation": {"window": [256, 256], "flip": True},
+    "cache_gib": 0.0,
+    "teacher": SCHEDULE,
+    "student": SCHEDULE,
+    "methods": {
+        "ce": {},
+        "pfs": {"pfs": {"weight": 4.0}},
+        "pfs_wsp": {"pfs": {"weight": 64.0}, "wsp": {"weight": 1.0}},
+        "kd": {"kd": {"weight": 1.0}},
+    },
+    "reference": "ce",
+    "seeds": [0, 1, 2],
+}
+
+
+def tiny(**changes: object) -> Study:
+    return Study.model_validate(STUDY | changes)
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where dry runs put their folders."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+def write(folder: Path, **changes: object) -> Path:
+    file = folder / "tiny.yaml"
+    file.write_text(yaml.safe_dump(STUDY | changes, sort_keys=False))
+    return file
+
+
+def test_a_dry_run_goes_the_whole_way_and_leaves_nothing(tmp_path: Path, temporary: Path) -> None:
+    before = sorted((repository() / "results").rglob("*"))
+    command = [sys.executable, "-m", "pfs", "dry-run", str(write(tmp_path)), "--cores", "2"]
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+    result = subprocess.run(command, cwd=repository(), env=environment, capture_output=True, text=True, timeout=500)
+    assert result.returncode == 0, result.stderr
+    said = result.stdout.splitlines()
+    assert said[0] == "tiny: crop 33 x 40, batch 4, as in the study; 2 steps, pictures of noise"
+    assert said[1] == "tiny: one student with all terms: pfs, wsp, kd"
+    for line, name in zip(said[2:4], ("teacher", "student"), strict=True):
+        assert line.startswith(f"tiny: {name}: ") and "for 2 steps" in line and "GiB of main memory" in line
+    assert "went through, to tables, figures and report; deleted" in said[4]
+    assert not list(temporary.glob("pfs-*"))
+    assert sorted((repository() / "results").rglob("*")) == before
+
+
+def test_a_dry_run_that_fails_says_where_and_keeps_what_there_is(
+    tmp_path: Path, temporary: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(study: Study, options: Any) -> bool:
+        file = Path(options.results) / study.name / "teacher" / "error.txt"
+        file.parent.mkdir(parents=True)
+        file.write_text("train_teacher.ipynb: the kernel died")
+        return False
+
+    monkeypatch.chdir(repository())
+    monkeypatch.setattr(__main__, "_bring_up_to_date", failing)
+    assert main(["dry-run", str(write(tmp_path))]) == 1
+    (kept,) = temporary.iterdir()
+    said = capfd.readouterr().err
+    assert "failed: teacher, seed 0: train_teacher.ipynb: the kernel died" in said
+    assert f"tiny: the dry run failed; all of it is still in {kept}" in said
+
+
+def test_a_mistake_in_the_study_is_told_before_anything_is_written(
+    tmp_path: Path, temporary: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(repository())
+    assert main(["dry-run", str(write(tmp_path, seeds=[]))]) == 1
+    assert "seeds" in capfd.readouterr().err
+    assert not any(temporary.iterdir())
+
+
+def test_networks_crop_batch_schedules_and_scoring_are_the_studys_own(tmp_path: Path) -> None:
+    study = tiny()
+    file, _ = write_trial(study, tmp_path)
+    trial = load_study(file)
+    assert trial.name == "tiny_dry_run"
+    for block in ("views", "evaluation", "cache_gib"):
+        assert getattr(trial, block) == getattr(study, block)
+    for own, tried in ((study.teacher, trial.teacher), (study.student, trial.student)):
+        assert tried == own.model_copy(update={"steps": 2})
+    (method,) = trial.methods.values()
+    assert method.pfs == study.methods["pfs"].pfs  # of several the first
+    assert set(method.terms) == {"kd", "pfs", "wsp"}
+
+
+DATA = [
+    {"name": "voc2012", "holdout": 500},
+    {"name": "ade20k", "holdout": 1000},
+    {"name": "pascal_context", "classes": 60, "holdout": 500},
+    {"name": "camvid"},
+    {"name": "folder", "folder": "mine", "holdout": 100},
+    {"name": "folder", "folder": "mine"},
+    {"name": "digit_scenes"},
+]
+
+
+@pytest.mark.parametrize("data", DATA, ids=str)
+def test_the_data_are_a_miniature_that_the_study_finds(data: dict[str, Any], tmp_path: Path) -> None:
+    file, _ = write_trial(tiny(data=data), tmp_path)
+    trial = load_study(file)
+    splits = build(trial.data, tmp_path / "data")
+    assert list(splits) == ["train", "val", "test"]
+    assert len(splits["train"]) >= trial.teacher.batch_size
+    assert (len(splits["val"]), len(splits["test"])) == (1, 1)
+    if data["name"] in PLACED and data["name"] != "camvid":
+        assert len({splits["train"][index][0].size for index in range(4)}) > 1
+
+
+def test_a_study_that_extends_another_is_tried_on_its_own(tmp_path: Path) -> None:
+    file, _ = write_trial(load_study("studies/voc2012_mobilenet.yaml").model_copy(update=_small()), tmp_path)
+    trial = load_study(file)
+    assert (trial.extends, trial.teacher_study) == (None, "voc2012_mobilenet_dry_run")
+
+
+def _small() -> dict[str, Any]:
+    """Networks that are built in no time."""
+    study = tiny()
+    return {"teacher": study.teacher, "student": study.student}
+
+
+def test_weights_that_cannot_be_had_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def offline(spec: object, classes: int) -> None:
+        raise StudyError("no network; connect to it once")
+
+    def unreachable(*_: object, **__: object) -> None:
+        raise OSError
+
+    monkeypatch.setattr(dry_run, "build_network", offline)
+    monkeypatch.setattr(dry_run, "urlopen", unreachable)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    network = {"name": "segmentation_model", "architecture": "fpn", "encoder": "resnet18", "weights": "imagenet"}
+    schedule = SCHEDULE | {"network": network}
+    file, said = write_trial(tiny(teacher=schedule, student=schedule), tmp_path)
+    assert "teacher: from scratch, for no network" in said
+    assert "student: from scratch, for no network" in said
+    assert load_study(file).teacher.network.weights is None  # type: ignore[union-attr]
+    assert os.environ["HF_HUB_OFFLINE"] == "1"  # so that nothing asks five times
+
+
+FIELD = ["voc2012", "ade20k", "pascal_context", "camvid"]
+
+
+@pytest.mark.parametrize("name", FIELD)
+def test_the_studies_at_the_scale_of_the_field_never_show_a_view_twice(name: str) -> None:
+    study = load_study(f"studies/{name}.yaml")
+    counts: Callable[[str], int] = PLACED[name].counts.__getitem__
+    images = counts(getattr(study.data, "train", "train")) - getattr(study.data, "holdout", 0)
+    for training in (study.teacher, study.student):
+        epochs = -(-training.steps // (images // training.batch_size))
+        assert study.views is not None and study.views.count == epochs
