@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from pfs import baselines
 from pfs.imitation import wsp_at
 from pfs.pixels import PixelLoss, cross_entropy_at, pixel_means
-from pfs.prediction import Prediction
+from pfs.prediction import KeptPrediction, Prediction
 from pfs.similarity import pfs_loss
 from pfs.terms import AT, CWD, IFVD, KD, PFS, SKD, SP, WSP, FitNet, HardPixels, Method, Term
 
@@ -71,8 +71,9 @@ class Objective(nn.Module):
             case CWD():
                 return baselines.cwd_loss(student.logits, teacher.logits, **options)
             case PFS():
-                defaults = term == PFS(weight=term.weight, tau=term.tau)  # the options that the kept norm is of
-                return pfs_loss(f_s, f_t, teacher_norm=teacher.squared_norm if defaults else None, **options)
+                defaults = term == PFS(weight=term.weight, tau=term.tau)  # the options that a kept norm is of
+                known = teacher.squared_norm if defaults and isinstance(teacher, KeptPrediction) else None
+                return pfs_loss(f_s, f_t, teacher_norm=known, **options)
             case SKD():
                 return baselines.skd_pairwise_loss(f_s, f_t, **options)
             case AT():

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import lru_cache, wraps
-from typing import NamedTuple, ParamSpec, TypeVar
+from typing import NamedTuple, ParamSpec, Self, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -19,13 +19,26 @@ class Prediction(NamedTuple):
         logits: (B, classes, h, w) class scores before the softmax, at the network's own resolution, which may
             be coarser than the labels': `upsample` brings them up.
         features: (B, C, h', w') high-level features at the tap that the network names.
-        squared_norm: (B,) `pfs.similarity.squared_norm` of the features, where a teacher's answers have been kept
-            together with it.
     """
 
     logits: Tensor
     features: Tensor
-    squared_norm: Tensor | None = None
+
+
+class KeptPrediction(Prediction):
+    """A teacher's answer that has been kept, with what a loss would compute of it anew each time it is shown.
+
+    Attributes:
+        squared_norm: (B,) `pfs.similarity.squared_norm` of the features.
+    """
+
+    squared_norm: Tensor
+
+    def __new__(cls, logits: Tensor, features: Tensor, squared_norm: Tensor) -> Self:
+        """The prediction, and the constant."""
+        kept = super().__new__(cls, logits, features)
+        kept.squared_norm = squared_norm
+        return kept
 
 
 def in_full_precision(function: Callable[P, T]) -> Callable[P, T]:

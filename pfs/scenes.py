@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from pfs.machine import autocast
-from pfs.prediction import Prediction, sum_dtype
+from pfs.prediction import KeptPrediction, Prediction, sum_dtype
 from pfs.similarity import squared_norm
 
 
@@ -49,12 +49,12 @@ class TeacherOutputs:
         """Of the features."""
         return self.features.shape[1]
 
-    def answers(self, rows: Tensor, images: Tensor) -> Prediction:
+    def answers(self, rows: Tensor, images: Tensor) -> KeptPrediction:
         """The answers for the rows (B,) of a batch, in fp32, channels_last, on the device of their images."""
         device = images.device
         chosen = (x.permute(0, 2, 3, 1)[rows].permute(0, 3, 1, 2) for x in (self.logits, self.features))
         logits, features = (x.to(device).float() for x in chosen)
-        return Prediction(logits, features, self.squared_norm[rows].to(sum_dtype(device)).to(device))
+        return KeptPrediction(logits, features, self.squared_norm[rows].to(sum_dtype(device)).to(device))
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class OnlineTeacher:
         """The answers for normalised images (B, 3, H, W), rounded as the cache rounds them."""
         with autocast(self.network):
             answer = self.network(images)
-        return Prediction(*(x.bfloat16().float() for x in (answer.logits, answer.features)))
+        return Prediction(*(x.bfloat16().float() for x in answer))
 
 
 Teacher = TeacherOutputs | OnlineTeacher
@@ -216,7 +216,7 @@ def cache_teacher(
     batches = torch.arange(scenes.views * len(scenes)).split(batch_size)  # type: ignore[no-untyped-call]
     progress = tqdm(batches, desc="teacher's answers", mininterval=1)
     for rows, (images, _, _) in zip(progress, scenes.batches(batches, device), strict=True):
-        logits, features, _ = OnlineTeacher(teacher).answers(rows, images)
+        logits, features = OnlineTeacher(teacher).answers(rows, images)
         answer = {"logits": logits, "features": features, "squared_norm": squared_norm(features)}
         outputs = outputs or _allocate(answer, scenes.views * len(scenes), unfinished, limit_gib)
         for name, values in answer.items():

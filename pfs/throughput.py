@@ -21,7 +21,7 @@ from pfs.machine import autocast, instruction_set, mixed_precision, prepare
 from pfs.pixels import PixelLoss, cross_entropy_at, pixel_means
 from pfs.prediction import Prediction
 from pfs.records import commit
-from pfs.scenes import OnlineTeacher
+from pfs.scenes import OnlineTeacher, TeacherOutputs
 from pfs.similarity import pfs_loss
 from pfs.steps import IGNORED, Bench, Setting, Step, bench
 
@@ -41,14 +41,14 @@ def parts(subject: Bench, optimizer: Optimizer) -> dict[str, float]:
     laps = _Laps()
     images, _, labels = replace(subject.scenes, teacher=None).batch(rows, device)
     laps.end("data")
-    assert subject.scenes.teacher is not None
+    assert isinstance(subject.scenes.teacher, TeacherOutputs)
     answer = subject.scenes.teacher.answers(rows, images)
     laps.end("cached answers")
     OnlineTeacher(subject.teacher).answers(rows, images)
     laps.end("teacher")
     with autocast(subject.student):
         answered = subject.student(images)
-    said = answered.logits.float(), answered.features.float()  # as Accelerate hands them to the loop
+    said = tuple(x.float() for x in answered)  # as Accelerate hands them to the loop
     laps.end("student forward")
     leaves = Prediction(*(x.detach().requires_grad_() for x in said))
     losses: dict[str, list[PixelLoss]] = {"CE": [cross_entropy_at], "CE + WSP": [cross_entropy_at, wsp_at]}

@@ -35,7 +35,7 @@ def test_dilated_resnet_has_the_calibrated_size() -> None:
 
 
 def test_dilated_resnet_answers_at_a_quarter_of_the_resolution() -> None:
-    logits, features, _ = small()(torch.zeros(2, 3, 64, 48))
+    logits, features = small()(torch.zeros(2, 3, 64, 48))
     assert logits.shape == (2, 11, 16, 12)
     assert features.shape == (2, 32, 16, 12)
     assert features.min() >= 0  # after the last ReLU
