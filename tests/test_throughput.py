@@ -77,10 +77,16 @@ def test_the_table_has_every_case_and_where_it_comes_from(table: pd.DataFrame) -
 
 def test_the_summary_and_the_figure_are_there(folder: Path, table: pd.DataFrame) -> None:
     summary = (folder / "steps.md").read_text()
-    assert summary.count("\n## ") == 5 and "| digits | torchdistill |" in summary
+    assert summary.count("\n## ") == 6 and "| digits | torchdistill |" in summary
     assert sorted(path.name for path in (folder / "figures").iterdir()) == ["steps.pdf", "steps.png"]
     titles = [axes.get_title("left") for axes in steps_figure(table).axes]
     assert titles == [f"{name}: {kind}" for name in ("digits", "photos") for kind in ("steps", "parts of a step")]
+
+
+def test_a_cells_starts_are_measured(folder: Path) -> None:
+    starts = pd.read_csv(folder / "overhead.csv").set_index("what")
+    assert (starts["seconds"] > 0).all() and set(starts["each"]) == {"process", "study", "cell"}
+    assert starts["seconds"]["Python"] < starts["seconds"]["all that trains"]
 
 
 def test_the_command_runs_the_notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
