@@ -38,6 +38,7 @@ STYLE: Any = {  # matplotlib's stubs want the literal name of every setting, sea
     "pdf.fonttype": 42,  # text stays text in the PDF
 }
 
+CLASSES_A_ROW = 25  # of a figure, so that names and numbers can be read
 _PALETTE = sns.color_palette("colorblind")
 _OTHERS = sns.husl_palette(24, s=0.6, l=0.45)
 COLOURS: dict[str, Any] = {
@@ -137,18 +138,24 @@ def class_figure(classes: pd.DataFrame, reference: str) -> Figure:
         classes: `pfs.statistics.class_table`, methods x classes in percent.
         reference: the method that the colours compare with; where it has no row, no cell is coloured.
     """
-    figure = Figure(figsize=(7.0, 1.3 + 0.27 * len(classes)), layout="constrained")
-    axes = figure.subplots()
+    parts = -(-classes.shape[1] // CLASSES_A_ROW)  # one below the other
+    figure = Figure(figsize=(7.0, parts * (1.3 + 0.27 * len(classes))), layout="constrained")
+    rows = list(figure.subplots(parts, squeeze=False).flat)
     difference = (classes - classes.reindex([reference]).iloc[0]).fillna(0)
     # The teacher would take the whole scale: it may run off its end, which the bar's points show.
     limit = max(1.0, difference.drop(index=TEACHER, errors="ignore").abs().to_numpy().max(initial=0.0))
-    bar = {"label": f"points above\n{label(reference)}", "pad": 0.015, "extend": "both"}
-    options = {"annot_kws": {"size": 7.5}, "linewidths": 0.6, "cbar_kws": bar, "ax": axes}
-    sns.heatmap(difference, annot=classes, fmt=".0f", cmap="vlag_r", vmin=-limit, vmax=limit, **options)
-    axes.set(title="Test IoU of each class (%), mean over seeds", xlabel="", ylabel="")
-    axes.set_yticklabels([label(method) for method in classes.index], rotation=0)
-    axes.set_xticklabels(classes.columns, rotation=40, ha="right", rotation_mode="anchor")
-    axes.tick_params(length=0)
+    options = {"cmap": "vlag_r", "vmin": -limit, "vmax": limit, "annot_kws": {"size": 7.5}, "linewidths": 0.6}
+    for axes, columns in zip(rows, np.array_split(np.arange(classes.shape[1]), parts), strict=True):
+        part = classes.iloc[:, columns]
+        ticks = {"xticklabels": list(part.columns), "yticklabels": [label(method) for method in part.index]}
+        sns.heatmap(difference.iloc[:, columns], annot=part, fmt=".0f", cbar=False, ax=axes, **ticks, **options)
+        axes.set(xlabel="", ylabel="")
+        axes.tick_params("y", length=0, rotation=0)
+        axes.set_xticks(axes.get_xticks(), part.columns, rotation=40, ha="right", rotation_mode="anchor")
+        axes.tick_params("x", length=0)
+    above = f"points above\n{label(reference)}"
+    figure.colorbar(rows[0].collections[0], ax=rows, label=above, pad=0.015, extend="both")
+    rows[0].set_title("Test IoU of each class (%), mean over seeds")
     return figure
 
 
