@@ -257,7 +257,7 @@ def qualitative_figure(
         examples: `image` (E, H, W, 3), `label` (E, H, W), and each method's `prediction/<method>` (E, H, W).
         palette: (C, 3) RGB of each class; ignored pixels (255) are drawn in light grey.
         methods: the networks to show; "teacher" is one.
-        classes: the classes' names, for a legend below.
+        classes: the classes' names, for a legend below; where they are many, of those that are in the truth alone.
     """
     columns = [("scene", examples["image"]), ("truth", colourise(examples["label"], palette))]
     columns += [(label(name), colourise(examples[f"prediction/{name}"], palette)) for name in methods]
@@ -267,9 +267,11 @@ def qualitative_figure(
             axes.imshow(picture, interpolation="nearest")
     _head(grid, [name for name, _ in columns])
     colours = np.asarray(palette, dtype=np.uint8).reshape(-1, 3) / 255
-    patches = [Patch(color=rgb, label=name) for name, rgb in zip(classes, colours, strict=False)]
+    named = range(len(classes)) if len(classes) <= 11 else np.intersect1d(examples["label"], np.arange(len(classes)))
+    patches = [Patch(color=colours[index], label=classes[index]) for index in named]
     if patches:
-        figure.legend(handles=patches, loc="outside lower center", ncols=min(len(patches), 11), **LEGEND)
+        fitting = 11 if len(classes) <= 11 else int(figure.get_figwidth() / 1.4)  # inches that a long name takes
+        figure.legend(handles=patches, loc="outside lower center", ncols=min(len(patches), fitting), **LEGEND)
     return figure
 
 

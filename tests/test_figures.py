@@ -148,6 +148,13 @@ def test_qualitative_figure_has_a_row_a_scene_and_a_column_a_network(examples: A
     assert [text.get_text() for text in figure.legends[0].texts] == CLASSES
 
 
+def test_a_legend_of_many_classes_names_those_that_are_there(examples: Arrays) -> None:
+    names = [f"class {number}" for number in range(150)]
+    figure = figures.qualitative_figure(examples, figures.class_palette(150), ["teacher"], names)
+    there = [f"class {number}" for number in np.unique(examples["label"]) if number != 255]
+    assert [text.get_text() for text in figure.legends[0].texts] == there
+
+
 def test_similarity_maps_share_one_scale_and_the_cross(examples: Arrays) -> None:
     """Every map spans -1 to 1 over the scene's own pixels, and the cross is at the probe."""
     *grid, bar = figures.similarity_figure(examples, ["teacher", "pfs"]).axes
