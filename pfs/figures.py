@@ -38,6 +38,7 @@ STYLE: Any = {  # matplotlib's stubs want the literal name of every setting, sea
     "pdf.fonttype": 42,  # text stays text in the PDF
 }
 
+CLASSES_A_ROW = 25  # of a figure, so that names and numbers can be read
 _PALETTE = sns.color_palette("colorblind")
 _OTHERS = sns.husl_palette(24, s=0.6, l=0.45)
 COLOURS: dict[str, Any] = {
@@ -137,18 +138,24 @@ def class_figure(classes: pd.DataFrame, reference: str) -> Figure:
         classes: `pfs.statistics.class_table`, methods x classes in percent.
         reference: the method that the colours compare with; where it has no row, no cell is coloured.
     """
-    figure = Figure(figsize=(7.0, 1.3 + 0.27 * len(classes)), layout="constrained")
-    axes = figure.subplots()
+    parts = -(-classes.shape[1] // CLASSES_A_ROW)  # one below the other
+    figure = Figure(figsize=(7.0, parts * (1.3 + 0.27 * len(classes))), layout="constrained")
+    rows = list(figure.subplots(parts, squeeze=False).flat)
     difference = (classes - classes.reindex([reference]).iloc[0]).fillna(0)
     # The teacher would take the whole scale: it may run off its end, which the bar's points show.
     limit = max(1.0, difference.drop(index=TEACHER, errors="ignore").abs().to_numpy().max(initial=0.0))
-    bar = {"label": f"points above\n{label(reference)}", "pad": 0.015, "extend": "both"}
-    options = {"annot_kws": {"size": 7.5}, "linewidths": 0.6, "cbar_kws": bar, "ax": axes}
-    sns.heatmap(difference, annot=classes, fmt=".0f", cmap="vlag_r", vmin=-limit, vmax=limit, **options)
-    axes.set(title="Test IoU of each class (%), mean over seeds", xlabel="", ylabel="")
-    axes.set_yticklabels([label(method) for method in classes.index], rotation=0)
-    axes.set_xticklabels(classes.columns, rotation=40, ha="right", rotation_mode="anchor")
-    axes.tick_params(length=0)
+    options = {"cmap": "vlag_r", "vmin": -limit, "vmax": limit, "annot_kws": {"size": 7.5}, "linewidths": 0.6}
+    for axes, columns in zip(rows, np.array_split(np.arange(classes.shape[1]), parts), strict=True):
+        part = classes.iloc[:, columns]
+        ticks = {"xticklabels": list(part.columns), "yticklabels": [label(method) for method in part.index]}
+        sns.heatmap(difference.iloc[:, columns], annot=part, fmt=".0f", cbar=False, ax=axes, **ticks, **options)
+        axes.set(xlabel="", ylabel="")
+        axes.tick_params("y", length=0, rotation=0)
+        axes.set_xticks(axes.get_xticks(), part.columns, rotation=40, ha="right", rotation_mode="anchor")
+        axes.tick_params("x", length=0)
+    above = f"points above\n{label(reference)}"
+    figure.colorbar(rows[0].collections[0], ax=rows, label=above, pad=0.015, extend="both")
+    rows[0].set_title("Test IoU of each class (%), mean over seeds")
     return figure
 
 
@@ -250,7 +257,7 @@ def qualitative_figure(
         examples: `image` (E, H, W, 3), `label` (E, H, W), and each method's `prediction/<method>` (E, H, W).
         palette: (C, 3) RGB of each class; ignored pixels (255) are drawn in light grey.
         methods: the networks to show; "teacher" is one.
-        classes: the classes' names, for a legend below.
+        classes: the classes' names, for a legend below; where they are many, of those that are in the truth alone.
     """
     columns = [("scene", examples["image"]), ("truth", colourise(examples["label"], palette))]
     columns += [(label(name), colourise(examples[f"prediction/{name}"], palette)) for name in methods]
@@ -260,9 +267,11 @@ def qualitative_figure(
             axes.imshow(picture, interpolation="nearest")
     _head(grid, [name for name, _ in columns])
     colours = np.asarray(palette, dtype=np.uint8).reshape(-1, 3) / 255
-    patches = [Patch(color=rgb, label=name) for name, rgb in zip(classes, colours, strict=False)]
+    named = range(len(classes)) if len(classes) <= 11 else np.intersect1d(examples["label"], np.arange(len(classes)))
+    patches = [Patch(color=colours[index], label=classes[index]) for index in named]
     if patches:
-        figure.legend(handles=patches, loc="outside lower center", ncols=min(len(patches), 11), **LEGEND)
+        fitting = 11 if len(classes) <= 11 else int(figure.get_figwidth() / 1.4)  # inches that a long name takes
+        figure.legend(handles=patches, loc="outside lower center", ncols=min(len(patches), fitting), **LEGEND)
     return figure
 
 

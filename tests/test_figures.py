@@ -106,6 +106,17 @@ def test_class_figure_colours_by_the_gain(runs: pd.DataFrame) -> None:
     assert bar.get_ylabel() == "points above\nStudent alone (CE)"
 
 
+def test_class_figure_of_many_classes_has_them_in_rows_of_a_readable_length(runs: pd.DataFrame) -> None:
+    """ADE20K has 150: each is named, with its own numbers."""
+    some = class_table(runs)
+    many = pd.DataFrame({f"class {n}": some[CLASSES[n % len(CLASSES)]] for n in range(150)})
+    *rows, _ = figures.class_figure(many, "ce").axes
+    assert len(rows) == 6
+    assert [tick.get_text() for row in rows for tick in row.get_xticklabels()] == list(many.columns)
+    numbers = [text.get_text() for row in rows for text in row.texts[:25]]
+    assert numbers == [f"{iou:.0f}" for iou in many.iloc[0]]
+
+
 def test_class_figure_without_the_reference_has_numbers_and_no_colours(runs: pd.DataFrame) -> None:
     """The reference's runs may have failed: the others are still shown."""
     classes = class_table(runs[runs["method"] != "ce"])
@@ -135,6 +146,13 @@ def test_qualitative_figure_has_a_row_a_scene_and_a_column_a_network(examples: A
     drawn = np.asarray(figure.axes[2].images[0].get_array())
     assert tuple(drawn[30, 30]) == tuple(palette[3])
     assert [text.get_text() for text in figure.legends[0].texts] == CLASSES
+
+
+def test_a_legend_of_many_classes_names_those_that_are_there(examples: Arrays) -> None:
+    names = [f"class {number}" for number in range(150)]
+    figure = figures.qualitative_figure(examples, figures.class_palette(150), ["teacher"], names)
+    there = [f"class {number}" for number in np.unique(examples["label"]) if number != 255]
+    assert [text.get_text() for text in figure.legends[0].texts] == there
 
 
 def test_similarity_maps_share_one_scale_and_the_cross(examples: Arrays) -> None:

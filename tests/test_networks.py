@@ -211,3 +211,18 @@ def test_upsample_is_bilinear_interpolation() -> None:
     expected = F.interpolate(coarse, size=(20, 33), mode="bilinear", align_corners=False)
     torch.testing.assert_close(upsample(coarse, (20, 33)), expected)
     assert upsample(coarse, (5, 7)) is coarse
+
+
+def test_depthwise_convolutions_stay_in_full_precision_on_a_processor() -> None:
+    """In bf16 the gradient of a dilated one's weights reads memory that nobody has written."""
+    network = named("deeplabv3plus", "mobilenet_v2")
+    depthwise = [m for m in network.modules() if isinstance(m, torch.nn.Conv2d) and m.groups > 1]
+    assert len(depthwise) > 17  # those of the encoder, and the decoder's
+    answers: list[torch.Tensor] = []
+    for module in depthwise:
+        module.register_forward_hook(lambda module, given, answer: answers.append(answer))
+    images = torch.rand(2, 3, 64, 64)
+    with torch.autocast("cpu", torch.bfloat16):
+        network(images).logits.float().square().mean().backward()
+    assert {answer.dtype for answer in answers} == {torch.float32}
+    assert all(m.weight.grad is not None and m.weight.grad.isfinite().all() for m in depthwise)
