@@ -1,6 +1,7 @@
 """All that names the environment agrees: pyproject.toml, environment.yml, requirements.lock, CI, README."""
 
 import re
+import subprocess
 import tomllib
 from typing import Any
 
@@ -69,3 +70,25 @@ def test_the_lock_names_no_machine(lock: dict[str, str]) -> None:
 @pytest.mark.parametrize("file", ["README.md", ".ci/run"])
 def test_the_test_command_is_the_same_everywhere(file: str) -> None:
     assert "make test" in (repository() / file).read_text()
+
+
+@pytest.mark.parametrize(
+    ("file", "kept"),
+    [
+        ("results/digits/examples.npz", True),
+        ("results/digits_gaps/figures/qualitative.png", True),
+        ("results/benchmark/figures/steps.png", True),
+        ("results/voc2012/runs.csv", True),
+        ("results/voc2012/tables/main.md", True),
+        ("results/voc2012/figures/methods.png", True),
+        ("results/voc2012/examples.npz", False),
+        ("results/voc2012/figures/qualitative.png", False),
+        ("results/digits/runs/ce/0/checkpoint.pt", False),
+        ("data/voc2012/checksums.json", False),
+    ],
+)
+def test_git_keeps_results_and_no_pictures_of_others(file: str, kept: bool) -> None:
+    if not (repository() / ".git").exists():
+        pytest.skip("not a clone: nothing here is git's")
+    asked = subprocess.run(["git", "check-ignore", "--no-index", "-q", file], cwd=repository(), check=False)
+    assert asked.returncode == (1 if kept else 0)
