@@ -1,6 +1,8 @@
 """What others distil, each as a mean over valid pixels or positions, so that loss weights compare.
 
-B images; a feature map is (B, C, H, W) with N = H W locations. The student gets the gradient, the teacher none.
+B images; a feature map is (B, C, H, W) with N = H W locations. The student gets the gradient, the teacher none. Where
+the networks' maps differ in size, the finer one is averaged to the coarser one's grid before anything else. Each
+returns a scalar, at least in fp32, and raises a ValueError for maps that are not of the same images.
 """
 
 import torch
@@ -72,6 +74,8 @@ def attention_loss(student: Tensor, teacher: Tensor) -> Tensor:
 def sp_loss(student: Tensor, teacher: Tensor) -> Tensor:
     """Similarity-preserving distillation (Tung and Mori 2019, arXiv 1907.09682, eq. 4): images against images.
 
+    Of a single image it is 0.
+
     Args:
         student: (B, C, H, W).
         teacher: (B, C', H', W').
@@ -96,11 +100,11 @@ def skd_pairwise_loss(student: Tensor, teacher: Tensor, *, grid: int = 4, center
         center: subtract the nodes' mean feature first, as PFS does; the paper does not.
 
     Raises:
-        ValueError: the batches differ in size, or the grid is finer than a map.
+        ValueError: the grid is finer than a map, or less than 1.
     """
     student, teacher = _comparable(student, teacher)
-    if grid > min(student.shape[-2:]):
-        raise ValueError(f"grid {grid} is finer than the features' map {tuple(student.shape[-2:])}")
+    if not 1 <= grid <= min(student.shape[-2:]):
+        raise ValueError(f"grid {grid} does not fit the features' map {tuple(student.shape[-2:])}: from 1 to its side")
     pooled = (F.adaptive_max_pool2d(features, grid) for features in (student, teacher))
     # mean over b, i, j of (cos_S(i, j) - cos_T(i, j))²
     maps = [similarity_map(similarity_rows(f, similarity="cosine", center=center)) for f in pooled]
@@ -117,9 +121,11 @@ def cwd_loss(student: Tensor, teacher: Tensor, *, temperature: float = 4.0) -> T
         temperature: T of the softmax over the locations of each channel.
 
     Raises:
-        ValueError: the channels differ.
+        ValueError: the channels differ, or the temperature is not positive.
     """
     student, teacher = _comparable(student, teacher)
+    if not temperature > 0:
+        raise ValueError(f"temperature must be positive, got {temperature}")
     if student.shape != teacher.shape:
         raise ValueError(f"channels are compared one by one, got {student.shape[1]} and {teacher.shape[1]}")
     # phi_c = softmax over locations of f_c / T; mean over b, c of T² · KL(phi_T ‖ phi_S)
@@ -129,16 +135,22 @@ def cwd_loss(student: Tensor, teacher: Tensor, *, temperature: float = 4.0) -> T
 
 @in_full_precision
 def ifvd_loss(student: Tensor, teacher: Tensor, target: Tensor, *, classes: int, ignore_index: int = 255) -> Tensor:
-    """Intra-class feature variation (Wang et al., ECCV 2020, eq. 4): how alike each pixel is to its class's mean.
+    """Intra-class feature variation (Wang et al., ECCV 2020, eq. 4): how alike each pixel is to its class's mean in
+    its image.
 
     Args:
         student: (B, C, h, w).
         teacher: (B, C', h', w').
-        target: (B, H, W) labels; features are brought to their resolution by the nearest label.
+        target: (B, H, W) labels, of which the nearest is taken at each location of the features.
         classes: how many there are.
         ignore_index: pixels with this label count nowhere.
+
+    Raises:
+        ValueError: the labels are not of the features' images.
     """
     student, teacher = _comparable(student, teacher)
+    if target.dim() != 3 or len(target) != len(student):
+        raise ValueError(f"labels must be (B, H, W) with B = {len(student)}, got {tuple(target.shape)}")
     grid = student.shape[-2:]
     label = F.interpolate(target[:, None].float(), size=grid, mode="nearest")[:, 0].long().flatten(1)  # (B, N)
     valid = label != ignore_index
@@ -158,7 +170,7 @@ def _similarity_to_prototype(rows: Tensor, member: Tensor) -> Tensor:
 def hard_pixel_loss(student_logits: Tensor, target: Tensor, *, ignore_index: int = 255) -> Tensor:
     """A control without a teacher: cross-entropy weighted by 1 - p_student[y], the weights scaled to mean 1.
 
-    What it gains over the student alone, a gain of WSP cannot be credited with.
+    A gain of WSP that this reaches too is not the teacher's.
 
     Args:
         student_logits: (B, classes, h, w).
@@ -176,5 +188,5 @@ def hard_pixels_at(label: Tensor, valid: Tensor, student: Probabilities, *_: Pro
 
 def _comparable(student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
     """Both maps on the coarser grid and at least in fp32; no gradient for the teacher."""
-    student, teacher = (x.to(torch.promote_types(x.dtype, torch.float32)) for x in (student, teacher.detach()))
-    return to_common_grid(student, teacher)
+    dtype = torch.promote_types(torch.promote_types(student.dtype, teacher.dtype), torch.float32)
+    return to_common_grid(student.to(dtype), teacher.detach().to(dtype))

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from pfs.machine import instruction_set, prepare
 from pfs.records import commit
-from pfs.similarity import pfs_loss
+from pfs.similarity import dense_is_cheaper, pfs_loss
 
 Turns = Mapping[str, Sequence[tuple[float, float]]]  # form -> of each turn its seconds, and its MiB above the inputs
 RESOLUTION = 2.0  # MiB: the allocator's own noise; no ratio of memory is told from less
@@ -86,7 +86,7 @@ def flop(case: Case, form: str) -> float:
     B, N, C = case.batch, case.locations, case.channels
     if case.reading == "machine":
         return 2 * N * C**2 if form == "gemm" else math.nan
-    if (case.reading, form) == ("squared", "ours") and C <= N:
+    if (case.reading, form) == ("squared", "ours") and not dense_is_cheaper(N, C, C):
         return 5 * B * 2 * N * C**2  # SᵀS, SᵀT, TᵀT; S SᵀS, T TᵀS
     return 4 * B * 2 * N**2 * C  # SSᵀ, TTᵀ; the gradient of the map times S, from the left and from the right
 

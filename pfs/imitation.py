@@ -39,10 +39,10 @@ def wsp_loss(
         ignore_index: pixels with this label count nowhere.
 
     Returns:
-        A scalar in fp32; exactly 0, with a zero gradient, where no pixel has weight.
+        A scalar, at least in fp32, never negative; exactly 0, with a zero gradient, where no pixel has weight.
 
     Raises:
-        ValueError: the shapes do not fit, or the temperature is not positive.
+        ValueError: the shapes do not fit, the gap is unknown, or the temperature is not positive.
     """
     loss = partial(wsp_at, gap=gap, temperature=temperature, normalize=normalize)
     return pixel_means([loss], student_logits, teacher_logits, target, ignore_index=ignore_index)[0]
@@ -59,7 +59,7 @@ def wsp_at(
     normalize: bool = True,
 ) -> PixelSums:
     """`wsp_loss` of a strip of pixels, as `pixel_means` takes it."""
-    if temperature <= 0:
+    if not temperature > 0:
         raise ValueError(f"temperature must be positive, got {temperature}")
     weight = _gap(label, student, teacher, gap).mul_(valid)  # (M, W)
     loss = teacher.divergence(student, temperature).mul_(weight).sum()
@@ -97,7 +97,7 @@ def knowledge_gap(
     size = (target.shape[1], target.shape[2])
     student, teacher = (Probabilities(upsample(_at_least_single(x), size)) for x in (student_logits, teacher_logits))
     valid = target != ignore_index
-    return _gap(target.masked_fill(~valid, 0), student, teacher, gap) * valid
+    return _gap(target.long().masked_fill(~valid, 0), student, teacher, gap) * valid
 
 
 def _gap(label: Tensor, student: Probabilities, teacher: Probabilities, gap: Gap) -> Tensor:
@@ -112,7 +112,7 @@ def _gap(label: Tensor, student: Probabilities, teacher: Probabilities, gap: Gap
             ratio = student.log_of(label) / teacher.log_of(label).clamp_max_(-smallest)
             weight = -torch.expm1(-ratio)
         case "divergence":
-            weight = teacher.divergence(student, 1.0).clamp_min_(0)
+            weight = teacher.divergence(student, 1.0)
         case "correct":
             weight = (teacher.logits.argmax(1) == label).to(student.logits.dtype)
         case "student":

@@ -108,7 +108,7 @@ class SquaredDifference(Function):
     """mean (SSᵀ - TTᵀ)² over (B, N, N) from products of channels alone, S and T the scaled rows.
 
     ‖SSᵀ - TTᵀ‖² = ‖SᵀS‖² - 2 ‖SᵀT‖² + ‖TᵀT‖², and its gradient for S is 4 (S SᵀS - T TᵀS). Rows are scaled and
-    multiplied a strip at a time, forward and again backward: no scaled copy of large features is ever held.
+    multiplied a strip at a time, forward and again backward: no scaled copy of features beyond a strip is ever held.
     """
 
     @staticmethod
@@ -126,13 +126,13 @@ class SquaredDifference(Function):
             teacher_norm = squared_norms(T.grams(T)[0])
         per_image = squared_norms(SS) - 2 * squared_norms(ST) + teacher_norm  # (B,): near the teacher they cancel
         ctx.rows, ctx.grams, ctx.center = (S, T), (SS, ST), center
-        ctx.save_for_backward(student, teacher)  # so that torch notices if they are changed in between
+        ctx.save_for_backward(student)  # so that torch notices if it is changed in between
         return (per_image.clamp_min(0).mean() / student.shape[1] ** 2).to(S.dtype)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, outer: Tensor) -> tuple[Tensor, None, None, None, None]:
-        student, _ = ctx.saved_tensors
+        (student,) = ctx.saved_tensors
         (S, T), (SS, ST) = ctx.rows, ctx.grams
         B, N, _ = student.shape
         scale = 4 * outer / (B * N**2)
@@ -147,6 +147,7 @@ class SquaredDifference(Function):
                 g = products(s, SS[images], t, ST[images]).mul_(scale)
                 gradient[images, rows] = g = S.gradient(images, rows, g, mean_along)
                 total[images] += g.sum(1, keepdim=True)
+        S.all = T.all = None  # whoever keeps the loss need not keep these
         return gradient.sub_(total / N) if ctx.center else gradient, None, None, None, None
 
 

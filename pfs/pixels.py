@@ -77,7 +77,7 @@ class Probabilities:
         p, T = self.at(temperature), temperature
         expected = (self.logits - other.logits).mul_(p).sum(1).div_(T)
         log_Z = [x._largest / T - x.at(T).amax(1).log_() for x in (self, other)]
-        return expected.sub_(log_Z[0]).add_(log_Z[1])
+        return expected.sub_(log_Z[0]).add_(log_Z[1]).clamp_min_(0)  # rounding could leave less
 
 
 # Called with labels (M, W), 0 where they are ignored; where they are valid (M, W), as numbers; and the probabilities of
@@ -100,8 +100,8 @@ def pixel_means(
         losses: what is summed over the pixels of a strip.
         student_logits: (B, classes, h, w), interpolated to the labels' resolution as `upsample` does.
         teacher_logits: (B, classes, h', w'), or None where no loss asks for them.
-        target: (B, H, W) labels.
-        ignore_index: pixels with this label count nowhere.
+        target: (B, H, W) labels, of any integer type.
+        ignore_index: pixels with this label count nowhere; their logits must be finite all the same.
 
     Returns:
         A scalar a loss, at least in fp32; exactly 0, with a zero gradient, where no pixel has weight.
@@ -111,6 +111,7 @@ def pixel_means(
     """
     logits = [student_logits] if teacher_logits is None else [student_logits, teacher_logits.detach()]
     check_shapes(logits, target)
+    target = target.long()
     dtype = torch.promote_types(student_logits.dtype, torch.float32)
     means: tuple[Tensor, ...] = _PixelMeans.apply(losses, target, ignore_index, *(x.to(dtype) for x in logits))
     return means
@@ -118,11 +119,11 @@ def pixel_means(
 
 def check_shapes(logits: Sequence[Tensor], target: Tensor) -> None:
     """Raise a ValueError unless the networks' logits (B, classes, h, w) and labels (B, H, W) are of one batch."""
-    fitting = all(x.dim() == 4 and x.shape[:2] == logits[0].shape[:2] for x in logits)
-    if not fitting or target.dim() != 3 or len(target) != len(logits[0]):
+    fitting = all(x.dim() == 4 and x.shape[:2] == logits[0].shape[:2] and x.numel() for x in logits)
+    if not fitting or not target.numel() or target.dim() != 3 or len(target) != len(logits[0]):
         shapes = [f"{name} {tuple(x.shape)}" for name, x in zip(("student", "teacher"), logits, strict=False)]
         raise ValueError(
-            "logits must be (B, classes, h, w) and labels (B, H, W) of one batch, got "
+            "logits must be (B, classes, h, w) and labels (B, H, W) of one batch, none of these 0, got "
             f"{', '.join(shapes)}, labels {tuple(target.shape)}"
         )
 
@@ -173,7 +174,9 @@ class _PixelMeans(Function):
     def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor | None, ...]:
         weight, *gradients = ctx.saved_tensors
         total = sum(g * (o / w) for g, o, w in zip(gradients, outer, weight, strict=True))
-        return None, None, None, ctx.student.coarse(total), *([None] * (len(ctx.needs_input_grad) - 4))
+        with torch.autocast(weight.device.type, enabled=False):
+            coarse = ctx.student.coarse(total)
+        return None, None, None, coarse, *([None] * (len(ctx.needs_input_grad) - 4))
 
 
 class _Interpolated:

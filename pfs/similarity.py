@@ -11,6 +11,7 @@ is taken a tile of rows at a time. Where locations are few and channels many, th
 
 from typing import Any, Literal
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -40,33 +41,37 @@ def pfs_loss(
         teacher: (B, C', H', W') features of the same images. The finer of the two maps is averaged to the
             coarser grid.
         match: "squared": the mean over images and N x N pairs of (P_student - P_teacher)². "kl": each location's
-            similarities become a distribution over the others, softmax(P_i / tau); the mean over locations of
+            similarities become a distribution over all locations, softmax(P_i / tau); the mean over locations of
             KL(teacher ‖ student).
         similarity: "cosine", or "dot": the product of features scaled to a mean squared length of 1 over the
             map, which tells long vectors from short ones.
         center: subtract the mean feature first. After a ReLU all cosines are positive and the maps start nearly
             matched; centred, they tell locations apart (our reading: the abstract does not say).
         scope: "image": each location against all of its image. "batch": against all of the batch (our extension).
-        tau: the temperature of "kl"; above about 0.1 all rows are nearly uniform, and the loss vanishes.
+        tau: the temperature of "kl". On Digit Scenes rows are nearly uniform well above 0.1, and the loss vanishes.
         teacher_norm: (B,) `squared_norm` of the teacher's features with the same options, where it is known already:
-            a constant that "squared" needs for its value, and not for its gradient. It is used where it saves work.
+            a constant that "squared" needs for its value, and not for its gradient. Used where it saves work: not by
+            "kl", nor where the maps are built or the teacher's is averaged. Made with other options, it is wrong.
 
     Returns:
-        A scalar, at least in fp32, never negative.
+        A scalar, at least in fp32, never negative; differentiable once.
 
     Raises:
-        ValueError: the shapes do not fit, an option is unknown, or tau is not positive.
+        ValueError: the shapes do not fit or are empty, an option is unknown, tau is not positive, or teacher_norm is
+            not one number an image.
     """
     if match not in ("squared", "kl") or similarity not in ("cosine", "dot") or scope not in ("image", "batch"):
         raise ValueError(f"unknown option: match={match!r}, similarity={similarity!r}, scope={scope!r}")
-    if tau <= 0:
+    if not tau > 0:
         raise ValueError(f"tau must be positive, got {tau}")
     if teacher_norm is not None and scope == "batch":
         raise ValueError("teacher_norm is of single images; with scope='batch' leave it out")
+    if teacher_norm is not None and teacher_norm.shape != (len(student),):
+        raise ValueError(f"teacher_norm must be ({len(student)},), a number an image, got {tuple(teacher_norm.shape)}")
     grid = teacher.shape[-2:]
-    student, teacher = to_common_grid(student, teacher.detach())
+    student, teacher = to_common_grid(*to_common_dtype(student, teacher.detach()))
     N = student[0, 0].numel() * (len(student) if scope == "batch" else 1)
-    if match == "squared" and not _dense_is_cheaper(N, student.shape[1], teacher.shape[1]):
+    if match == "squared" and not dense_is_cheaper(N, student.shape[1], teacher.shape[1]):
         known = teacher_norm if teacher.shape[-2:] == grid else None  # an averaged map has another norm
         loss: Tensor = SquaredDifference.apply(
             *(as_rows(x, scope) for x in (student, teacher)), similarity, center, known
@@ -79,7 +84,7 @@ def pfs_loss(
     return divergence
 
 
-def _dense_is_cheaper(N: int, C: int, C_teacher: int) -> bool:
+def dense_is_cheaper(N: int, C: int, C_teacher: int) -> bool:
     """Whether the N x N maps take fewer products than those of channels: few locations, many channels."""
     return N * (C + C_teacher) < C * C + C * C_teacher + C_teacher * C_teacher
 
@@ -138,15 +143,27 @@ def similarity_map(rows: Tensor) -> Tensor:
 
 
 def to_common_grid(student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
-    """Average the finer of two feature maps to the grid of the coarser one."""
-    if student.dim() != 4 or teacher.dim() != 4 or len(student) != len(teacher):
+    """Average the finer of two feature maps (B, C, H, W) and (B, C', H', W') to the grid of the coarser one.
+
+    Raises:
+        ValueError: they are not maps of the same images, or there is nothing in them.
+    """
+    maps = (student, teacher)
+    if any(x.dim() != 4 or not x.numel() for x in maps) or len(student) != len(teacher):
         raise ValueError(
-            f"features must be (B, C, H, W) of the same B images, got student {tuple(student.shape)} "
+            f"features must be (B, C, H, W) of the same B images, none of these 0, got student {tuple(student.shape)} "
             f"and teacher {tuple(teacher.shape)}"
         )
     grid = (min(student.shape[2], teacher.shape[2]), min(student.shape[3], teacher.shape[3]))
-    pooled = [x if x.shape[-2:] == grid else F.adaptive_avg_pool2d(x, grid) for x in (student, teacher)]
+    pooled = [x if x.shape[-2:] == grid else F.adaptive_avg_pool2d(x, grid) for x in maps]
     return pooled[0], pooled[1]
+
+
+def to_common_dtype(student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
+    """Both in double precision where one of them is; else as they are."""
+    if torch.float64 in (student.dtype, teacher.dtype):
+        return student.double(), teacher.double()
+    return student, teacher
 
 
 def squared_norm(features: Tensor, *, similarity: Similarity = "cosine", center: bool = True) -> Tensor:

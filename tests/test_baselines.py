@@ -180,7 +180,7 @@ def test_ifvd_ignores_what_is_ignored() -> None:
 
 
 def test_a_grid_finer_than_the_map_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"grid 5 is finer than the features' map \(4, 6\)"):
+    with pytest.raises(ValueError, match=r"grid 5 does not fit the features' map \(4, 6\)"):
         skd_pairwise_loss(*maps(), grid=5)
 
 
@@ -233,3 +233,13 @@ def test_the_gradient_of_hard_pixels_holds_the_weights_fixed() -> None:
     weight = 1 - (-loss.detach()).exp()
     expected = torch.autograd.grad((weight * loss).sum() / weight.sum(), logits)
     torch.testing.assert_close(torch.autograd.grad(hard_pixel_loss(logits, labels()), logits), expected)
+
+
+def test_bad_arguments_are_refused() -> None:
+    x, labels = torch.zeros(2, 3, 4, 4), torch.zeros(1, 4, 4, dtype=torch.long)
+    with pytest.raises(ValueError, match="temperature must be positive, got 0"):
+        cwd_loss(x, x, temperature=0)
+    with pytest.raises(ValueError, match="grid 0 does not fit"):
+        skd_pairwise_loss(x, x, grid=0)
+    with pytest.raises(ValueError, match=r"B = 2, got \(1, 4, 4\)"):
+        ifvd_loss(x, x, labels, classes=3)

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from pfs import pixels
 from pfs.baselines import kd_loss
 from pfs.imitation import Gap, knowledge_gap, wsp_loss
 from pfs.prediction import upsample
@@ -172,3 +173,31 @@ def test_bad_arguments_are_refused() -> None:
         wsp_loss(student, teacher, target, gap="margins")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"teacher \(2, 3, 3, 5\)"):
         wsp_loss(student, teacher[:, :3], target)
+
+
+@pytest.mark.parametrize("gap", get_args(Gap))
+@pytest.mark.parametrize("strip", [1, 200, 10**6])
+def test_strips_and_coarse_logits_change_nothing(gap: Gap, strip: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The gradient in strips against that of the definition on upsampled logits, the weights being constants."""
+    student, teacher, _ = scene()
+    target = torch.randint(0, 4, (2, 9, 11), generator=torch.Generator().manual_seed(1))
+    target[:, :2] = IGNORE
+    monkeypatch.setattr(pixels, "STRIP", strip)
+    student.requires_grad_()
+    loss = wsp_loss(student, teacher, target, gap=gap, temperature=3.0)
+    fine, known = (upsample(x, (9, 11)) for x in (student, teacher))
+    weight = knowledge_gap(student, teacher, target, gap=gap)
+    log_s, log_t = ((x / 3).log_softmax(1) for x in (fine, known))
+    expected = 9 * (weight * (log_t.exp() * (log_t - log_s)).sum(1)).sum() / weight.sum()
+    torch.testing.assert_close(loss, expected)
+    gradients = [torch.autograd.grad(x, student)[0] for x in (loss, expected)]
+    torch.testing.assert_close(*gradients)
+
+
+@given(seed=st.integers(0, 2**31))
+@settings(max_examples=25, deadline=None)
+def test_rounding_makes_no_divergence_negative(seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    teacher = 20 * torch.randn(1, 4, 2, 2, generator=generator)
+    student = teacher + 3e-4 * torch.randn(1, 4, 2, 2, generator=generator)
+    assert float(kd_loss(student, teacher, torch.zeros(1, 2, 2, dtype=torch.uint8))) >= 0

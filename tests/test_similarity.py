@@ -110,6 +110,27 @@ def test_a_known_norm_of_the_teachers_maps_changes_nothing() -> None:
     torch.testing.assert_close(pfs_loss(coarse, teacher, teacher_norm=squared_norm(teacher)), pfs_loss(coarse, teacher))
     with pytest.raises(ValueError, match="leave it out"):
         pfs_loss(student, teacher, scope="batch", teacher_norm=squared_norm(teacher))
+    with pytest.raises(ValueError, match=r"must be \(2,\), a number an image, got \(1,\)"):
+        pfs_loss(student, teacher, teacher_norm=squared_norm(teacher)[:1])
+
+
+@pytest.mark.parametrize("match", ["squared", "kl"])
+def test_a_teacher_may_be_of_another_precision_or_asked_in_inference_mode(match: Match) -> None:
+    student, teacher = features(1, 3, 4, 4).requires_grad_(), features(1, 5, 4, 4, seed=1)
+    expected = pfs_loss(student, teacher, match=match)
+    with torch.inference_mode():
+        asked = 1 * teacher
+    torch.testing.assert_close(pfs_loss(student, asked, match=match), expected)
+    mixed = pfs_loss(student.float(), teacher, match=match), pfs_loss(student, teacher.float(), match=match)
+    for loss in mixed:
+        torch.testing.assert_close(loss, expected, rtol=1e-5, atol=0)
+        torch.autograd.grad(loss, student)
+
+
+@pytest.mark.parametrize("shape", [(0, 3, 4, 4), (2, 3, 0, 4)])
+def test_empty_maps_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="none of these 0"):
+        pfs_loss(torch.zeros(shape), torch.zeros(shape))
 
 
 def test_features_changed_before_the_backward_pass_are_noticed() -> None:
