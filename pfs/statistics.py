@@ -35,10 +35,10 @@ LABELS = {
 }
 
 # What is asked besides "better than the student alone?": each idea against the one that it refines, and both
-# together against each and against the strongest rivals known here.
+# together against each, against plain distillation, and against the strongest rivals known here.
 CONTROLS = (
     *(("pfs", "skd"), ("wsp", "kd"), ("pfs_wsp", "pfs"), ("pfs_wsp", "wsp")),
-    *(("pfs_wsp", "fitnet"), ("pfs_wsp", "cwd")),
+    *(("pfs_wsp", "kd"), ("pfs_wsp", "fitnet"), ("pfs_wsp", "cwd")),
 )
 
 
