@@ -1,5 +1,6 @@
 """Teachers and students by name. Every network returns a `Prediction`."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -132,6 +133,7 @@ class SegmentationModel(nn.Module):
       it drift by up to half a stride towards the borders.
     - Features of the decoder are taken before its dropout, if it ends in one: zeroed channels are no similarity.
     - Depthwise convolutions stay in fp32 on a processor: `DepthwiseConv2d` says why.
+    - With `enlarge` it looks at an enlarged image, the finer answer of which covers the image that came.
     - The last convolution of an EfficientNet, which the library keeps and never uses, is gone.
     - Inputs, as `pfs.scenes.normalize` makes them, are scaled to what pre-trained weights were trained with. The scale
       is part of the state, so that a checkpoint needs no second look at the weights it began with.
@@ -182,22 +184,25 @@ class SegmentationModel(nn.Module):
         """Raise a NetworkError, with a size that fits, unless images of this height and width do."""
         if self.spec.architecture in study.OUTPUT_STRIDES or not self.model.requires_divisible_input_shape:
             return
-        stride = self.model.encoder.output_stride
-        fitting = [-(-side // stride) * stride for side in size]
+        multiple = self.multiple
+        fitting = [-(-side // multiple) * multiple for side in size]
         if fitting != list(size):
             raise NetworkError(
                 f"{self.spec.architecture} on {self.spec.encoder}: a crop or image of {size[0]} x {size[1]} does not "
-                f"fit, because height and width must be multiples of {stride}: {fitting[0]} x {fitting[1]} would"
+                f"fit, because height and width must be multiples of {multiple}: {fitting[0]} x {fitting[1]} would"
             )
 
     @property
     def multiple(self) -> int:
         """What whole images are padded to multiples of: logits and labels are then aligned, if any size fits too."""
-        return int(self.model.encoder.output_stride) if self.model.requires_divisible_input_shape else 1
+        stride = int(self.model.encoder.output_stride) if self.model.requires_divisible_input_shape else 1
+        return stride // math.gcd(stride, self.spec.enlarge or 1)
 
     def forward(self, images: Tensor) -> Prediction:
         """Images (B, 3, H, W), normalised, to logits at the decoder's resolution and features at the tap's."""
         self.check_size(images.shape[-2:])
+        if self.spec.enlarge:
+            images = F.interpolate(images, scale_factor=self.spec.enlarge, mode="bilinear", align_corners=False)
         stages = self.model.encoder(torch.addcmul(self.shift, images, self.scale))
         decoder = self.model.decoder
         decoded = _deeplab_fusion(decoder, stages) if self.spec.architecture == "deeplabv3plus" else decoder(stages)

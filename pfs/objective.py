@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from pfs import baselines
 from pfs.imitation import wsp_at
-from pfs.pixels import PixelLoss, cross_entropy_at, pixel_means
+from pfs.pixels import PixelLoss, balanced_cross_entropy_at, cross_entropy_at, pixel_means
 from pfs.prediction import KeptPrediction, Prediction
 from pfs.similarity import pfs_loss
 from pfs.terms import AT, CWD, IFVD, KD, PFS, SKD, SP, WSP, FitNet, HardPixels, Method, Term
@@ -22,15 +22,26 @@ class Objective(nn.Module):
         method: the terms with their weights and options.
         ignore_index: pixels with this label count in no term.
         channels: of the student's and of the teacher's features; only FitNet asks.
+        class_weights: (classes,), how much each class weighs in the cross-entropy; None: all pixels are alike.
 
     Raises:
         ValueError: FitNet is among the terms and the channels are not given.
     """
 
-    def __init__(self, method: Method, *, ignore_index: int, channels: tuple[int, int] | None = None) -> None:
+    class_weights: Tensor | None
+
+    def __init__(
+        self,
+        method: Method,
+        *,
+        ignore_index: int,
+        channels: tuple[int, int] | None = None,
+        class_weights: Tensor | None = None,
+    ) -> None:
         super().__init__()
         self.method = method
         self.ignore_index = ignore_index
+        self.register_buffer("class_weights", class_weights, persistent=False)
         self.hint: nn.Conv2d | None = None
         if method.fitnet is not None:
             if channels is None:
@@ -53,7 +64,7 @@ class Objective(nn.Module):
             if teacher is None and not isinstance(term, HardPixels):
                 raise ValueError(f"the term {name!r} needs the teacher's prediction, and there is none")
         # All losses of pixels from one walk over them; then those of locations and channels.
-        at_pixels = {"ce": cross_entropy_at} | {n: loss for n, term in terms.items() if (loss := _pixel_loss(term))}
+        at_pixels = {"ce": self._cross_entropy} | {n: loss for n, term in terms.items() if (loss := _pixel_loss(term))}
         asked = teacher.logits if teacher and any(isinstance(term, KD | WSP) for term in terms.values()) else None
         means = pixel_means(list(at_pixels.values()), student.logits, asked, target, ignore_index=self.ignore_index)
         losses = dict(zip(at_pixels, means, strict=True))
@@ -63,6 +74,12 @@ class Objective(nn.Module):
                 losses[name] = self._map_loss(term, student, teacher or student, target)
             total = total + term.weight * losses[name]
         return {"total": total, **losses}
+
+    @property
+    def _cross_entropy(self) -> PixelLoss:
+        if self.class_weights is None:
+            return cross_entropy_at
+        return partial(balanced_cross_entropy_at, class_weights=self.class_weights)
 
     def _map_loss(self, term: Term, student: Prediction, teacher: Prediction, target: Tensor) -> Tensor:
         options: dict[str, Any] = term.model_dump(exclude={"weight"})

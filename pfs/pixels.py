@@ -133,6 +133,13 @@ def cross_entropy_at(label: Tensor, valid: Tensor, student: Probabilities, *_: P
     return weighted_cross_entropy(label, valid, student)
 
 
+def balanced_cross_entropy_at(
+    label: Tensor, valid: Tensor, student: Probabilities, *_: Probabilities, class_weights: Tensor
+) -> PixelSums:
+    """-log p[y], a valid pixel weighing as its class does in `class_weights` (classes,)."""
+    return weighted_cross_entropy(label, class_weights.to(valid)[label] * valid, student)
+
+
 def weighted_cross_entropy(label: Tensor, weight: Tensor, student: Probabilities) -> PixelSums:
     """-log p[y] with weights (M, W), which count as constants."""
     loss = student.log_of(label).mul_(weight).sum().neg_()

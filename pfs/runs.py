@@ -128,9 +128,9 @@ def load_training(run: Run, dataset: SegmentationDataset) -> TrainingScenes:
     """The training split: its views where the study names some, else in memory as it is."""
     if run.study.views is None:
         return Scenes(*decoded(dataset))
-    from pfs.views import DrawnScenes, Views  # torchvision takes a second to import
+    from pfs.views import Views, training_views  # torchvision takes a second to import
 
-    return DrawnScenes(Views(dataset, run.study.views))
+    return training_views(Views(dataset, run.study.views))
 
 
 def load_scenes(run: Run, splits: dict[str, SegmentationDataset], size: tuple[int, int]) -> dict[str, Scored]:

@@ -90,25 +90,22 @@ Batch = tuple[Tensor, Prediction | None, Tensor]  # images (B, 3, H, W), the tea
 
 @dataclass(frozen=True)
 class Scenes:
-    """One split in memory, as a network takes it in batches.
+    """One split in memory, or some views of each of its scenes, as a network takes it in batches.
 
     Attributes:
-        images: (N, 3, H, W) uint8.
-        labels: (N, H, W) uint8.
+        images: (rows, 3, H, W) uint8.
+        labels: (rows, H, W) uint8.
         teacher: who answers for these scenes, where a method wants a teacher.
+        views: of each scene, one after the other; 1: the scene itself.
     """
 
     images: Tensor
     labels: Tensor
     teacher: Teacher | None = None
-
-    @property
-    def views(self) -> int:
-        """Of each scene: itself."""
-        return 1
+    views: int = 1
 
     def __len__(self) -> int:
-        return len(self.images)
+        return len(self.images) // self.views
 
     @property
     def size(self) -> tuple[int, int]:

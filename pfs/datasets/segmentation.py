@@ -263,15 +263,23 @@ def decoded(dataset: SegmentationDataset) -> tuple[Tensor, Tensor]:
             those of checksums.json.
     """
     if dataset.names != dataset.listed:
-        kept = set(dataset.names)
-        rows = [row for row, name in enumerate(dataset.listed) if name in kept]
+        part = set(dataset.names)
+        rows = [row for row, name in enumerate(dataset.listed) if name in part]
         images, labels = decoded(dataset.part(dataset.listed))
         return images[rows], labels[rows]
     expected = dataset.checksums[dataset.split]
     # The number of classes is in the name, for one mask may be read in two ways: Pascal Context has 59 or 60.
-    file = dataset.folder / "decoded" / f"{dataset.split}-{len(dataset.classes)}-{expected[:12]}.pt"
+    return kept(dataset, f"{dataset.split}-{len(dataset.classes)}-{expected[:12]}", lambda: _decode(dataset))
+
+
+def kept(dataset: SegmentationDataset, name: str, make: Callable[[], tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    """What `make` makes of a split, images and labels, from a file of that name beside the data, mapped into memory.
+
+    It is made when it is not there yet, or when anything has been written to the split since.
+    """
+    file = dataset.folder / "decoded" / f"{name}.pt"
     if not file.is_file() or file.stat().st_mtime_ns < _last_change(dataset):
-        _save_whole(_decode(dataset), file)
+        _save_whole(make(), file)
     images, labels = torch.load(file, mmap=True, weights_only=True)
     return images, labels
 
