@@ -1,25 +1,21 @@
-"""Every figure, as a function from a table or from arrays to a matplotlib Figure. No torch here.
+"""The figures of a study's numbers, each a function from tables to a matplotlib Figure. No torch here.
 
 No figure goes through pyplot, so none leaves global state behind: a notebook says `%matplotlib inline` once,
 and shows a figure by ending a cell with it.
 """
 
 import io
-import textwrap
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import seaborn as sns
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from pfs.records import TEACHER, write_whole
@@ -55,26 +51,10 @@ COLOURS: dict[str, Any] = {
 
 LEGEND: Any = {"frameon": False, "fontsize": 7, "handlelength": 0.9, "handletextpad": 0.4}
 
-Examples = Mapping[str, npt.NDArray[Any]]
-Palette = npt.NDArray[np.uint8]
-
 
 def colour(method: str) -> Any:
     """A method's colour, the same in every figure: its own, or one that its name alone decides."""
     return COLOURS.get(method) or _OTHERS[zlib.crc32(method.encode()) % len(_OTHERS)]
-
-
-def class_palette(classes: int) -> Palette:
-    """(classes, 3) RGB: black for the background, then colours that can be told from it and from each other.
-
-    VOC's palette, which the label files carry, has a class 7 that is hardly brighter than its background.
-    """
-    name = "tab10" if classes <= 11 else "husl"
-    colours = [(0.0, 0.0, 0.0), *sns.color_palette(name, classes - 1)]
-    return np.round(255 * np.array(colours)).astype(np.uint8)
-
-
-# --- from the tables ----------------------------------------------------------------------------------------
 
 
 @rc_context(STYLE)
@@ -131,6 +111,47 @@ def _draw_differences(axes: Axes, students: pd.DataFrame, reference: str) -> Non
 
 
 @rc_context(STYLE)
+def schedules_figure(table: pd.DataFrame, reference: str) -> Figure:
+    """Mean test mIoU of every method after a short and after a long schedule, beside the paired differences of both.
+
+    Args:
+        table: `pfs.schedules.both_schedules`; the shorter schedule is drawn hollow.
+        reference: the method that the differences are to.
+    """
+    shorter, longer = (rows.reset_index(drop=True) for _, rows in table.groupby("steps"))
+    figure = Figure(figsize=(7.0, 1.1 + 0.36 * len(shorter)), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True, width_ratios=(4, 3))
+    ends = zip(shorter["method"], shorter["miou_mean"], longer["miou_mean"], strict=True)
+    for row, (method, start, end) in enumerate(ends):
+        left.plot([start, end], [row, row], color=colour(method), linewidth=1, alpha=0.5, zorder=1)
+    _draw_schedule(left, right, shorter, reference, offset=-0.14, face="white")
+    _draw_schedule(left, right, longer, reference, offset=0.14, face=None)
+    right.axvline(0, color=colour(reference), linewidth=0.8, zorder=0)
+    left.set_yticks(range(len(shorter)), shorter["label"])
+    left.set_ylim(len(shorter) - 0.4, -0.6)
+    left.set(title="Mean over seeds", xlabel="test mIoU (%)")
+    right.set(title="Paired difference, 95 % interval", xlabel=f"points above {label(reference)}")
+    right.tick_params(axis="y", left=False)
+    right.spines["left"].set_visible(False)
+    figure.legend(loc="outside lower center", ncols=2, **LEGEND)
+    return figure
+
+
+def _draw_schedule(
+    left: Axes, right: Axes, rows: pd.DataFrame, reference: str, *, offset: float, face: str | None
+) -> None:
+    """A dot a method for its mean; one with its interval for its difference, `offset` of a row beside the middle."""
+    columns = ["method", "miou_mean", "difference", "difference_low", "difference_high"]
+    for row, (method, mean, difference, low, high) in enumerate(rows[columns].itertuples(index=False)):
+        dot: Any = {"s": 30, "facecolors": face or colour(method), "edgecolors": colour(method), "zorder": 3}
+        left.scatter(mean, row, **dot)
+        if method != reference:
+            right.plot([low, high], [row + offset] * 2, linewidth=1.8, color=colour(method), alpha=0.6 if face else 1)
+            right.scatter(difference, row + offset, **dot)
+    left.scatter([], [], s=30, facecolors=face or "0.3", edgecolors="0.3", label=f"{rows['steps'][0]} steps")
+
+
+@rc_context(STYLE)
 def class_figure(classes: pd.DataFrame, reference: str) -> Figure:
     """IoU of each method and class: the number is the IoU, the colour its difference to the reference.
 
@@ -179,188 +200,6 @@ def history_figure(history: Sequence[Mapping[str, float]]) -> Figure:
     axes.set(title="Training loss: total and its terms", xlabel="step", ylabel="loss")
     axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return figure
-
-
-@rc_context(STYLE)
-def benchmark_figure(table: pd.DataFrame) -> Figure:
-    """Time and peak memory of each form over the number of locations, log-log: a row a reading, fp32.
-
-    Args:
-        table: `pfs.benchmark.run`. A form that was skipped stands as a cross at its estimated peak; peaks below 1 MiB
-            are noise, and not drawn.
-    """
-    losses = table[(table["reading"] != "machine") & (table["dtype"] == "float32")]
-    losses = losses[losses["batch"] == losses["batch"].min()]
-    losses = losses.sort_values("form", key=lambda forms: forms != "ours", kind="stable")  # ours lead the legend
-    losses = losses.assign(peak_mib=losses["peak_mib"].where(losses["peak_mib"] >= 1))
-    readings = list(losses["reading"].unique())
-    figure = Figure(figsize=(7.0, 0.3 + 2.5 * len(readings)), layout="constrained")
-    for row, reading in zip(figure.subplots(len(readings), 2, squeeze=False), readings, strict=True):
-        for axes, column, unit in zip(row, ("milliseconds", "peak_mib"), ("ms", "MiB"), strict=True):
-            _draw_forms(axes, losses[losses["reading"] == reading], column)
-            kind = "time" if unit == "ms" else "peak memory above the inputs"
-            axes.set(title=f"{reading}: {kind}", xlabel="locations N", ylabel=unit)
-        row[1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), **LEGEND | {"handlelength": 1.6})
-    return figure
-
-
-@rc_context(STYLE)
-def steps_figure(table: pd.DataFrame) -> Figure:
-    """Milliseconds of whole steps, and of the parts of one: a row a setting.
-
-    Args:
-        table: `pfs.throughput.run`. The dashed lines are the student's step, alone and with the teacher's pass.
-    """
-    settings = list(table["setting"].unique())
-    figure = Figure(figsize=(7.0, 0.3 + 2.6 * len(settings)), layout="constrained")
-    for row, setting in zip(figure.subplots(len(settings), 2, squeeze=False), settings, strict=True):
-        rows = table[table["setting"] == setting].set_index("case")["milliseconds"]
-        is_part = rows.index.str.startswith("part: ")
-        for axes, bars, kind in zip(row, (rows[~is_part], rows[is_part]), ("steps", "parts of a step"), strict=True):
-            names = bars.index.str.removeprefix("part: ")
-            axes.barh(names, bars, color=[colour({"cached": "pfs_wsp", "online": "wsp"}.get(n, "ce")) for n in names])
-            axes.invert_yaxis()
-            axes.set(title=f"{setting}: {kind}", xlabel="ms")
-        for limit in (rows["student"], rows["student"] + rows["teacher"]):
-            row[0].axvline(limit, color="black", linestyle="--", linewidth=0.8)
-    return figure
-
-
-def _draw_forms(axes: Axes, losses: pd.DataFrame, column: str) -> None:
-    """A line a form and width: ours in green, the darker the more channels."""
-    axes.loglog()
-    sizes = sorted(losses["locations"].unique())
-    axes.set_xticks(sizes, [f"{size:,}" for size in sizes], minor=False)
-    axes.set_xticks([], minor=True)
-    widths = sorted(losses.loc[losses["form"] == "ours", "channels"].unique())
-    shades = dict(zip(widths, sns.light_palette(colour("pfs"), len(widths) + 1)[1:], strict=True))
-    for (form, channels), lines in losses.groupby(["form", "channels"], sort=False):
-        shade = shades[channels] if form == "ours" else "black" if form == "dense" else colour(str(form))
-        style: Any = {"color": shade, "marker": "o", "markersize": 3, "linewidth": 1.3}
-        style["linestyle"] = "--" if form == "skd" else "-"  # it lies upon the dense form
-        axes.plot(lines["locations"], lines[column], label=f"{form}, C = {channels}", **style)
-        if column == "peak_mib":
-            skipped = lines[lines["repeats"] == 0]
-            axes.plot(skipped["locations"], skipped["estimate_mib"], "x", color=shade, markersize=5)
-
-
-# --- from pictures ------------------------------------------------------------------------------------------
-
-
-@rc_context(STYLE)
-def qualitative_figure(
-    examples: Examples, palette: npt.ArrayLike, methods: Sequence[str], classes: Sequence[str] = ()
-) -> Figure:
-    """Scenes, their truth, and what the networks see in them: a row a scene, a column a network.
-
-    Args:
-        examples: `image` (E, H, W, 3), `label` (E, H, W), and each method's `prediction/<method>` (E, H, W).
-        palette: (C, 3) RGB of each class; ignored pixels (255) are drawn in light grey.
-        methods: the networks to show; "teacher" is one.
-        classes: the classes' names, for a legend below; where they are many, of those that are in the truth alone.
-    """
-    columns = [("scene", examples["image"]), ("truth", colourise(examples["label"], palette))]
-    columns += [(label(name), colourise(examples[f"prediction/{name}"], palette)) for name in methods]
-    figure, grid = _grid(len(examples["image"]), len(columns), extra=0.2 if classes else 0.0)
-    for column, (_, pictures) in zip(grid.T, columns, strict=True):
-        for axes, picture in zip(column, pictures, strict=True):
-            axes.imshow(picture, interpolation="nearest")
-    _head(grid, [name for name, _ in columns])
-    colours = np.asarray(palette, dtype=np.uint8).reshape(-1, 3) / 255
-    named = range(len(classes)) if len(classes) <= 11 else np.intersect1d(examples["label"], np.arange(len(classes)))
-    patches = [Patch(color=colours[index], label=classes[index]) for index in named]
-    if patches:
-        fitting = 11 if len(classes) <= 11 else int(figure.get_figwidth() / 1.4)  # inches that a long name takes
-        figure.legend(handles=patches, loc="outside lower center", ncols=min(len(patches), fitting), **LEGEND)
-    return figure
-
-
-@rc_context(STYLE)
-def similarity_figure(examples: Examples, methods: Sequence[str]) -> Figure:
-    """Pixel-wise feature similarity: how alike each network holds every location and the one under the cross.
-
-    Args:
-        examples: `image` (E, H, W, 3), `probe` (E, 2) row and column in image pixels, and
-            `similarity/<method>` (E, h, w) centred cosines in [-1, 1] for each method, on any grid.
-        methods: the networks to show; "teacher" is one.
-    """
-    scenes, height, width, _ = examples["image"].shape
-    figure, grid = _grid(scenes, 1 + len(methods), extra=0.45)
-    maps = {"vmin": -1, "vmax": 1, "cmap": "RdBu_r", "extent": (-0.5, width - 0.5, height - 0.5, -0.5)}
-    for row, (image, probe) in enumerate(zip(examples["image"], examples["probe"], strict=True)):
-        grid[row, 0].imshow(image, interpolation="nearest")
-        for axes, method in zip(grid[row, 1:], methods, strict=True):
-            similarity = examples[f"similarity/{method}"][row].astype(np.float32)
-            drawn = axes.imshow(similarity, interpolation="nearest", **maps)
-        for axes in grid[row]:
-            _cross(axes, probe)
-    _head(grid, ["scene", *map(label, methods)])
-    place: Any = {"location": "bottom", "shrink": 0.5, "aspect": 40, "pad": 0.02}
-    bar = figure.colorbar(drawn, ax=grid, ticks=[-1, -0.5, 0, 0.5, 1], **place)
-    bar.set_label("centred cosine to the location under the cross", fontsize=7.5)
-    bar.ax.tick_params(labelsize=7.5)
-    return figure
-
-
-@rc_context(STYLE)
-def contact_sheet(
-    images: npt.NDArray[np.uint8], labels: npt.NDArray[np.integer[Any]], palette: npt.ArrayLike, columns: int
-) -> Figure:
-    """Scenes with their labels below them.
-
-    Args:
-        images: (N, H, W, 3) RGB.
-        labels: (N, H, W) class of each pixel; 255 is drawn in light grey.
-        palette: (C, 3) RGB of each class.
-        columns: how many scenes a row.
-    """
-    count, height, width, _ = images.shape
-    rows = -(-count // columns)
-    sheet = np.full((rows, 2 * height + 8, columns, width + 4, 3), 255, np.uint8)
-    for index, (image, picture) in enumerate(zip(images, colourise(labels, palette), strict=True)):
-        row, column = divmod(index, columns)
-        sheet[row, :height, column, :width] = image
-        sheet[row, height + 2 : 2 * height + 2, column, :width] = picture
-    picture = sheet.reshape(rows * (2 * height + 8), columns * (width + 4), 3)[:-6, :-4]
-    figure = Figure(figsize=(7.0, 7.0 * picture.shape[0] / picture.shape[1]))
-    axes = figure.add_axes((0, 0, 1, 1))
-    axes.imshow(picture, interpolation="nearest")
-    axes.set_axis_off()
-    return figure
-
-
-def colourise(labels: npt.NDArray[np.integer[Any]], palette: npt.ArrayLike) -> npt.NDArray[np.uint8]:
-    """(..., H, W) classes -> (..., H, W, 3) RGB; 255, and whatever else the palette lacks, is light grey."""
-    colours = np.full((256, 3), 225, np.uint8)
-    known = np.asarray(palette, dtype=np.uint8).reshape(-1, 3)[:255]
-    colours[: len(known)] = known
-    picture: npt.NDArray[np.uint8] = colours[labels]
-    return picture
-
-
-def _grid(rows: int, columns: int, extra: float) -> tuple[Figure, npt.NDArray[Any]]:
-    """A figure for square pictures, `extra` inches higher for a legend or a bar; its axes (rows, columns)."""
-    side = min(1.5, 7.0 / columns)
-    layout = ConstrainedLayoutEngine(w_pad=0.015, h_pad=0.015, wspace=0, hspace=0)
-    figure = Figure(figsize=(columns * side, rows * side + 0.3 + extra), layout=layout)
-    grid = figure.subplots(rows, columns, squeeze=False)
-    for axes in grid.flat:
-        axes.set(xticks=[], yticks=[])
-        axes.spines[:].set_visible(False)
-    return figure, grid
-
-
-def _head(grid: npt.NDArray[Any], names: Sequence[str]) -> None:
-    """Name the columns, in two lines where one would reach into the next column."""
-    for axes, name in zip(grid[0], names, strict=True):
-        axes.set_title(textwrap.fill(name, 11), loc="center", fontsize=7.5)
-
-
-def _cross(axes: Axes, probe: npt.NDArray[np.integer[Any]]) -> None:
-    """A black cross with a white rim at (row, column)."""
-    row, column = probe
-    for shade, size, width in (("white", 9, 3.2), ("black", 7.5, 1.4)):
-        axes.plot(column, row, marker="+", color=shade, markersize=size, markeredgewidth=width)
 
 
 # --- files --------------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ IMPORTS = {
     "Papermill": ("import pfs.__main__, papermill", "cell"),
     "torch, accelerate": ("import torch, accelerate", "cell"),
     "all that trains": ("import pfs.runs, pfs.training, pfs.objective", "cell"),
-    "what draws": ("import pfs.figures", "cell"),
+    "what draws": ("import pfs.figures, pfs.pictures", "cell"),
 }
 EMPTY = {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from pfs.__main__ import main
 from pfs.benchmark import FORMS, Case, dense_kl, dense_squared, estimate_mib, flop, measure, run, skd_squared
-from pfs.figures import benchmark_figure
+from pfs.cost_figures import benchmark_figure
 from pfs.records import commit
 from pfs.similarity import pfs_loss
 from pfs.workflow import notebook_path, run_notebook

@@ -15,7 +15,7 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from pfs import figures
+from pfs import figures, pictures
 from pfs.reading import load_study
 from pfs.records import cells
 from pfs.statistics import class_table, main_table
@@ -139,8 +139,8 @@ def test_history_figure_draws_each_term_but_not_the_learning_rate() -> None:
 
 def test_qualitative_figure_has_a_row_a_scene_and_a_column_a_network(examples: Arrays) -> None:
     """Scene and truth first; predictions in the palette's colours; a legend of the classes."""
-    palette = figures.class_palette(len(CLASSES))
-    figure = figures.qualitative_figure(examples, palette, ["teacher", "ce"], CLASSES)
+    palette = pictures.class_palette(len(CLASSES))
+    figure = pictures.qualitative_figure(examples, palette, ["teacher", "ce"], CLASSES)
     assert titles(figure) == ["scene", "truth", "Teacher", "Student alone (CE)"]
     assert len(figure.axes) == 2 * 4
     drawn = np.asarray(figure.axes[2].images[0].get_array())
@@ -150,14 +150,14 @@ def test_qualitative_figure_has_a_row_a_scene_and_a_column_a_network(examples: A
 
 def test_a_legend_of_many_classes_names_those_that_are_there(examples: Arrays) -> None:
     names = [f"class {number}" for number in range(150)]
-    figure = figures.qualitative_figure(examples, figures.class_palette(150), ["teacher"], names)
+    figure = pictures.qualitative_figure(examples, pictures.class_palette(150), ["teacher"], names)
     there = [f"class {number}" for number in np.unique(examples["label"]) if number != 255]
     assert [text.get_text() for text in figure.legends[0].texts] == there
 
 
 def test_similarity_maps_share_one_scale_and_the_cross(examples: Arrays) -> None:
     """Every map spans -1 to 1 over the scene's own pixels, and the cross is at the probe."""
-    *grid, bar = figures.similarity_figure(examples, ["teacher", "pfs"]).axes
+    *grid, bar = pictures.similarity_figure(examples, ["teacher", "pfs"]).axes
     maps = [axes.images[0] for index, axes in enumerate(grid) if index % 3]
     assert {picture.get_clim() for picture in maps} == {(-1.0, 1.0)}
     assert {tuple(picture.get_extent()) for picture in maps} == {(-0.5, 63.5, 63.5, -0.5)}
@@ -169,25 +169,25 @@ def test_similarity_maps_share_one_scale_and_the_cross(examples: Arrays) -> None
 def test_contact_sheet_pairs_each_scene_with_its_label(examples: Arrays) -> None:
     """Three scenes in two columns: the labels stand below their scenes, the last place stays white."""
     images, labels = (np.concatenate([examples[name], examples[name][:1]]) for name in ("image", "label"))
-    palette = figures.class_palette(len(CLASSES))
-    figure = figures.contact_sheet(images, labels, palette, columns=2)
+    palette = pictures.class_palette(len(CLASSES))
+    figure = pictures.contact_sheet(images, labels, palette, columns=2)
     sheet = np.asarray(figure.axes[0].images[0].get_array())
     assert (sheet[:64, :64] == images[0]).all()
-    assert (sheet[66:130, :64] == figures.colourise(labels[0], palette)).all()
+    assert (sheet[66:130, :64] == pictures.colourise(labels[0], palette)).all()
     assert (sheet[136:, 68:] == 255).all()
 
 
 def test_ignored_pixels_are_grey_whatever_the_palette() -> None:
     """VOC's own palette has a colour for 255; here it is not a class."""
     whole = np.arange(768, dtype=np.int64) % 256
-    for palette in (figures.class_palette(11), whole.astype(np.uint8)):
-        assert figures.colourise(np.array([[255]]), palette).tolist() == [[[225, 225, 225]]]
+    for palette in (pictures.class_palette(11), whole.astype(np.uint8)):
+        assert pictures.colourise(np.array([[255]]), palette).tolist() == [[[225, 225, 225]]]
 
 
 @pytest.mark.parametrize("classes", [2, 11, 21])
 def test_class_colours_are_distinct(classes: int) -> None:
     """No two classes share a colour, and the background is black."""
-    palette = figures.class_palette(classes)
+    palette = pictures.class_palette(classes)
     assert palette.shape == (classes, 3) and len(np.unique(palette, axis=0)) == classes
     assert not palette[0].any()
 
@@ -217,7 +217,8 @@ def test_saving_twice_gives_the_same_bytes(runs: pd.DataFrame, study: Study, tmp
 
 def test_no_torch() -> None:
     """Tables and figures start without it: `make figures` is a matter of seconds."""
-    code = "import sys, pfs.statistics, pfs.figures, pfs.records; print('torch' in sys.modules)"
+    rooms = "pfs.statistics, pfs.schedules, pfs.figures, pfs.pictures, pfs.cost_figures, pfs.records"
+    code = f"import sys, {rooms}; print('torch' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert run.stdout.strip() == "False"
 

@@ -189,6 +189,20 @@ def test_a_crop_that_does_not_fit_is_told_with_one_that_does() -> None:
     check_network(DilatedResNet(name="dilated_resnet", width=8), [513, 513])
 
 
+def test_an_enlarged_image_is_answered_as_many_times_finer() -> None:
+    plain, twice = (named("fpn", "resnet18", enlarge=enlarge).eval() for enlarge in (None, 2))
+    twice.load_state_dict(plain.state_dict())
+    image = noise(96, 112)
+    larger = F.interpolate(image, scale_factor=2, mode="bilinear", align_corners=False)
+    logits, features = twice(image)
+    assert logits.shape[-2:] == features.shape[-2:] == (48, 56)
+    for ours, expected in zip((logits, features), plain(larger), strict=True):
+        torch.testing.assert_close(ours, expected)
+    assert (plain.multiple, twice.multiple) == (32, 16)
+    with pytest.raises(NetworkError, match=r"65 x 65 does not fit.* multiples of 16: 80 x 80 would"):
+        twice(noise(65, 65))
+
+
 def test_the_seed_sets_the_weights() -> None:
     states = []
     for seed in (0, 0, 1):

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from pfs.__main__ import main
-from pfs.figures import steps_figure
+from pfs.cost_figures import steps_figure
 from pfs.records import commit
 from pfs.steps import Setting, bench, write_pictures
 from pfs.study import DilatedResNet

@@ -12,6 +12,7 @@ from PIL import Image
 from torch import nn
 
 from pfs import study
+from pfs.datasets import OwnFolder, miniatures, place
 from pfs.machine import autocast
 from pfs.networks import DilatedResNet
 from pfs.objective import Objective
@@ -28,7 +29,7 @@ from pfs.scenes import (
 )
 from pfs.similarity import squared_norm
 from pfs.terms import Method
-from pfs.views import DrawnScenes, Views
+from pfs.views import DrawnScenes, Views, training_views
 
 
 def images(scenes: int = 5) -> torch.Tensor:
@@ -224,3 +225,52 @@ def test_cached_answers_are_those_of_each_view(tmp_path: Path) -> None:
     cached = open_teacher_outputs(tmp_path / "outputs").answers(rows, inputs)
     asked = OnlineTeacher(teacher).answers(rows, inputs)
     torch.testing.assert_close(tuple(cached), tuple(asked), rtol=0.01, atol=1e-4)
+
+
+# --- views that are kept ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def photographs(tmp_path: Path) -> OwnFolder:
+    """Two small pictures on a disk, and room beside them."""
+    source = tmp_path / "own"
+    source.mkdir()
+    return OwnFolder(place(OwnFolder, tmp_path, source=miniatures.own_folder(source)), "train")
+
+
+def kept_views(dataset: OwnFolder, **changes: object) -> Views:
+    spec = {"count": 3, "crop": [12, 16], "scale": [0.5, 2.0], "color": 0.4} | changes
+    return Views(dataset, study.Views.model_validate(spec))
+
+
+def test_kept_views_are_those_that_would_be_drawn(photographs: OwnFolder) -> None:
+    drawn = kept_views(photographs)
+    kept, fresh = training_views(drawn), DrawnScenes(drawn)
+    assert isinstance(kept, Scenes)
+    assert (len(kept), kept.views, kept.size) == (len(fresh), fresh.views, fresh.size)
+    order = batch_order(len(fresh), 2, 5, seed=0, views=fresh.views)
+    device = torch.device("cpu")
+    for (image, _, label), (same, _, same_label) in zip(
+        kept.batches(order, device), fresh.batches(order, device), strict=True
+    ):
+        assert torch.equal(image, same) and torch.equal(label, same_label)
+
+
+def test_views_are_drawn_once_until_anything_about_them_changes(
+    photographs: OwnFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = photographs.folder / "decoded"
+    training_views(kept_views(photographs))
+    with monkeypatch.context() as nothing_is_read:
+        nothing_is_read.setattr(OwnFolder, "read", None)
+        training_views(kept_views(photographs))
+    assert len(list(files.iterdir())) == 1
+    training_views(kept_views(photographs, seed=1))
+    training_views(kept_views(photographs.part(photographs.names[1:])))
+    assert len(list(files.iterdir())) == 3
+
+
+def test_many_views_are_drawn_anew_by_every_run(photographs: OwnFolder) -> None:
+    many = training_views(kept_views(photographs, count=2**21))
+    assert isinstance(many, DrawnScenes)
+    assert not (photographs.folder / "decoded").exists()

@@ -1,0 +1,61 @@
+"""Two studies that differ in how long their students train, beside each other: what holds early may not hold late."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from pfs.reading import load_study
+from pfs.records import TEACHER
+from pfs.statistics import main_table, read_runs
+from pfs.study import Study
+
+
+def both_schedules(path: str | Path, results: Path) -> pd.DataFrame | None:
+    """The tables of a study and of the one that it extends, one below the other, the shorter schedule first.
+
+    Args:
+        path: the study's file.
+        results: the folder of all studies' results.
+
+    Returns:
+        The columns of `pfs.statistics.main_table`, and `steps` of the students before them; of the methods that both
+        studies have, without the teacher. None where the study extends none, or one of the same schedule, or one that
+        has no `runs.csv` yet.
+    """
+    study = load_study(path)
+    if study.extends is None:
+        return None
+    other = load_study(Path(path).with_name(f"{study.extends}.yaml"))
+    if other.student.steps == study.student.steps or not (results / other.name / "runs.csv").is_file():
+        return None
+    shorter, longer = sorted((study, other), key=lambda one: one.student.steps)
+    return pd.concat([_with_steps(one, results, shorter) for one in (shorter, longer)], ignore_index=True)
+
+
+def _with_steps(study: Study, results: Path, first: Study) -> pd.DataFrame:
+    table = main_table(read_runs(results / study.name), study)
+    order = [method for method in first.methods if method in set(table["method"]) - {TEACHER}]
+    table = table.set_index("method").loc[order].reset_index()
+    table.insert(0, "steps", study.student.steps)
+    return table
+
+
+def to_markdown(table: pd.DataFrame) -> str:
+    """Both schedules for a page: a row a method, for each schedule its test mIoU and the difference to the reference.
+
+    Args:
+        table: `both_schedules`.
+    """
+    steps = list(table["steps"].unique())
+    head = ["Method", *(f"{column}, {count} steps" for count in steps for column in ("Test mIoU (%)", "Difference"))]
+    lines = [head, ["---", *["---:"] * (len(head) - 1)]]
+    for label, rows in table.groupby("label", sort=False):
+        lines.append([str(label), *(cell for count in steps for cell in _cells(rows[rows["steps"] == count].iloc[0]))])
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _cells(row: "pd.Series[float]") -> tuple[str, str]:
+    spread = "" if pd.isna(row["miou_std"]) else f" ± {row['miou_std']:.1f}"
+    ends = "" if pd.isna(row["difference_low"]) else f" [{row['difference_low']:+.1f}, {row['difference_high']:+.1f}]"
+    difference = "" if pd.isna(row["difference"]) else f"{row['difference']:+.1f}{ends}"
+    return f"{row['miou_mean']:.1f}{spread}", difference
