@@ -14,18 +14,19 @@ ENVIRONMENT = .venv/installed
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s  %s\n", $$1, $$2}' Makefile
 	@echo
-	@echo "make study STUDY=digits CORES=2 DATA=data runs another study, on fewer cores, on data kept elsewhere."
+	@echo "make study STUDY=digits CORES=2 DATA=data runs another study, on fewer cores, on data kept elsewhere;"
+	@echo "several studies, one after the other: STUDY=\"digits digits_baselines\"."
 
 env: $(ENVIRONMENT) ## create the environment in .venv, or bring it up to date
 
 study: $(ENVIRONMENT) ## train, distil and write tables, figures and report: whatever is not up to date
-	@.venv/bin/pfs study "$(STUDY)" --data "$(DATA)" --cores "$(CORES)"
+	@set -e; for study in $(STUDY); do .venv/bin/pfs study "$$study" --data "$(DATA)" --cores "$(CORES)"; done
 
 dry-run: $(ENVIRONMENT) ## try a study at its true size, two steps on pictures of noise; nothing is kept
-	@.venv/bin/pfs dry-run "$(STUDY)" --cores "$(CORES)"
+	@set -e; for study in $(STUDY); do .venv/bin/pfs dry-run "$$study" --cores "$(CORES)"; done
 
 figures: $(ENVIRONMENT) ## tables and figures from the committed records, without training
-	@.venv/bin/pfs figures "$(STUDY)"
+	@set -e; for study in $(STUDY); do .venv/bin/pfs figures "$$study"; done
 
 benchmark: $(ENVIRONMENT) ## time and memory of the losses on this machine, in about five minutes
 	@.venv/bin/pfs benchmark

@@ -5,20 +5,15 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import mkdtemp
-from threading import Event, Thread
-from typing import TextIO
 
-from filelock import FileLock, Timeout
-from tqdm import tqdm
-
+from pfs.conduct import bring_up_to_date, check_networks, failures
 from pfs.reading import load_study, repository
-from pfs.records import TEACHER, RecordError, cell_folder, cells, collect
+from pfs.records import RecordError, collect
 from pfs.strict import StudyError, choices
-from pfs.study import PLACED_NAMES, SegmentationModel, Study
+from pfs.study import PLACED_NAMES
 from pfs.workflow import (
     NotebookError,
     finished_cells,
@@ -100,9 +95,12 @@ def _absolute(path: str) -> Path:
 def _study(options: argparse.Namespace) -> int:
     """run every stale cell of a study, then write its tables, figures and report"""
     study = load_study(options.study)
-    _check_networks(study)
-    if not _bring_up_to_date(study, options):
-        print(*_failures(study, study_folder(study, options.results)), sep="\n", file=sys.stderr)
+    check_networks(study)
+    how = {"data": options.data, "cores": options.cores, "threads": options.threads}
+    if not bring_up_to_date(study, options.study, results=options.results, **how):
+        print(*failures(study, study_folder(study, options.results)), sep="\n", file=sys.stderr)
+        rest = f"`pfs collect {study.name}` and `pfs figures {study.name}` for the tables of what there is."
+        print(f"Run the study again to go on, or {rest}", file=sys.stderr)
         return 1
     print(f"{study.name} is up to date: {options.results}/{study.name}/ (start with report.html)")
     return 0
@@ -113,14 +111,14 @@ def _dry_run(options: argparse.Namespace) -> int:
     from pfs.dry_run import report, write_trial  # torch takes seconds to import
 
     study = load_study(options.study)
-    _check_networks(study)
+    check_networks(study)
     folder = Path(mkdtemp(prefix=f"pfs-dry-run-{study.name}-"))
     file, said = write_trial(study, folder)
     print(*(f"{study.name}: {line}" for line in said), sep="\n")
-    options.study, options.results, options.data = str(file), str(folder / "results"), str(folder / "data")
-    trial = load_study(file)
-    if not _bring_up_to_date(trial, options):
-        print(*_failures(trial, study_folder(trial, options.results))[:-1], sep="\n", file=sys.stderr)
+    trial, results = load_study(file), str(folder / "results")
+    how = {"data": str(folder / "data"), "cores": options.cores, "threads": options.threads}
+    if not bring_up_to_date(trial, str(file), results=results, **how):
+        print(*failures(trial, study_folder(trial, results)), sep="\n", file=sys.stderr)
         print(f"{study.name}: the dry run failed; all of it is still in {folder}", file=sys.stderr)
         return 1
     print(*(f"{study.name}: {line}" for line in report(trial, folder / "results")), sep="\n")
@@ -198,154 +196,6 @@ def _measure(notebook: str, summary: str, options: argparse.Namespace) -> int:
     run_notebook(notebook_path(notebook), folder / f"{notebook}.ipynb", parameters)
     print(f"measured: {options.results}/benchmark/ (start with {summary})")
     return 0
-
-
-# --- a whole study ------------------------------------------------------------------------------------------
-
-
-def _bring_up_to_date(study: Study, options: argparse.Namespace) -> bool:
-    """Run what is stale of a study, with one bar of its progress; whether all went well."""
-    folder = study_folder(study, options.results)
-    teachers = cell_folder(study, folder, TEACHER, study.teacher.seed).parent
-    with ExitStack() as locks:
-        for needed in sorted({folder, teachers}):
-            locks.enter_context(_only_study(needed))
-        finished = finished_cells(study, folder)
-        for method, seed in set(cells(study)) - finished:
-            for leftover in ("progress", "error.txt"):
-                (cell_folder(study, folder, method, seed) / leftover).unlink(missing_ok=True)
-        with _output_into(folder / "snakemake.log") as terminal, _progress_bar(study, folder, terminal):
-            return _snakemake(study, finished, options)
-
-
-def _check_networks(study: Study) -> None:
-    """A network that cannot be built, or not for the crop, is told before a teacher has been trained for nothing."""
-    crop = study.views.crop if study.views else None
-    for role, spec in (("teacher", study.teacher.network), ("student", study.student.network)):
-        if isinstance(spec, SegmentationModel):
-            from pfs.networks import check_network  # asks the library, which takes seconds to import
-
-            try:
-                check_network(spec, crop)
-            except StudyError as error:
-                raise StudyError(f"study {study.name}: {role}.network: {error}") from None
-
-
-@contextmanager
-def _only_study(folder: Path) -> Iterator[None]:
-    """Be the only process at work on a study: wait for another one, and say so."""
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / ".lock")
-    try:
-        lock.acquire(blocking=False)
-    except Timeout:
-        print(f"another process is at work on {folder}: waiting for it to end", file=sys.stderr)
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-@contextmanager
-def _output_into(log: Path) -> Iterator[TextIO]:
-    """Write what this process and those it starts print into a file; yields the terminal's standard error."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    before = [os.dup(1), os.dup(2)]
-    with log.open("a", buffering=1) as file, os.fdopen(os.dup(2), "w") as terminal:
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
-        try:
-            with redirect_stdout(file), redirect_stderr(file):
-                yield terminal
-        finally:
-            for number, saved in enumerate(before, start=1):
-                os.dup2(saved, number)
-                os.close(saved)
-
-
-def _snakemake(study: Study, finished: set[tuple[str, int]], options: argparse.Namespace) -> bool:
-    """Run the Snakefile in this process, so that whoever kills the one has killed the other."""
-    from snakemake.cli import main as snakemake
-
-    # A record tells by itself whether it is stale, also where Snakemake's own notes have been lost; and a table that
-    # came with the clone, without the records that it was made of, is not what was asked for.
-    folder = Path(options.results) / study.name
-    records = {cell: cell_folder(study, folder, *cell) / "record.json" for cell in cells(study)}
-    stale = [str(path) for cell, path in records.items() if cell not in finished]
-    # Nothing here locks the clone: `_only_study` has, and it leaves no lock behind when it is killed.
-    arguments = ["--cores", options.cores, "--nolock", *(["--forcerun", *stale] if stale else [])]
-    settings = [f"{key}={getattr(options, key)}" for key in ("study", "results", "data")]
-    settings += [] if options.threads is None else [f"threads={options.threads}"]
-    try:
-        snakemake([*arguments, "--config", *settings])
-    except SystemExit as end:
-        return end.code == 0
-    return True
-
-
-@contextmanager
-def _progress_bar(study: Study, folder: Path, terminal: TextIO) -> Iterator[None]:
-    """One bar over all steps of a study, from the records and the `progress` files of its cells."""
-    stop = Event()
-    total = sum(_steps(study, method) for method, _ in cells(study))
-    # On a terminal a moving bar; in a log a line now and then.
-    interval = 1 if terminal.isatty() else 30
-    # No estimate of what remains: a teacher's step takes several times a student's.
-    shape = "{desc} {percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt} steps, {elapsed}"
-    with tqdm(total=total, file=terminal, miniters=0, bar_format=shape) as bar:
-
-        def show() -> None:
-            finished, bar.n = _done(study, folder)
-            stage = "tables, figures, report" if bar.n == total else f"{finished}/{len(cells(study))} cells"
-            bar.set_description(f"{study.name}: {stage}")
-
-        def watch() -> None:
-            while not stop.wait(interval):
-                show()
-
-        show()
-        watcher = Thread(target=watch, daemon=True)
-        watcher.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            watcher.join()
-            show()
-
-
-def _steps(study: Study, method: str) -> int:
-    return study.teacher.steps if method == TEACHER else study.student.steps
-
-
-def _done(study: Study, folder: Path) -> tuple[int, int]:
-    """How many cells are finished, and how many steps are done in all cells together."""
-    finished = steps = 0
-    for method, seed in cells(study):
-        place = cell_folder(study, folder, method, seed)
-        if (place / "record.json").is_file():
-            finished += 1
-            steps += _steps(study, method)
-        elif (place / "progress").is_file():
-            steps += int((place / "progress").read_text())
-    return finished, steps
-
-
-def _failures(study: Study, folder: Path) -> list[str]:
-    """One line for each failed cell, then what can be done."""
-    unfinished = [cell for cell in cells(study) if not (cell_folder(study, folder, *cell) / "record.json").is_file()]
-    errors = {cell: cell_folder(study, folder, *cell) / "error.txt" for cell in unfinished}
-    failed = {cell: file.read_text().strip() for cell, file in errors.items() if file.is_file()}
-    lines = [f"failed: {method}, seed {seed}: {error}" for (method, seed), error in failed.items()]
-    waiting = len(unfinished) - len(failed)
-    return [
-        *lines,
-        f"{study.name}: {len(failed)} cells failed, {waiting} did not finish; log: {folder}/snakemake.log",
-        f"Run the study again to go on, or `pfs collect {study.name}` and `pfs figures {study.name}` "
-        "for the tables of what there is.",
-    ]
 
 
 if __name__ == "__main__":

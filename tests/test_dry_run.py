@@ -13,9 +13,11 @@ import yaml
 
 from pfs import __main__, dry_run
 from pfs.__main__ import main
+from pfs.conduct import failures
 from pfs.datasets import PLACED, build
 from pfs.dry_run import write_trial
 from pfs.reading import load_study, repository
+from pfs.records import cell_folder, cells
 from pfs.strict import StudyError
 from pfs.study import Study
 
@@ -85,19 +87,31 @@ def test_a_dry_run_goes_the_whole_way_and_leaves_nothing(tmp_path: Path, tempora
 def test_a_dry_run_that_fails_says_where_and_keeps_what_there_is(
     tmp_path: Path, temporary: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def failing(study: Study, options: Any) -> bool:
-        file = Path(options.results) / study.name / "teacher" / "error.txt"
+    def failing(study: Study, path: str, *, results: str, **_: Any) -> bool:
+        file = Path(results) / study.name / "teacher" / "error.txt"
         file.parent.mkdir(parents=True)
         file.write_text("train_teacher.ipynb: the kernel died")
         return False
 
     monkeypatch.chdir(repository())
-    monkeypatch.setattr(__main__, "_bring_up_to_date", failing)
+    monkeypatch.setattr(__main__, "bring_up_to_date", failing)
     assert main(["dry-run", str(write(tmp_path))]) == 1
     (kept,) = temporary.iterdir()
     said = capfd.readouterr().err
     assert "failed: teacher, seed 0: train_teacher.ipynb: the kernel died" in said
     assert f"tiny: the dry run failed; all of it is still in {kept}" in said
+
+
+def test_a_page_that_fails_after_all_cells_is_told_with_its_reason(tmp_path: Path) -> None:
+    study = load_study(write(tmp_path))
+    for method, seed in cells(study):
+        file = cell_folder(study, tmp_path / "tiny", method, seed) / "record.json"
+        file.parent.mkdir(parents=True)
+        file.write_text("{}")
+    (tmp_path / "tiny" / "snakemake.log").write_text("rule figures:\nfigures.ipynb: ValueError: no scenes\nExiting.\n")
+    reason, summary = failures(study, tmp_path / "tiny")
+    assert reason == "failed: figures.ipynb: ValueError: no scenes"
+    assert "all cells are done, a page of theirs failed; log: " in summary and "snakemake.log" in summary
 
 
 def test_a_mistake_in_the_study_is_told_before_anything_is_written(

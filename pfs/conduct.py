@@ -1,0 +1,181 @@
+"""A whole study brought up to date: one Snakemake run, one bar of its progress, one line for each failure. No torch."""
+
+import os
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
+from threading import Event, Thread
+from typing import TextIO
+
+from filelock import FileLock, Timeout
+from tqdm import tqdm
+
+from pfs.records import TEACHER, cell_folder, cells
+from pfs.strict import StudyError
+from pfs.study import SegmentationModel, Study
+from pfs.workflow import finished_cells, study_folder
+
+
+def bring_up_to_date(
+    study: Study, path: str, *, results: str, data: str, cores: str = "all", threads: int | None = None
+) -> bool:
+    """Run what is stale of a study, with one bar of its progress; whether all went well.
+
+    Args:
+        study: the study.
+        path: its file.
+        results: folder of all results.
+        data: folder of all data sets.
+        cores: how many to use, or "all".
+        threads: that a student computes with; None: 1, or all cores where there is a GPU.
+    """
+    folder = study_folder(study, results)
+    teachers = cell_folder(study, folder, TEACHER, study.teacher.seed).parent
+    with ExitStack() as locks:
+        for needed in sorted({folder, teachers}):
+            locks.enter_context(_only_study(needed))
+        finished = finished_cells(study, folder)
+        for method, seed in set(cells(study)) - finished:
+            for leftover in ("progress", "error.txt"):
+                (cell_folder(study, folder, method, seed) / leftover).unlink(missing_ok=True)
+        config = {"study": path, "results": results, "data": data}
+        config |= {} if threads is None else {"threads": str(threads)}
+        with _output_into(folder / "snakemake.log") as terminal, _progress_bar(study, folder, terminal):
+            return _snakemake(study, finished, cores, config)
+
+
+def check_networks(study: Study) -> None:
+    """A network that cannot be built, or not for the crop, is told before a teacher has been trained for nothing."""
+    crop = study.views.crop if study.views else None
+    for role, spec in (("teacher", study.teacher.network), ("student", study.student.network)):
+        if isinstance(spec, SegmentationModel):
+            from pfs.networks import check_network  # asks the library, which takes seconds to import
+
+            try:
+                check_network(spec, crop)
+            except StudyError as error:
+                raise StudyError(f"study {study.name}: {role}.network: {error}") from None
+
+
+@contextmanager
+def _only_study(folder: Path) -> Iterator[None]:
+    """Be the only process at work on a study: wait for another one, and say so."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        print(f"another process is at work on {folder}: waiting for it to end", file=sys.stderr)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _output_into(log: Path) -> Iterator[TextIO]:
+    """Write what this process and those it starts print into a file; yields the terminal's standard error."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    before = [os.dup(1), os.dup(2)]
+    with log.open("a", buffering=1) as file, os.fdopen(os.dup(2), "w") as terminal:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+        try:
+            with redirect_stdout(file), redirect_stderr(file):
+                yield terminal
+        finally:
+            for number, saved in enumerate(before, start=1):
+                os.dup2(saved, number)
+                os.close(saved)
+
+
+def _snakemake(study: Study, finished: set[tuple[str, int]], cores: str, config: dict[str, str]) -> bool:
+    """Run the Snakefile in this process, so that whoever kills the one has killed the other."""
+    from snakemake.cli import main as snakemake
+
+    # A record tells by itself whether it is stale, also where Snakemake's own notes have been lost; and a table that
+    # came with the clone, without the records that it was made of, is not what was asked for.
+    relative = Path(config["results"]) / study.name  # as the Snakefile names them
+    records = {cell: cell_folder(study, relative, *cell) / "record.json" for cell in cells(study)}
+    stale = [str(path) for cell, path in records.items() if cell not in finished]
+    # Nothing here locks the clone: `_only_study` has, and it leaves no lock behind when it is killed.
+    arguments = ["--cores", cores, "--nolock", *(["--forcerun", *stale] if stale else [])]
+    try:
+        snakemake([*arguments, "--config", *(f"{key}={value}" for key, value in config.items())])
+    except SystemExit as end:
+        return end.code == 0
+    return True
+
+
+@contextmanager
+def _progress_bar(study: Study, folder: Path, terminal: TextIO) -> Iterator[None]:
+    """One bar over all steps of a study, from the records and the `progress` files of its cells."""
+    stop = Event()
+    total = sum(_steps(study, method) for method, _ in cells(study))
+    # On a terminal a moving bar; in a log a line now and then.
+    interval = 1 if terminal.isatty() else 30
+    # No estimate of what remains: a teacher's step takes several times a student's.
+    shape = "{desc} {percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt} steps, {elapsed}"
+    with tqdm(total=total, file=terminal, miniters=0, bar_format=shape) as bar:
+
+        def show() -> None:
+            finished, bar.n = _done(study, folder)
+            stage = "tables, figures, report" if bar.n == total else f"{finished}/{len(cells(study))} cells"
+            bar.set_description(f"{study.name}: {stage}")
+
+        def watch() -> None:
+            while not stop.wait(interval):
+                show()
+
+        show()
+        watcher = Thread(target=watch, daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            watcher.join()
+            show()
+
+
+def _steps(study: Study, method: str) -> int:
+    return study.teacher.steps if method == TEACHER else study.student.steps
+
+
+def _done(study: Study, folder: Path) -> tuple[int, int]:
+    """How many cells are finished, and how many steps are done in all cells together."""
+    finished = steps = 0
+    for method, seed in cells(study):
+        place = cell_folder(study, folder, method, seed)
+        if (place / "record.json").is_file():
+            finished += 1
+            steps += _steps(study, method)
+        elif (place / "progress").is_file():
+            steps += int((place / "progress").read_text())
+    return finished, steps
+
+
+def failures(study: Study, folder: Path) -> list[str]:
+    """One line for each failed cell, or for the page that failed; then how much is missing, and where the log lies."""
+    unfinished = [cell for cell in cells(study) if not (cell_folder(study, folder, *cell) / "record.json").is_file()]
+    errors = {cell: cell_folder(study, folder, *cell) / "error.txt" for cell in unfinished}
+    failed = {cell: file.read_text().strip() for cell, file in errors.items() if file.is_file()}
+    lines = [f"failed: {method}, seed {seed}: {error}" for (method, seed), error in failed.items()]
+    waiting = len(unfinished) - len(failed)
+    log = folder / "snakemake.log"
+    if not unfinished:
+        return [*_failed_pages(log), f"{study.name}: all cells are done, a page of theirs failed; log: {log}"]
+    return [
+        *lines,
+        f"{study.name}: {len(failed)} cells failed, {waiting} did not finish; log: {log}",
+    ]
+
+
+def _failed_pages(log: Path) -> list[str]:
+    """What the notebook of tables, figures or report said last, as `run_notebook` tells it."""
+    said = [line for line in log.read_text().splitlines() if re.match(r"\w+\.ipynb: ", line)]
+    return [f"failed: {line}" for line in said[-1:]]
