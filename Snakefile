@@ -8,6 +8,7 @@ job, and the executed notebook and the state to resume from must stay.
 import shlex
 import shutil
 import sys
+from pathlib import Path
 
 from pfs.reading import load_study
 from pfs.workflow import cell_settings, code_hash, notebook_path, study_path
@@ -93,10 +94,14 @@ rule collect:
         "{pfs} collect {study_file:q} {options}"
 
 
-# The tables, and beside them the figures.
+# The tables, and beside them the figures: where the study that this one extends has results, with them.
+base_runs = Path(results) / str(study.extends) / "runs.csv"
+
+
 rule figures:
     input:
         rules.collect.output,
+        [str(base_runs)] if base_runs.is_file() else [],
     output:
         expand(f"{folder}/tables/main.{{kind}}", kind=["csv", "md", "tex"]),
     log:

@@ -80,7 +80,7 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
     use = "use the data in this folder, where they lie"
     parser.add_argument("--from", dest="source", metavar="FOLDER", type=_absolute, help=use)
     parser.add_argument("--mirror", metavar="URL", help="address of a folder that holds the archives")
-    parser.add_argument("--data", default="data", help="folder of all data sets (%(default)s)")
+    parser.add_argument("--data", default="data", help="folder of all data sets (the clone's %(default)s)")
     parser.set_defaults(command=_data)
 
 

@@ -16,7 +16,7 @@ def class_weights(dataset: SegmentationDataset, balance: float | None) -> Tensor
 
     Args:
         dataset: the split that is learnt from.
-        balance: from 0, all pixels alike, to 1.
+        balance: above 0, where all pixels would be alike, to 1.
 
     Returns:
         (classes,) in fp32, 0 for a class that no pixel has; None where `balance` is.

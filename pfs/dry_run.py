@@ -49,7 +49,7 @@ def write_trial(study: Study, folder: Path) -> tuple[Path, list[str]]:
         content[name]["steps"] = STEPS
         if missing := _missing_weights(training):
             content[name]["network"]["weights"] = None
-            said.append(f"{name}: from scratch, for {missing}")
+            said.append(f"{name}: from scratch, and the study itself will stop, for {missing}")
     terms: dict[str, Any] = {}
     for method in content["methods"].values():
         terms |= {term: options for term, options in method.items() if term not in terms}
@@ -58,6 +58,8 @@ def write_trial(study: Study, folder: Path) -> tuple[Path, list[str]]:
     content["data"] |= _smaller(study)
     if isinstance(study.data, Placed):
         _place(study, folder / "data")
+    if isinstance(study.data, OwnFolder):
+        said.append("pictures of noise have three classes and sizes of VOC's; yours may take more memory, or less")
     file = folder / f"{content['name']}.yaml"
     file.write_text(yaml.safe_dump(content, sort_keys=False))
     return file, said

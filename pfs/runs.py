@@ -191,12 +191,18 @@ def teacher_of(run: Run, dataset: SegmentationDataset) -> tuple[Record, Teacher]
     They are read from its cache, or the teacher itself is asked where it has none.
 
     Raises:
-        RecordError: the teacher has not been trained, or it was trained with other settings than the study's.
+        RecordError: the teacher has not been trained, or it was trained with other settings than the study's, or on
+            other data.
     """
     folder = cell_folder(run.study, run.results / run.study.name, TEACHER, run.study.teacher.seed)
     record = read_record(folder / "record.json")
     if record.settings != cell_settings(run.study, None, None):
         raise RecordError(f"{folder}: this teacher was trained with other settings; run train_teacher.ipynb again")
+    if record.provenance.data_checksum != data_checksum(dataset):
+        raise RecordError(
+            f"{folder}: this teacher was trained on other data of this name: give the study those (DATA=...), or "
+            "delete the folder, and the teacher is trained anew"
+        )
     if "outputs" in record.files:
         return record, open_teacher_outputs(folder / record.files["outputs"])
     network = build_network(run.study.teacher.network, len(dataset.classes), pretrained=False)

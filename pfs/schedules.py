@@ -5,7 +5,6 @@ from pathlib import Path
 import pandas as pd
 
 from pfs.reading import load_study
-from pfs.records import TEACHER
 from pfs.statistics import main_table, read_runs
 from pfs.study import Study
 
@@ -18,24 +17,30 @@ def both_schedules(path: str | Path, results: Path) -> pd.DataFrame | None:
         results: the folder of all studies' results.
 
     Returns:
-        The columns of `pfs.statistics.main_table`, and `steps` of the students before them; of the methods that both
-        studies have, without the teacher. None where the study extends none, or one of the same schedule, or one that
-        has no `runs.csv` yet.
+        The columns of `pfs.statistics.main_table`, and `steps` of the students before them; of the methods that are
+        the same in both studies. None where the study extends none, or one whose students differ in more than their
+        steps or in nothing, or one that has another reference or no `runs.csv` yet.
     """
     study = load_study(path)
     if study.extends is None:
         return None
     other = load_study(Path(path).with_name(f"{study.extends}.yaml"))
-    if other.student.steps == study.student.steps or not (results / other.name / "runs.csv").is_file():
-        return None
     shorter, longer = sorted((study, other), key=lambda one: one.student.steps)
-    return pd.concat([_with_steps(one, results, shorter) for one in (shorter, longer)], ignore_index=True)
+    if not _comparable(shorter, longer) or not (results / other.name / "runs.csv").is_file():
+        return None
+    same = [name for name, method in shorter.methods.items() if longer.methods.get(name) == method]
+    return pd.concat([_with_steps(one, results, same) for one in (shorter, longer)], ignore_index=True)
 
 
-def _with_steps(study: Study, results: Path, first: Study) -> pd.DataFrame:
-    table = main_table(read_runs(results / study.name), study)
-    order = [method for method in first.methods if method in set(table["method"]) - {TEACHER}]
-    table = table.set_index("method").loc[order].reset_index()
+def _comparable(shorter: Study, longer: Study) -> bool:
+    """Whether two studies differ in the steps of their students, and in nothing else that moves all methods."""
+    longer_student = shorter.student.model_copy(update={"steps": longer.student.steps})
+    alike = longer_student == longer.student and shorter.reference == longer.reference
+    return alike and shorter.student.steps != longer.student.steps
+
+
+def _with_steps(study: Study, results: Path, methods: list[str]) -> pd.DataFrame:
+    table = main_table(read_runs(results / study.name), study).set_index("method").loc[methods].reset_index()
     table.insert(0, "steps", study.student.steps)
     return table
 

@@ -29,15 +29,17 @@ LABELS = {
     "cwd": "CWD",
     "ifvd": "IFVD",
     "hard_pixels": "Hard pixels, no teacher",
+    "student_gap": "WSP by the student's doubt",
     "pfs": "PFS",
     "wsp": "WSP",
     "pfs_wsp": "PFS + WSP",
 }
 
-# What is asked besides "better than the student alone?": each idea against the one that it refines, and both
-# together against each, against plain distillation, and against the strongest rivals known here.
+# What is asked besides "better than the student alone?": each idea against the one that it refines, WSP against its
+# two controls, and both together against each, against plain distillation, and against the strongest rivals known here.
 CONTROLS = (
-    *(("pfs", "skd"), ("wsp", "kd"), ("pfs_wsp", "pfs"), ("pfs_wsp", "wsp")),
+    *(("pfs", "skd"), ("wsp", "kd"), ("wsp", "student_gap"), ("wsp", "hard_pixels")),
+    *(("pfs_wsp", "pfs"), ("pfs_wsp", "wsp")),
     *(("pfs_wsp", "kd"), ("pfs_wsp", "fitnet"), ("pfs_wsp", "cwd")),
 )
 
@@ -261,6 +263,7 @@ def _row_for_people(row: dict[Hashable, Any]) -> dict[str, str]:
     return {
         "Method": row["label"],
         "Runs": str(row["runs"]),
+        "Val mIoU (%)": _number(row["val_miou_mean"], "{:.1f}"),
         "Test mIoU (%)": _number(row["miou_mean"], "{:.1f}") + _number(row["miou_std"], " ± {:.1f}"),
         "Difference [95 %]": _number(row["difference"], "{:+.1f}") + (f" [{low}, {high}]" if low else ""),
         "Pixel accuracy (%)": _number(row["pixel_accuracy_mean"], "{:.1f}"),

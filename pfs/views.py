@@ -67,7 +67,9 @@ class Views(Dataset[tuple[Tensor, Tensor]]):
     @property
     def key(self) -> str:
         """A hash of all that the pixels depend on: the scenes, what is done to them, and by whose code."""
-        scenes = [self.dataset.checksums[self.dataset.split], self.dataset.names]
+        data = self.dataset
+        read_as = [data.classes, data.first, data.void]  # one mask may be read in two ways: Pascal Context's
+        scenes = [data.checksums[data.split], data.names, read_as]
         code = [inspect.getsource(Views), torchvision.__version__, PIL.__version__]
         return hashlib.sha256(json.dumps([scenes, self.spec.model_dump(), code]).encode()).hexdigest()
 

@@ -75,6 +75,22 @@ def test_there_is_one_schedule(study: dict[str, Any], tmp_path: Path) -> None:
     assert both_schedules(tmp_path / f"{study['name']}.yaml", results) is None
 
 
+@pytest.mark.parametrize("change", [{"batch_size": 8}, {"learning_rate": 0.02}])
+def test_students_that_differ_in_more_than_their_steps_are_not_compared(change: dict[str, Any], tmp_path: Path) -> None:
+    results = write(tmp_path, SHORT, {**LONG, "student": {**LONG["student"], **change}})
+    assert both_schedules(tmp_path / "long.yaml", results) is None
+
+
+def test_methods_that_one_study_lacks_or_has_otherwise_are_left_out(tmp_path: Path) -> None:
+    methods = {"ce": {}, "kd": {"kd": {"weight": 2.0}}, "pfs": SHORT["methods"]["pfs"]}
+    table = both_schedules(tmp_path / "long.yaml", write(tmp_path, SHORT, {**LONG, "methods": methods}))
+    assert table is not None and list(table["method"]) == ["ce", "pfs"] * 2
+    methods = {"ce": {}, "wsp": {"wsp": {"weight": 2.0}}}
+    MIOU["fewer"] = {"ce": (50.0, 52.0), "wsp": (50.0, 51.0)}
+    table = both_schedules(tmp_path / "fewer.yaml", write(tmp_path, {**LONG, "name": "fewer", "methods": methods}))
+    assert table is not None and list(table["method"]) == ["ce", "ce"]
+
+
 def test_the_figure_has_a_row_a_method_and_both_schedules_in_its_legend(tmp_path: Path) -> None:
     table = both_schedules(tmp_path / "long.yaml", write(tmp_path, SHORT, LONG))
     assert table is not None

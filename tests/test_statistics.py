@@ -140,7 +140,7 @@ def test_one_seed_has_a_difference_without_interval(study: Study) -> None:
     kd = table.set_index("method").loc["kd"]
     assert kd["difference"] == 3.0
     assert kd[["miou_std", "difference_low", "difference_high"]].isna().all()
-    assert "| KD | 1 | 47.0 | +3.0 | 90.0 |" in to_markdown(table)
+    assert "| KD | 1 | 53.0 | 47.0 | +3.0 | 90.0 |" in to_markdown(table)
 
 
 def test_missing_runs_are_counted_and_named(study: Study) -> None:
@@ -178,7 +178,7 @@ def test_markdown_rounds_and_signs(study: Study) -> None:
     """One decimal, ± over seeds, signed differences; the same from the CSV as from the table itself."""
     table = main_table(runs_of(FULL), study)
     markdown = to_markdown(table)
-    assert "| KD | 3 | 48.0 ± 1.7 | +3.0 [+0.5, +5.5] | 90.0 | 0.32 | 21 |\n" in markdown
+    assert "| KD | 3 | 52.0 | 48.0 ± 1.7 | +3.0 [+0.5, +5.5] | 90.0 | 0.32 | 21 |\n" in markdown
     assert "| SKD pair-wise | 3 | 45.0 ± 1.0 | +0.0 [-4.3, +4.3] |" in markdown
     assert len({line.count("|") for line in markdown.splitlines()}) == 1
 
@@ -194,7 +194,7 @@ def test_latex_has_booktabs_rules_and_escapes(study: Study) -> None:
     """Signs in math mode, percent signs escaped."""
     latex = to_latex(main_table(runs_of(FULL), study))
     assert r"\toprule" in latex and r"Test mIoU (\%)" in latex
-    assert r"KD & 3 & 48.0 $\pm$ 1.7 & $+3.0$ [$+0.5$, $+5.5$] & 90.0" in latex
+    assert r"KD & 3 & 52.0 & 48.0 $\pm$ 1.7 & $+3.0$ [$+0.5$, $+5.5$] & 90.0" in latex
 
 
 def test_findings_say_which_intervals_exclude_zero(study: Study) -> None:

@@ -83,7 +83,8 @@ def _found(spec: study.Data, root: Path) -> dict[str, SegmentationDataset]:
 
 def _placed(folder: Path, arguments: str) -> Path:
     if not (folder / "checksums.json").is_file():
-        raise DatasetError(f"{folder} has not been verified, or is missing: run pfs data {arguments}")
+        run = f"pfs data {arguments} --data {folder.parent}"
+        raise DatasetError(f"{folder} has not been verified, or is missing: run {run} (data/README.md)")
     return folder
 
 

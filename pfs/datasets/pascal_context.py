@@ -7,11 +7,11 @@ trainval_merged.json                            the labels of "PASCAL in Detail"
 SegmentationClassContext/<name>.png             made from it: 0 background, 1 to 59 the classes
 ImageSets/SegmentationContext/{train,val}.txt   made from it: one name a line
 
-Segmentation toolboxes make the same folders from the same file, with the same values. They are taken where there is no
-JSON file; where there is, they are made anew, for what a toolbox has made differs: the Detail API takes images out of a
-list while it walks it, and so loses two for training and one for validation. In some toolboxes the class names stand in
-another order than the values (VOC's classes first, the others after them): here a name belongs to an id of the JSON
-file, which has names too, and the two are compared.
+Segmentation toolboxes make the same folders from the same file, with the same values; where there is no JSON file, such
+are taken if no image is missing. Where there is one, they are made anew, for what the Detail API made does miss some:
+it takes images out of a list while it walks it, and so loses two for training and one for validation. In some toolboxes
+the class names stand in another order than the values (VOC's classes first, the others after them): here a name belongs
+to an id of the JSON file, which has names too, and the two are compared.
 """
 
 import json

@@ -67,7 +67,7 @@ class PlacedDataset(SegmentationDataset):
     @property
     def mend(self) -> str:
         """What is broken is the user's, or the archive's."""
-        return f"restore it, then run: pfs data {self.name}"
+        return f"restore it, then run the same command again, or: pfs data {self.name} --from FOLDER"
 
     def error(self, file: Path, problem: str) -> DatasetError:
         """One line: the file itself, not a link to it; what is wrong with it, how to mend it."""

@@ -215,7 +215,8 @@ class SegmentationDataset(Dataset[tuple[Any, Any]]):
                 image.load()
         except FileNotFoundError:
             raise self.error(file, "is missing") from None
-        except (OSError, SyntaxError) as error:  # Pillow reports a broken PNG chunk as a SyntaxError
+        # Pillow reports a broken PNG chunk as a SyntaxError, and a picture of a hundred megapixels as a bomb.
+        except (OSError, SyntaxError, Image.DecompressionBombError) as error:
             raise self.error(file, f"cannot be read as an image ({error})") from error
         return image
 
