@@ -179,7 +179,7 @@ def test_markdown_rounds_and_signs(study: Study) -> None:
     table = main_table(runs_of(FULL), study)
     markdown = to_markdown(table)
     assert "| KD | 3 | 52.0 | 48.0 ± 1.7 | +3.0 [+0.5, +5.5] | 90.0 | 0.32 | 21 |\n" in markdown
-    assert "| SKD pair-wise | 3 | 45.0 ± 1.0 | +0.0 [-4.3, +4.3] |" in markdown
+    assert "| SKD pair-wise | 3 | 55.0 | 45.0 ± 1.0 | +0.0 [-4.3, +4.3] |" in markdown
     assert len({line.count("|") for line in markdown.splitlines()}) == 1
 
 
