@@ -14,7 +14,7 @@ SEARCHES: dict[
     str, dict[tuple[str, ...] | None, int]
 ] = {  # how many tries a method had; KD's in `digits_weights` were at two temperatures
     "digits_weights": {("kd",): 6, None: 3},
-    "camvid_cpu_weights": {None: 4},
+    "camvid_cpu_weights": {("pfs", "wsp", "margin"): 8, None: 4},
 }
 CHOSEN = [
     ("digits", "digits_weights"),
