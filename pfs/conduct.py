@@ -37,6 +37,7 @@ def bring_up_to_date(
         for needed in sorted({folder, teachers}):
             locks.enter_context(_only_study(needed))
         finished = finished_cells(study, folder)
+        _fetch_weights(study, set(cells(study)) - finished)
         for method, seed in set(cells(study)) - finished:
             for leftover in ("progress", "error.txt"):
                 (cell_folder(study, folder, method, seed) / leftover).unlink(missing_ok=True)
@@ -55,6 +56,21 @@ def check_networks(study: Study) -> None:
 
             try:
                 check_network(spec, crop)
+            except StudyError as error:
+                raise StudyError(f"study {study.name}: {role}.network: {error}") from None
+
+
+def _fetch_weights(study: Study, stale: set[tuple[str, int]]) -> None:
+    """Pre-trained weights that cannot be had are told before anything trains, not when the student's turn comes."""
+    roles = (("teacher", study.teacher, {TEACHER}), ("student", study.student, set(study.methods)))
+    for role, training, methods in roles:
+        spec = training.network
+        needed = any(method in methods for method, _ in stale)
+        if needed and isinstance(spec, SegmentationModel) and spec.weights is not None:
+            from pfs.networks import build_network
+
+            try:
+                build_network(spec, classes=2)
             except StudyError as error:
                 raise StudyError(f"study {study.name}: {role}.network: {error}") from None
 

@@ -14,7 +14,7 @@ import yaml
 
 from pfs.datasets import PLACED, PlacedDataset, miniatures, place
 from pfs.networks import build_network
-from pfs.records import TEACHER, cell_folder, cells, read_record
+from pfs.records import TEACHER, Timing, cell_folder, cells, read_record
 from pfs.strict import StudyError
 from pfs.study import CamVid, DigitScenes, OwnFolder, Placed, SegmentationModel, Study, Training, WithoutTest
 
@@ -78,10 +78,16 @@ def report(study: Study, results: Path) -> list[str]:
         timing, name = record.timing, "teacher" if method == TEACHER else "student"
         lines.append(
             f"{name}: {timing.total_seconds:.0f} s, {timing.training_seconds:.1f} of them for {STEPS} steps; at most "
-            f"{timing.peak_memory_mib / 1024:.1f} GiB of main memory; {record.provenance.device}, "
+            f"{timing.peak_memory_mib / 1024:.1f} GiB of main memory{_of_the_gpu(timing)}; {record.provenance.device}, "
             f"{record.provenance.precision.replace('no', 'fp32')}, {record.provenance.threads} threads"
         )
     return lines
+
+
+def _of_the_gpu(timing: Timing) -> str:
+    return (
+        "" if timing.peak_gpu_memory_mib is None else f" and {timing.peak_gpu_memory_mib / 1024:.1f} GiB of the GPU's"
+    )
 
 
 def _size(study: Study) -> str:

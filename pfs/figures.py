@@ -44,7 +44,7 @@ COLOURS: dict[str, Any] = {
     "fitnet": _PALETTE[4],
     "skd": _PALETTE[9],
     "cwd": _PALETTE[5],
-    "at": _PALETTE[7],
+    "at": "#7b6fb8",
     "sp": _PALETTE[6],
     "ifvd": _PALETTE[8],
     "hard_pixels": "0.65",

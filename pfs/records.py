@@ -62,6 +62,7 @@ class Timing(Block):
     training_seconds: float
     total_seconds: float
     peak_memory_mib: float
+    peak_gpu_memory_mib: float | None = None
 
 
 class Provenance(Block):

@@ -308,6 +308,7 @@ def finish(
             training_seconds=progress.seconds,
             total_seconds=time.perf_counter() - run.started + progress.earlier_seconds,
             peak_memory_mib=_peak_memory_mib(),
+            peak_gpu_memory_mib=torch.cuda.max_memory_allocated() / 2**20 if torch.cuda.is_available() else None,
         ),
         provenance=Provenance(
             commit=head,

@@ -185,8 +185,8 @@ def test_weights_that_cannot_be_had_are_said(tmp_path: Path, monkeypatch: pytest
     network = {"name": "segmentation_model", "architecture": "fpn", "encoder": "resnet18", "weights": "imagenet"}
     schedule = SCHEDULE | {"network": network}
     file, said = write_trial(tiny(teacher=schedule, student=schedule), tmp_path)
-    assert "teacher: from scratch, for no network" in said
-    assert "student: from scratch, for no network" in said
+    assert "teacher: from scratch, and the study itself will stop, for no network" in said
+    assert "student: from scratch, and the study itself will stop, for no network" in said
     assert load_study(file).teacher.network.weights is None  # type: ignore[union-attr]
     assert os.environ["HF_HUB_OFFLINE"] == "1"  # so that nothing asks five times
 

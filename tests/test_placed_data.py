@@ -289,6 +289,23 @@ def test_a_strange_line_of_camvids_list_is_named(line: str, said: str, tmp_path:
         CamVid(source, "train")
 
 
+def test_two_images_that_share_a_mask_are_told(tmp_path: Path) -> None:
+    source = tree(OwnFolder, tmp_path)
+    shutil.copy(source / "images/train/01.png", source / "images/train/00.png")
+    with pytest.raises(DatasetError, match=r"images/train has two images called 00, and there is one mask; mend it"):
+        place(OwnFolder, tmp_path / "data", source=source)
+
+
+def test_a_photograph_that_is_turned_when_it_is_shown_is_told(tmp_path: Path) -> None:
+    source = tree(OwnFolder, tmp_path)
+    picture = Image.open(source / "images/train/00.JPG")
+    exif = picture.getexif()
+    exif[0x0112] = 3  # upside down: its size fits the mask's
+    picture.save(source / "images/train/00.JPG", exif=exif)
+    with pytest.raises(DatasetError, match=r"00.JPG is stored turned \(EXIF orientation 3\): save it upright"):
+        place(OwnFolder, tmp_path / "data", source=source)
+
+
 def test_a_mask_without_an_image_is_told(tmp_path: Path) -> None:
     source = tree(OwnFolder, tmp_path)
     (source / "images/train/00.JPG").unlink()

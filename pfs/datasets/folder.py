@@ -5,8 +5,11 @@
 <folder>/masks/{train,val,test}/<name>.png   mode P or L: 0 the first class, 1 the second; 255 is not scored
 """
 
+from collections import Counter
 from pathlib import Path
 from typing import Any, ClassVar
+
+from PIL import ExifTags, Image
 
 from pfs.datasets.placed import PlacedDataset
 from pfs.datasets.segmentation import SPLITS, DatasetError
@@ -57,10 +60,14 @@ class OwnFolder(PlacedDataset):
         return self.list_file / name, self.folder / "masks" / self.split / f"{name.stem}.png"
 
     def verify(self) -> str:
-        """As every data set's; and masks without an image are told, for their images may have been forgotten."""
+        """As every data set's; and masks without an image are told, and images that share one."""
         stems = {Path(name).stem for name in self.names}
         masks = sorted((self.folder / "masks" / self.split).glob("*.png"))
         problems = [str(self.error(file, "has no image")) for file in masks if file.stem not in stems]
+        for twice in sorted(
+            stem for stem, count in Counter(Path(name).stem for name in self.names).items() if count > 1
+        ):
+            problems.append(str(self.error(self.list_file, f"has two images called {twice}, and there is one mask")))
         try:
             found = super().verify()
         except DatasetError as error:
@@ -68,6 +75,16 @@ class OwnFolder(PlacedDataset):
         if problems:
             raise DatasetError("\n".join(problems))
         return found
+
+    def read_files(self, index: int) -> tuple[Image.Image, Image.Image]:
+        """As every data set's; but a photograph that is only turned when it is shown does not fit its mask."""
+        image_file, _ = self.files(index)
+        turned = self._open(image_file).getexif().get(ExifTags.Base.Orientation, 1)
+        if turned != 1:
+            raise self.error(
+                image_file, f"is stored turned (EXIF orientation {turned}): save it upright, as its mask is"
+            )
+        return super().read_files(index)
 
     def _read_names(self) -> list[str]:
         if not self.list_file.is_dir():
