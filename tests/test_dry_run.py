@@ -77,9 +77,12 @@ def test_a_dry_run_goes_the_whole_way_and_leaves_nothing(tmp_path: Path, tempora
     said = result.stdout.splitlines()
     assert said[0] == "tiny: crop 33 x 40, batch 4, as in the study; 2 steps, pictures of noise"
     assert said[1] == "tiny: one student with all terms: pfs, wsp, kd"
-    for line, name in zip(said[2:4], ("teacher", "student"), strict=True):
+    assert (
+        said[2] == "tiny: pictures of noise have three classes and sizes of VOC's; yours may take more memory, or less"
+    )
+    for line, name in zip(said[3:5], ("teacher", "student"), strict=True):
         assert line.startswith(f"tiny: {name}: ") and "for 2 steps" in line and "GiB of main memory" in line
-    assert "went through, to tables, figures and report; deleted" in said[4]
+    assert "went through, to tables, figures and report; deleted" in said[5]
     assert not list(temporary.glob("pfs-*"))
     assert sorted((repository() / "results").rglob("*")) == before
 
