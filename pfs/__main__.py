@@ -116,8 +116,10 @@ def _dry_run(options: argparse.Namespace) -> int:
     file, said = write_trial(study, folder)
     print(*(f"{study.name}: {line}" for line in said), sep="\n")
     trial, results = load_study(file), str(folder / "results")
-    how = {"data": str(folder / "data"), "cores": options.cores, "threads": options.threads}
-    if not bring_up_to_date(trial, str(file), results=results, **how):
+    cores = (os.cpu_count() or 1) if options.cores == "all" else int(options.cores)
+    threads = options.threads or cores  # there is one student: it may have them all
+    data = str(folder / "data")
+    if not bring_up_to_date(trial, str(file), results=results, data=data, cores=str(cores), threads=threads):
         print(*failures(trial, study_folder(trial, results)), sep="\n", file=sys.stderr)
         print(f"{study.name}: the dry run failed; all of it is still in {folder}", file=sys.stderr)
         return 1
