@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import mkdtemp
 
-from pfs.conduct import bring_up_to_date, check_networks, failures
+from pfs.conduct import ask_no_hub_in_vain, bring_up_to_date, check_networks, failures
 from pfs.reading import load_study, repository
 from pfs.records import RecordError, collect
 from pfs.strict import StudyError, choices
@@ -95,6 +95,7 @@ def _absolute(path: str) -> Path:
 def _study(options: argparse.Namespace) -> int:
     """run every stale cell of a study, then write its tables, figures and report"""
     study = load_study(options.study)
+    ask_no_hub_in_vain(study)
     check_networks(study)
     how = {"data": options.data, "cores": options.cores, "threads": options.threads}
     if not bring_up_to_date(study, options.study, results=options.results, **how):
@@ -111,6 +112,7 @@ def _dry_run(options: argparse.Namespace) -> int:
     from pfs.dry_run import report, write_trial  # torch takes seconds to import
 
     study = load_study(options.study)
+    ask_no_hub_in_vain(study)
     check_networks(study)
     folder = Path(mkdtemp(prefix=f"pfs-dry-run-{study.name}-"))
     file, said = write_trial(study, folder)

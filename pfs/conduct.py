@@ -8,6 +8,8 @@ from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdo
 from pathlib import Path
 from threading import Event, Thread
 from typing import TextIO
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 from filelock import FileLock, Timeout
 from tqdm import tqdm
@@ -45,6 +47,23 @@ def bring_up_to_date(
         config |= {} if threads is None else {"threads": str(threads)}
         with _output_into(folder / "snakemake.log") as terminal, _progress_bar(study, folder, terminal):
             return _snakemake(study, finished, cores, config)
+
+
+def ask_no_hub_in_vain(study: Study) -> None:
+    """Where the hub cannot be reached, let its library take what it has, here and in the cells, without five tries.
+
+    To be called before anything imports that library, which reads this once.
+    """
+    networks = (study.teacher.network, study.student.network)
+    if not any(isinstance(spec, SegmentationModel) and spec.source == "hub" for spec in networks):
+        return
+    hub = Request(os.environ.get("HF_ENDPOINT", "https://huggingface.co"), method="HEAD")
+    try:
+        urlopen(hub, timeout=10).close()
+    except HTTPError:
+        pass  # it answers
+    except OSError:
+        os.environ["HF_HUB_OFFLINE"] = "1"
 
 
 def check_networks(study: Study) -> None:

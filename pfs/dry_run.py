@@ -4,11 +4,8 @@ The study's own networks, crop, batch, schedules, views and scoring go the whole
 only the steps, the data and the number of students are less. All of it lies in a folder of its own: nobody's result.
 """
 
-import os
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError
-from urllib.request import Request, urlopen
 
 import yaml
 
@@ -44,7 +41,6 @@ def write_trial(study: Study, folder: Path) -> tuple[Path, list[str]]:
     content = study.model_dump(mode="json", exclude_none=True)
     content.pop("extends", None)
     said = [_size(study)]
-    _ask_no_hub_in_vain()
     for name, training in (("teacher", study.teacher), ("student", study.student)):
         content[name]["steps"] = STEPS
         if missing := _missing_weights(training):
@@ -94,17 +90,6 @@ def _size(study: Study) -> str:
     crop = f"crop {study.views.crop[0]} x {study.views.crop[1]}" if study.views else "whole images"
     batches = dict.fromkeys([study.teacher.batch_size, study.student.batch_size])
     return f"{crop}, batch {' and '.join(map(str, batches))}, as in the study; {STEPS} steps, pictures of noise"
-
-
-def _ask_no_hub_in_vain() -> None:
-    """Where the hub cannot be reached, let its library take what it has, here and in the cells, without five tries."""
-    hub = Request(os.environ.get("HF_ENDPOINT", "https://huggingface.co"), method="HEAD")
-    try:
-        urlopen(hub, timeout=10).close()
-    except HTTPError:
-        pass  # it answers
-    except OSError:
-        os.environ["HF_HUB_OFFLINE"] = "1"
 
 
 def _missing_weights(training: Training) -> str:

