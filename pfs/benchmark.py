@@ -88,7 +88,8 @@ def flop(case: Case, form: str) -> float:
         return 2 * N * C**2 if form == "gemm" else math.nan
     if (case.reading, form) == ("squared", "ours") and not dense_is_cheaper(N, C, C):
         return 5 * B * 2 * N * C**2  # SᵀS, SᵀT, TᵀT; S SᵀS, T TᵀS
-    return 4 * B * 2 * N**2 * C  # SSᵀ, TTᵀ; the gradient of the map times S, from the left and from the right
+    # SSᵀ, TTᵀ; the gradient of the map times S, where autograd takes it from the left and from the right
+    return (3 if form == "ours" else 4) * B * 2 * N**2 * C
 
 
 def estimate_mib(case: Case, form: str) -> float:

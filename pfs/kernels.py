@@ -151,6 +151,26 @@ class SquaredDifference(Function):
         return gradient.sub_(total / N) if ctx.center else gradient, None, None, None, None
 
 
+class MapDifference(Function):
+    """mean (SSᵀ - P)² over (B, N, N), S the scaled rows and P the teacher's maps, in whatever precision they are kept.
+
+    Its gradient for S is 4 (SSᵀ - P) S: both maps are symmetric, so it is one product, where autograd would take two.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, S: Tensor, P: Tensor) -> Tensor:
+        difference = (S @ S.mT).sub_(P)
+        ctx.save_for_backward(S, difference)
+        return (squared_norms(difference).sum() / difference.numel()).to(S.dtype)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, outer: Tensor) -> tuple[Tensor, None]:
+        S, difference = ctx.saved_tensors
+        with torch.autocast(S.device.type, enabled=False):
+            return (difference @ S).mul_(4 * outer / difference.numel()), None
+
+
 def products(s: Tensor, SS: Tensor, t: Tensor, ST: Tensor) -> Tensor:
     """S SᵀS - T TᵀS of a strip, (b, n, C), in the order of memory that the strip has."""
     if s.is_contiguous():

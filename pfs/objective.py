@@ -9,7 +9,7 @@ from pfs import baselines
 from pfs.imitation import wsp_at
 from pfs.pixels import PixelLoss, balanced_cross_entropy_at, cross_entropy_at, pixel_means
 from pfs.prediction import KeptPrediction, Prediction
-from pfs.similarity import pfs_loss
+from pfs.similarity import maps_are_smaller, pfs_loss, worth_keeping
 from pfs.terms import AT, CWD, IFVD, KD, PFS, SKD, SP, WSP, FitNet, HardPixels, Method, Term
 
 
@@ -88,9 +88,7 @@ class Objective(nn.Module):
             case CWD():
                 return baselines.cwd_loss(student.logits, teacher.logits, **options)
             case PFS():
-                defaults = term == PFS(weight=term.weight, tau=term.tau)  # the options that a kept norm is of
-                known = teacher.squared_norm if defaults and isinstance(teacher, KeptPrediction) else None
-                return pfs_loss(f_s, f_t, teacher_norm=known, **options)
+                return pfs_loss(f_s, f_t, known=_known_of(teacher, term), **options)
             case SKD():
                 return baselines.skd_pairwise_loss(f_s, f_t, **options)
             case AT():
@@ -104,6 +102,15 @@ class Objective(nn.Module):
                 return baselines.fitnet_loss(self.hint(f_s), f_t)
             case _:
                 raise TypeError(f"no loss belongs to {term!r}")
+
+
+def _known_of(teacher: Prediction, term: PFS) -> Tensor | None:
+    """What has been kept of the teacher's maps; of a teacher asked just now, its maps rounded as they would be kept."""
+    if term != PFS(weight=term.weight, tau=term.tau):  # of other options than the kept ones
+        return None
+    if isinstance(teacher, KeptPrediction):
+        return teacher.known
+    return worth_keeping(teacher.features) if maps_are_smaller(teacher.features) else None
 
 
 def _pixel_loss(term: Term) -> PixelLoss | None:

@@ -29,15 +29,15 @@ class KeptPrediction(Prediction):
     """A teacher's answer that has been kept, with what a loss would compute of it anew each time it is shown.
 
     Attributes:
-        squared_norm: (B,) `pfs.similarity.squared_norm` of the features.
+        known: of the features, `pfs.similarity.worth_keeping`: (B,), or (B, N, N).
     """
 
-    squared_norm: Tensor
+    known: Tensor
 
-    def __new__(cls, logits: Tensor, features: Tensor, squared_norm: Tensor) -> Self:
-        """The prediction, and the constant."""
+    def __new__(cls, logits: Tensor, features: Tensor, known: Tensor) -> Self:
+        """The prediction, and what is known of it."""
         kept = super().__new__(cls, logits, features)
-        kept.squared_norm = squared_norm
+        kept.known = known
         return kept
 
 

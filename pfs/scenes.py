@@ -4,6 +4,7 @@ A row is a view of a scene: view v of scene n of N is row v N + n.
 """
 
 import json
+import math
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from tqdm import tqdm
 
 from pfs.machine import autocast
 from pfs.prediction import KeptPrediction, Prediction, sum_dtype
-from pfs.similarity import squared_norm
+from pfs.similarity import worth_keeping
 
 
 class CacheError(ValueError):
@@ -37,12 +38,12 @@ class TeacherOutputs:
     Attributes:
         logits: (N, classes, h, w) in bf16.
         features: (N, C, h', w') in bf16.
-        squared_norm: (N,) of the features as they are kept, in fp64.
+        known: of the features, as they are kept, `worth_keeping`: (N,) in fp64, or (N, h' w', h' w') in fp16.
     """
 
     logits: Tensor
     features: Tensor
-    squared_norm: Tensor
+    known: Tensor
 
     @property
     def channels(self) -> int:
@@ -54,7 +55,9 @@ class TeacherOutputs:
         device = images.device
         chosen = (x.permute(0, 2, 3, 1)[rows].permute(0, 3, 1, 2) for x in (self.logits, self.features))
         logits, features = (x.to(device).float() for x in chosen)
-        return KeptPrediction(logits, features, self.squared_norm[rows].to(sum_dtype(device)).to(device))
+        known = self.known[rows]
+        dtype = known.dtype if known.dim() == 3 else sum_dtype(device)
+        return KeptPrediction(logits, features, known.to(dtype).to(device))
 
 
 @dataclass(frozen=True)
@@ -179,8 +182,6 @@ def batch_order(scenes: int, batch_size: int, steps: int, seed: int, *, views: i
 
 # --- the teacher's cache ------------------------------------------------------------------------------------
 
-KEPT_AS = {"logits": torch.bfloat16, "features": torch.bfloat16, "squared_norm": torch.float64}
-
 
 def cache_teacher(
     teacher: nn.Module, scenes: TrainingScenes, folder: Path, *, batch_size: int, limit_gib: float | None = None
@@ -188,7 +189,7 @@ def cache_teacher(
     """Run the teacher once over all rows and keep its answers in `folder`, whole or not at all.
 
     Logits and features are kept: between them, the methods of a study and of those that extend it need both. So is what
-    PFS would compute of the features again and again, a number a row.
+    PFS would compute of the features again and again: their maps where these are smaller, else a number a row.
 
     Args:
         teacher: in eval mode; what is kept are its answers as an `OnlineTeacher`.
@@ -214,12 +215,12 @@ def cache_teacher(
     progress = tqdm(batches, desc="teacher's answers", mininterval=1)
     for rows, (images, _, _) in zip(progress, scenes.batches(batches, device), strict=True):
         logits, features = OnlineTeacher(teacher).answers(rows, images)
-        answer = {"logits": logits, "features": features, "squared_norm": squared_norm(features)}
+        answer = {"logits": logits, "features": features, "known": worth_keeping(features)}
         outputs = outputs or _allocate(answer, scenes.views * len(scenes), unfinished, limit_gib)
         for name, values in answer.items():
             if not values.isfinite().all():
                 raise CacheError(f"the teacher's {name} for rows {rows[0]} to {rows[-1]} are not finite")
-            getattr(outputs, name)[rows] = values.to("cpu", KEPT_AS[name])
+            getattr(outputs, name)[rows] = values.to("cpu", getattr(outputs, name).dtype)
     unfinished.rename(folder)
 
 
@@ -236,7 +237,7 @@ def open_teacher_outputs(folder: Path) -> TeacherOutputs:
 
 def _allocate(answer: Mapping[str, Tensor], rows: int, folder: Path, limit_gib: float | None) -> TeacherOutputs:
     shapes = {name: [rows, *values.shape[1:]] for name, values in answer.items()}
-    needed = sum(KEPT_AS[name].itemsize * torch.Size(shape).numel() for name, shape in shapes.items()) / 2**30
+    needed = sum(_kept_as(shape).itemsize * math.prod(shape) for shape in shapes.values()) / 2**30
     free = shutil.disk_usage(folder).free / 2**30
     if needed > min(free, free if limit_gib is None else limit_gib):
         shutil.rmtree(folder)
@@ -256,9 +257,17 @@ def _map(folder: Path, shapes: dict[str, list[int]], *, writable: bool = False) 
     numbers in the same order.
     """
     tensors = {}
-    for name, (rows, *shape) in shapes.items():
-        kept = [rows, *shape[1:], *shape[:1]]  # (N, h, w, C)
-        size, dtype = torch.Size(kept).numel(), KEPT_AS[name]
+    for name, shape in shapes.items():
+        size, dtype = math.prod(shape), _kept_as(shape)
         file = torch.from_file(str(folder / f"{name}.raw"), shared=writable, size=size, dtype=dtype)
-        tensors[name] = file.view(kept).movedim(-1, 1) if shape else file
+        if len(shape) == 4:
+            rows, channels, *grid = shape
+            tensors[name] = file.view(rows, *grid, channels).movedim(-1, 1)
+        else:
+            tensors[name] = file.view(shape)
     return TeacherOutputs(**tensors)
+
+
+def _kept_as(shape: Sequence[int]) -> torch.dtype:
+    """Of logits and features (N, C, h, w), of maps (N, h' w', h' w'), and of a number a row."""
+    return {4: torch.bfloat16, 3: torch.float16, 1: torch.float64}[len(shape)]

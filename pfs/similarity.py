@@ -9,13 +9,14 @@ N x N maps are never kept: squared differences need products of channels only, a
 is taken a tile of rows at a time. Where locations are few and channels many, the small maps are the cheaper way.
 """
 
+from functools import partial
 from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pfs.kernels import RowDivergence, Rows, ScaledRows, Similarity, SquaredDifference, squared_norms
+from pfs.kernels import MapDifference, RowDivergence, Rows, ScaledRows, Similarity, SquaredDifference, squared_norms
 from pfs.prediction import in_full_precision
 
 Match = Literal["squared", "kl"]
@@ -32,7 +33,7 @@ def pfs_loss(
     center: bool = True,
     scope: Scope = "image",
     tau: float = 0.1,
-    teacher_norm: Tensor | None = None,
+    known: Tensor | None = None,
 ) -> Tensor:
     """How far the student's similarity maps are from the teacher's: exact, in memory that grows with N, not N².
 
@@ -49,44 +50,56 @@ def pfs_loss(
             matched; centred, they tell locations apart (our reading: the abstract does not say).
         scope: "image": each location against all of its image. "batch": against all of the batch (our extension).
         tau: the temperature of "kl". On Digit Scenes rows are nearly uniform well above 0.1, and the loss vanishes.
-        teacher_norm: (B,) `squared_norm` of the teacher's features with the same options, where it is known already:
-            a constant that "squared" needs for its value, and not for its gradient. Used where it saves work: not by
-            "kl", nor where the maps are built or the teacher's is averaged. Made with other options, it is wrong.
+        known: what is known already of the teacher's maps, made with the same options, or else it is wrong: their
+            `squared_norm` (B,), a constant that "squared" needs for its value, and not for its gradient; or the maps
+            (B, N, N) themselves, half of the work where locations are few and channels many. Used by "squared", where
+            it saves work: not where the teacher's features are averaged, nor a norm where the maps are built.
 
     Returns:
         A scalar, at least in fp32, never negative; differentiable once.
 
     Raises:
-        ValueError: the shapes do not fit or are empty, an option is unknown, tau is not positive, or teacher_norm is
-            not one number an image.
+        ValueError: the shapes do not fit or are empty, an option is unknown, tau is not positive, or what is known is
+            not of the teacher's maps.
     """
     if match not in ("squared", "kl") or similarity not in ("cosine", "dot") or scope not in ("image", "batch"):
         raise ValueError(f"unknown option: match={match!r}, similarity={similarity!r}, scope={scope!r}")
     if not tau > 0:
         raise ValueError(f"tau must be positive, got {tau}")
-    if teacher_norm is not None and scope == "batch":
-        raise ValueError("teacher_norm is of single images; with scope='batch' leave it out")
-    if teacher_norm is not None and teacher_norm.shape != (len(student),):
-        raise ValueError(f"teacher_norm must be ({len(student)},), a number an image, got {tuple(teacher_norm.shape)}")
+    if known is not None:
+        _check_known(known, teacher, scope)
     grid = teacher.shape[-2:]
     student, teacher = to_common_grid(*to_common_dtype(student, teacher.detach()))
+    if teacher.shape[-2:] != grid:  # an averaged map is another one
+        known = None
     N = student[0, 0].numel() * (len(student) if scope == "batch" else 1)
-    if match == "squared" and not dense_is_cheaper(N, student.shape[1], teacher.shape[1]):
-        known = teacher_norm if teacher.shape[-2:] == grid else None  # an averaged map has another norm
-        loss: Tensor = SquaredDifference.apply(
-            *(as_rows(x, scope) for x in (student, teacher)), similarity, center, known
-        )
+    maps = known if known is not None and known.dim() == 3 else None
+    loss: Tensor
+    if match == "squared" and maps is None and not dense_is_cheaper(N, student.shape[1], teacher.shape[1]):
+        rows = (as_rows(x, scope) for x in (student, teacher))
+        loss = SquaredDifference.apply(*rows, similarity, center, known)
         return loss
-    S, T = (similarity_rows(x, similarity=similarity, center=center, scope=scope) for x in (student, teacher))
+    scaled = partial(similarity_rows, similarity=similarity, center=center, scope=scope)
     if match == "squared":
-        return (similarity_map(S) - similarity_map(T)).square().mean()
-    divergence: Tensor = RowDivergence.apply(S, T, tau)
-    return divergence
+        loss = MapDifference.apply(scaled(student), similarity_map(scaled(teacher)) if maps is None else maps)
+    else:
+        loss = RowDivergence.apply(scaled(student), scaled(teacher), tau)
+    return loss
 
 
 def dense_is_cheaper(N: int, C: int, C_teacher: int) -> bool:
     """Whether the N x N maps take fewer products than those of channels: few locations, many channels."""
-    return N * (C + C_teacher) < C * C + C * C_teacher + C_teacher * C_teacher
+    return N * (2 * C + C_teacher) < 2 * C * C + 2 * C * C_teacher + C_teacher * C_teacher
+
+
+def _check_known(known: Tensor, teacher: Tensor, scope: Scope) -> None:
+    """Raise a ValueError unless this can be of the maps of the teacher's features (B, C, H, W)."""
+    B, N = len(teacher), teacher[0, 0].numel()
+    if scope == "batch":
+        raise ValueError("what is known of the teacher's maps is of single images; with scope='batch' leave it out")
+    if known.shape not in ((B,), (B, N, N)):
+        shapes = f"must be {(B,)}, a number an image, or {(B, N, N)}, its maps"
+        raise ValueError(f"what is known of the teacher's maps {shapes}; got {tuple(known.shape)}")
 
 
 class PFSLoss(nn.Module):
@@ -170,3 +183,19 @@ def squared_norm(features: Tensor, *, similarity: Similarity = "cosine", center:
     """‖P‖² of the similarity maps P (N x N) of features (B, C, H, W): (B,), in double precision where there is one."""
     rows = Rows(as_rows(features), similarity, center)
     return squared_norms(rows.grams(rows)[0])
+
+
+def worth_keeping(features: Tensor) -> Tensor:
+    """What to keep of a teacher's features (B, C, H, W), that default `pfs_loss` need not compute it again and again.
+
+    The maps (B, N, N) where they are smaller than the features, in fp16: a similarity is at most 1, and is rounded by
+    2⁻¹² at most, less than bf16 rounds the features. Else their `squared_norm` (B,).
+    """
+    if maps_are_smaller(features):
+        return similarity_map(similarity_rows(features, similarity="cosine", center=True)).half()
+    return squared_norm(features)
+
+
+def maps_are_smaller(features: Tensor) -> bool:
+    """Whether the N x N maps of features (B, C, H, W) are fewer numbers than they: N < C."""
+    return features[0, 0].numel() < features.shape[1]

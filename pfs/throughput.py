@@ -57,7 +57,7 @@ def parts(subject: Bench, optimizer: Optimizer) -> dict[str, float]:
         means = pixel_means(compared, leaves.logits, teacher_logits, labels, ignore_index=IGNORED)
         gradient = torch.autograd.grad(torch.stack(means).sum(), leaves.logits)
         laps.end(name)
-    loss = pfs_loss(leaves.features, answer.features, teacher_norm=answer.squared_norm)
+    loss = pfs_loss(leaves.features, answer.features, known=answer.known)
     gradient += torch.autograd.grad(loss, leaves.features)
     laps.end("PFS")
     torch.autograd.backward(said, gradient)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pfs import kernels
 from pfs.kernels import Similarity
-from pfs.similarity import Match, PFSLoss, pfs_loss, squared_norm
+from pfs.similarity import Match, PFSLoss, pfs_loss, squared_norm, worth_keeping
 
 
 def naive_maps(features: Tensor, *, similarity: str, center: bool, scope: str) -> Tensor:
@@ -103,15 +103,36 @@ def test_a_known_norm_of_the_teachers_maps_changes_nothing() -> None:
     student, teacher = features(2, 3, 4, 4), features(2, 5, 4, 4, seed=1)
     maps = naive_maps(teacher, similarity="cosine", center=True, scope="image")
     torch.testing.assert_close(squared_norm(teacher), maps.square().sum((1, 2)))
-    known = pfs_loss(student, teacher, teacher_norm=squared_norm(teacher))
+    known = pfs_loss(student, teacher, known=squared_norm(teacher))
     torch.testing.assert_close(known, pfs_loss(student, teacher))
-    assert not torch.equal(known, pfs_loss(student, teacher, teacher_norm=2 * squared_norm(teacher)))  # it is used
+    assert not torch.equal(known, pfs_loss(student, teacher, known=2 * squared_norm(teacher)))  # it is used
     coarse = features(2, 3, 2, 2)  # the teacher's map is averaged, and has another norm
-    torch.testing.assert_close(pfs_loss(coarse, teacher, teacher_norm=squared_norm(teacher)), pfs_loss(coarse, teacher))
+    torch.testing.assert_close(pfs_loss(coarse, teacher, known=squared_norm(teacher)), pfs_loss(coarse, teacher))
     with pytest.raises(ValueError, match="leave it out"):
-        pfs_loss(student, teacher, scope="batch", teacher_norm=squared_norm(teacher))
-    with pytest.raises(ValueError, match=r"must be \(2,\), a number an image, got \(1,\)"):
-        pfs_loss(student, teacher, teacher_norm=squared_norm(teacher)[:1])
+        pfs_loss(student, teacher, scope="batch", known=squared_norm(teacher))
+    with pytest.raises(ValueError, match=r"must be \(2,\), a number an image, or \(2, 16, 16\), its maps; got \(1,\)"):
+        pfs_loss(student, teacher, known=squared_norm(teacher)[:1])
+
+
+@pytest.mark.parametrize("channels", [3, 30])  # fewer than the locations, and more
+def test_known_maps_of_the_teacher_change_nothing(channels: int) -> None:
+    student, teacher = features(2, channels, 4, 4).requires_grad_(), features(2, 40, 4, 4, seed=1)
+    maps = naive_maps(teacher, similarity="cosine", center=True, scope="image")
+    expected, known = pfs_loss(student, teacher), pfs_loss(student, teacher, known=maps)
+    torch.testing.assert_close(known, expected)
+    torch.testing.assert_close(torch.autograd.grad(known, student), torch.autograd.grad(expected, student))
+    assert pfs_loss(student, teacher, known=-maps) > expected  # they are used
+    coarse = features(2, 3, 2, 2)  # the teacher's features are averaged, and have other maps
+    torch.testing.assert_close(pfs_loss(coarse, teacher, known=maps), pfs_loss(coarse, teacher))
+
+
+def test_of_the_teacher_maps_are_kept_where_they_are_smaller_else_their_norm() -> None:
+    narrow, wide = features(2, 16, 4, 4), features(2, 17, 4, 4)
+    torch.testing.assert_close(worth_keeping(narrow), squared_norm(narrow))
+    kept = worth_keeping(wide)
+    assert kept.dtype == torch.float16
+    maps = naive_maps(wide, similarity="cosine", center=True, scope="image")
+    torch.testing.assert_close(kept.to(maps), maps, rtol=0, atol=2**-12)  # half of fp16's last place below 1
 
 
 @pytest.mark.parametrize("match", ["squared", "kl"])

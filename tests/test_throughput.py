@@ -18,6 +18,7 @@ TINY: dict[str, str | int] = {
     **{"digits_batch": 2, "photo_batch": 2, "photo_size": 64, "photo_encoders": "resnet18,resnet18"},
     **{"repeats": 1, "compiled": ""},
 }
+SETTINGS = ["digits", "photos", "last_stage"]
 CASES = [
     *["student", "teacher", "cached", "cached, KD alone", "cached, PFS alone", "cached, WSP alone", "online"],
     *["online, default layout", "torchdistill", "student, default layout", "student, bf16", "student, interpolate"],
@@ -65,7 +66,7 @@ def table(folder: Path) -> pd.DataFrame:
 
 
 def test_the_table_has_every_case_and_where_it_comes_from(table: pd.DataFrame) -> None:
-    for name in ("digits", "photos"):
+    for name in SETTINGS:
         rows = table[table["setting"] == name].set_index("case")
         assert list(rows.index) == [*CASES, *(f"part: {part}" for part in PARTS)]
         assert rows["ratio_to_student"]["student"] == rows["ratio_to_limit"]["student"] == 1
@@ -80,7 +81,7 @@ def test_the_summary_and_the_figure_are_there(folder: Path, table: pd.DataFrame)
     assert summary.count("\n## ") == 6 and "| digits | torchdistill |" in summary
     assert sorted(path.name for path in (folder / "figures").iterdir()) == ["steps.pdf", "steps.png"]
     titles = [axes.get_title("left") for axes in steps_figure(table).axes]
-    assert titles == [f"{name}: {kind}" for name in ("digits", "photos") for kind in ("steps", "parts of a step")]
+    assert titles == [f"{name}: {kind}" for name in SETTINGS for kind in ("steps", "parts of a step")]
 
 
 def test_a_cells_starts_are_measured(folder: Path) -> None:

@@ -205,10 +205,11 @@ def test_every_method_sees_the_same_scenes(tmp_path: Path, monkeypatch: pytest.M
     assert torch.equal(torch.stack(seen[:12]), torch.stack(seen[12:]))
 
 
-def test_cached_and_online_distillation_have_the_same_losses(tmp_path: Path) -> None:
-    """To the last bit: both round the teacher's answers to bf16, and both have its channels together in memory."""
+@pytest.mark.parametrize("width", [2, 8])  # 8 channels for 16 locations, and 32
+def test_cached_and_online_distillation_have_the_same_losses(tmp_path: Path, width: int) -> None:
+    """To the last bit: both round the teacher's answers alike, and both have its channels together in memory."""
     torch.manual_seed(1)
-    teacher = DilatedResNet(8, 2).eval().to(memory_format=torch.channels_last)
+    teacher = DilatedResNet(width, 2).eval().to(memory_format=torch.channels_last)
     alone = replace(scenes(), teacher=None)
     cache_teacher(teacher, alone, tmp_path / "outputs", batch_size=4)
     histories = []

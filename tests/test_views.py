@@ -90,7 +90,7 @@ def test_cached_answers_are_the_teachers_own(tmp_path: Path) -> None:
     for kept, answer in ((cached.logits, expected.logits), (cached.features, expected.features)):
         assert kept.dtype == torch.float32
         torch.testing.assert_close(kept, answer.bfloat16().float(), rtol=0.01, atol=1e-4)
-    torch.testing.assert_close(cached.squared_norm, squared_norm(cached.features), rtol=1e-5, atol=0)
+    torch.testing.assert_close(cached.known, squared_norm(cached.features), rtol=1e-5, atol=0)
 
 
 def test_a_new_cache_takes_the_place_of_old_ones_and_of_what_a_killed_process_left(tmp_path: Path) -> None:
