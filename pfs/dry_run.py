@@ -13,7 +13,8 @@ from pfs.datasets import PLACED, PlacedDataset, miniatures, place
 from pfs.networks import build_network
 from pfs.records import TEACHER, Timing, cell_folder, cells, read_record
 from pfs.strict import StudyError
-from pfs.study import CamVid, DigitScenes, OwnFolder, Placed, SegmentationModel, Study, Training, WithoutTest
+from pfs.study import CamVid, DigitScenes, OwnFolder, Placed, SegmentationModel, Study, Training, Views, WithoutTest
+from pfs.views import KEPT_BYTES, views_bytes
 
 STEPS = 2
 SCORED = 1  # pictures of val, and of test
@@ -52,6 +53,8 @@ def write_trial(study: Study, folder: Path) -> tuple[Path, list[str]]:
     said.append(f"one student with all terms: {', '.join(terms) or 'none'}")
     content |= {"name": f"{study.name}_dry_run", "methods": {METHOD: terms}, "reference": METHOD, "seeds": [0]}
     content["data"] |= _smaller(study)
+    if study.views is not None:
+        content["views"]["count"] = _views(study.views, study)
     if isinstance(study.data, Placed):
         _place(study, folder / "data")
     if isinstance(study.data, OwnFolder):
@@ -107,6 +110,15 @@ def _missing_weights(training: Training) -> str:
 def _pictures(study: Study) -> int:
     """For training: a batch, and a few more for the views to choose from."""
     return max(study.teacher.batch_size, study.student.batch_size) + 2
+
+
+def _views(views: Views, study: Study) -> int:
+    """How many of a picture: where all of the study's are too many to be kept, so many that these are as well."""
+    if not isinstance(study.data, Placed) or isinstance(study.data, OwnFolder):
+        return views.count
+    scenes = PLACED[study.data.name].counts[getattr(study.data, "train", "train")]
+    kept = views_bytes(views, scenes) <= KEPT_BYTES
+    return views.count if kept else views.count * -(-scenes // _pictures(study))
 
 
 def _smaller(study: Study) -> dict[str, int]:

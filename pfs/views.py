@@ -60,9 +60,8 @@ class Views(Dataset[tuple[Tensor, Tensor]]):
 
     @property
     def bytes(self) -> int:
-        """What all views take: three colours and a label a pixel."""
-        height, width = self.spec.crop
-        return len(self) * height * width * 4
+        """What all views take."""
+        return views_bytes(self.spec, len(self.dataset))
 
     @property
     def key(self) -> str:
@@ -79,6 +78,12 @@ class Views(Dataset[tuple[Tensor, Tensor]]):
         scaled = (v2.functional.resize(x, size) for x in (tv_tensors.Image(picture), tv_tensors.Mask(mask)))
         image, label = self.augment(*scaled)
         return image.as_subclass(Tensor), label.as_subclass(Tensor)[0]
+
+
+def views_bytes(spec: study.Views, scenes: int) -> int:
+    """What all views of so many scenes take: three colours and a label a pixel."""
+    height, width = spec.crop
+    return spec.count * scenes * height * width * 4
 
 
 def training_views(views: Views) -> TrainingScenes:

@@ -19,8 +19,10 @@ from pfs.datasets import PLACED, build
 from pfs.dry_run import write_trial
 from pfs.reading import load_study, repository
 from pfs.records import cell_folder, cells
+from pfs.scenes import Scenes
 from pfs.strict import StudyError
 from pfs.study import Study
+from pfs.views import DrawnScenes, Views, training_views
 
 NETWORK = {"name": "dilated_resnet", "width": 2}
 SCHEDULE = {
@@ -139,6 +141,15 @@ def test_networks_crop_batch_schedules_and_scoring_are_the_studys_own(tmp_path: 
     (method,) = trial.methods.values()
     assert method.pfs == study.methods["pfs"].pfs  # of several the first
     assert set(method.terms) == {"kd", "pfs", "wsp"}
+
+
+@pytest.mark.parametrize(("count", "way"), [(60, DrawnScenes), (1, Scenes)])
+def test_views_are_drawn_at_each_step_where_the_study_draws_them_so(count: int, way: type, tmp_path: Path) -> None:
+    """60 views of VOC's 10,582 images at 33 x 40 pixels are more than 2 GiB, and one view is not."""
+    study = tiny(data={"name": "voc2012", "holdout": 500}, views={"count": count, "crop": [33, 40]})
+    trial = load_study(write_trial(study, tmp_path)[0])
+    assert trial.views is not None
+    assert isinstance(training_views(Views(build(trial.data, tmp_path / "data")["train"], trial.views)), way)
 
 
 DATA = [
