@@ -113,12 +113,15 @@ def _pictures(study: Study) -> int:
 
 
 def _views(views: Views, study: Study) -> int:
-    """How many of a picture: where all of the study's are too many to be kept, so many that these are as well."""
-    if not isinstance(study.data, Placed) or isinstance(study.data, OwnFolder):
-        return views.count
-    scenes = PLACED[study.data.name].counts[getattr(study.data, "train", "train")]
-    kept = views_bytes(views, scenes) <= KEPT_BYTES
-    return views.count if kept else views.count * -(-scenes // _pictures(study))
+    """How many of a picture: two, but where the study's are too many to be kept, so many that these are as well.
+
+    Nobody knows here how many pictures one's own folder has.
+    """
+    if isinstance(study.data, Placed) and not isinstance(study.data, OwnFolder):
+        scenes = PLACED[study.data.name].counts[getattr(study.data, "train", "train")]
+        if views_bytes(views, scenes) > KEPT_BYTES:
+            return views.count * -(-scenes // _pictures(study))
+    return min(views.count, STEPS)
 
 
 def _smaller(study: Study) -> dict[str, int]:

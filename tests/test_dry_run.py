@@ -134,8 +134,10 @@ def test_networks_crop_batch_schedules_and_scoring_are_the_studys_own(tmp_path: 
     file, _ = write_trial(study, tmp_path)
     trial = load_study(file)
     assert trial.name == "tiny_dry_run"
-    for block in ("views", "evaluation", "cache_gib"):
+    for block in ("evaluation", "cache_gib"):
         assert getattr(trial, block) == getattr(study, block)
+    assert trial.views is not None and study.views is not None
+    assert trial.views == study.views.model_copy(update={"count": 2})
     for own, tried in ((study.teacher, trial.teacher), (study.student, trial.student)):
         assert tried == own.model_copy(update={"steps": 2})
     (method,) = trial.methods.values()
