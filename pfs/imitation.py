@@ -61,10 +61,10 @@ def wsp_at(
     """`wsp_loss` of a strip of pixels, as `pixel_means` takes it."""
     if not temperature > 0:
         raise ValueError(f"temperature must be positive, got {temperature}")
+    s, t = student.at(temperature), teacher.at(temperature)  # first, so that others can be their squares
     weight = _gap(label, student, teacher, gap).mul_(valid)  # (M, W)
     loss = teacher.divergence(student, temperature).mul_(weight).sum()
-    # T² w (s - t) / T, with s and t the softened probabilities
-    gradient = (student.at(temperature) - teacher.at(temperature)).mul_(temperature * weight[:, None])
+    gradient = (s - t).mul_(temperature * weight[:, None])  # T² w (s - t) / T
     return PixelSums(temperature**2 * loss, (weight if normalize else valid).sum(), gradient)
 
 

@@ -63,8 +63,9 @@ class Objective(nn.Module):
         for name, term in terms.items():
             if teacher is None and not isinstance(term, HardPixels):
                 raise ValueError(f"the term {name!r} needs the teacher's prediction, and there is none")
-        # All losses of pixels from one walk over them; then those of locations and channels.
-        at_pixels = {"ce": self._cross_entropy} | {n: loss for n, term in terms.items() if (loss := _pixel_loss(term))}
+        # All losses of pixels from one walk over them; then those of locations and channels. The cross-entropy comes
+        # last: its probabilities are the squares of those that others have softened.
+        at_pixels = {n: loss for n, term in terms.items() if (loss := _pixel_loss(term))} | {"ce": self._cross_entropy}
         asked = teacher.logits if teacher and any(isinstance(term, KD | WSP) for term in terms.values()) else None
         means = pixel_means(list(at_pixels.values()), student.logits, asked, target, ignore_index=self.ignore_index)
         losses = dict(zip(at_pixels, means, strict=True))
@@ -73,7 +74,7 @@ class Objective(nn.Module):
             if name not in losses:
                 losses[name] = self._map_loss(term, student, teacher or student, target)
             total = total + term.weight * losses[name]
-        return {"total": total, **losses}
+        return {"total": total, **{name: losses[name] for name in ("ce", *terms)}}
 
     @property
     def _cross_entropy(self) -> PixelLoss:

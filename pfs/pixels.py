@@ -5,7 +5,7 @@ Logits are coarser than labels. Brought to the labels' resolution they are a ste
 interpolated, compared and forgotten while it lies in the processor's cache, and the gradient is taken at once.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -19,6 +19,8 @@ from pfs.prediction import in_full_precision, interpolation_matrix, sum_dtype
 
 # Numbers of a strip: a megabyte in fp32. Smaller ones stay nearer to a core, and cost more calls than that saves.
 STRIP = 2**18
+# Columns of the fine map that are interpolated at once: each block from the few source columns that it lies between.
+BLOCK = 64
 
 
 class PixelSums(NamedTuple):
@@ -54,12 +56,14 @@ class Probabilities:
         return self._softened[temperature]
 
     def _softmax(self, temperature: float) -> Tensor:
-        colder = self._softened.get(temperature / 2)
-        if colder is None:
+        # At half the temperature the exponentials are the squares, at twice the temperature the roots: both cheaper.
+        if (hotter := self._softened.get(2 * temperature)) is not None:
+            known = hotter.square()
+        elif (colder := self._softened.get(temperature / 2)) is not None:
+            known = colder.sqrt()
+        else:
             return F.softmax(self.logits if temperature == 1 else self.logits / temperature, dim=1)
-        # At twice the temperature the exponentials are the square roots, which are cheaper.
-        root = colder.sqrt()
-        return root.div_(root.sum(1, keepdim=True))
+        return known.div_(known.sum(1, keepdim=True))
 
     def of(self, label: Tensor) -> Tensor:
         """The probability (M, ...) of each pixel's label."""
@@ -180,7 +184,10 @@ class _PixelMeans(Function):
     @once_differentiable
     def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor | None, ...]:
         weight, *gradients = ctx.saved_tensors
-        total = sum(g * (o / w) for g, o, w in zip(gradients, outer, weight, strict=True))
+        scale = torch.stack(outer) / weight
+        total = gradients[0] * scale[0]
+        for gradient, factor in zip(gradients[1:], scale[1:], strict=True):
+            total.addcmul_(gradient, factor)
         with torch.autocast(weight.device.type, enabled=False):
             coarse = ctx.student.coarse(total)
         return None, None, None, coarse, *([None] * (len(ctx.needs_input_grad) - 4))
@@ -188,16 +195,19 @@ class _PixelMeans(Function):
 
 class _Interpolated:
     """Logits (B, C, h, w) of which any rows of the interpolation to `size` = (H, W) can be had: columns at once, rows
-    as they are asked for, each from the few source rows that it lies between."""
+    as they are asked for. Each is made from the few source columns, or rows, that it lies between."""
 
     def __init__(self, logits: Tensor, size: tuple[int, int]) -> None:
         B, C, h, w = logits.shape
         self.shape, self.size = (h, B, C, w), size
         self.rows = interpolation_matrix(h, size[0]).to(logits)  # (H, h)
         self.columns = interpolation_matrix(w, size[1]).to(logits) if w != size[1] else None  # (W, w)
-        rows_first = logits.permute(2, 0, 1, 3)  # (h, B, C, w)
-        wide = rows_first if self.columns is None else rows_first @ self.columns.T
-        self.wide = wide.reshape(h, -1)  # (h, B C W)
+        wide = logits.permute(2, 0, 1, 3).reshape(-1, w)  # rows first: (h B C, w)
+        if self.columns is not None:
+            narrow, wide = wide, wide.new_empty(len(wide), size[1])
+            for columns, source in self._blocks():
+                torch.mm(narrow[:, source], self.columns[columns, source].T, out=wide[:, columns])
+        self.wide = wide.view(h, -1)  # (h, B C W)
 
     def drop_values(self) -> None:
         """Keep what the gradient's way back needs: the matrices, and not the map."""
@@ -220,20 +230,31 @@ class _Interpolated:
 
     def coarse(self, gradient: Tensor) -> Tensor:
         """From (h, B C W) the gradient of the logits, (B, C, h, w)."""
-        h, B, C, _ = self.shape
-        wide = gradient.view(h, B, C, self.size[1])
-        return (wide if self.columns is None else wide @ self.columns).permute(1, 2, 0, 3)
+        coarse = gradient.view(-1, self.size[1])  # (h B C, W)
+        if self.columns is not None:
+            wide, coarse = coarse, coarse.new_zeros(len(coarse), self.shape[3])
+            for columns, source in self._blocks():
+                coarse[:, source].addmm_(wide[:, columns], self.columns[columns, source])
+        return coarse.view(self.shape).permute(1, 2, 0, 3)
+
+    def _blocks(self) -> Iterator[tuple[slice, slice]]:
+        """Columns of the fine map, and the source columns that they lie between. A GPU takes all at once."""
+        w, W = self.shape[3], self.size[1]
+        block = BLOCK if self.rows.device.type == "cpu" else W
+        for start in range(0, W, block):
+            columns = slice(start, min(W, start + block))
+            yield columns, sources(w, W, columns.start, columns.stop)
 
     def _band(self, rows: slice) -> tuple[Tensor | None, slice]:
         """The source rows that fine rows lie between, and their weights (n, sources); None: they are the rows."""
         if self.shape[0] == self.size[0]:
             return None, rows
-        source = source_rows(self.shape[0], self.size[0], rows.start, rows.stop)
+        source = sources(self.shape[0], self.size[0], rows.start, rows.stop)
         return self.rows[rows, source], source
 
 
 @lru_cache
-def source_rows(source: int, target: int, start: int, stop: int) -> slice:
-    """The rows of a map of `source` rows that rows `start` to `stop` of its interpolation to `target` lie between."""
+def sources(source: int, target: int, start: int, stop: int) -> slice:
+    """The rows (or columns) of `source` that rows `start` to `stop` of their interpolation to `target` lie between."""
     used = interpolation_matrix(source, target)[start:stop].any(0).nonzero()
     return slice(int(used[0]), int(used[-1]) + 1)

@@ -51,7 +51,7 @@ def parts(subject: Bench, optimizer: Optimizer) -> dict[str, float]:
     said = tuple(x.float() for x in answered)  # as Accelerate hands them to the loop
     laps.end("student forward")
     leaves = Prediction(*(x.detach().requires_grad_() for x in said))
-    losses: dict[str, list[PixelLoss]] = {"CE": [cross_entropy_at], "CE + WSP": [cross_entropy_at, wsp_at]}
+    losses: dict[str, list[PixelLoss]] = {"CE": [cross_entropy_at], "CE + WSP": [wsp_at, cross_entropy_at]}
     for name, compared in losses.items():
         teacher_logits = answer.logits if wsp_at in compared else None
         means = pixel_means(compared, leaves.logits, teacher_logits, labels, ignore_index=IGNORED)

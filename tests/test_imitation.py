@@ -176,13 +176,16 @@ def test_bad_arguments_are_refused() -> None:
 
 
 @pytest.mark.parametrize("gap", get_args(Gap))
-@pytest.mark.parametrize("strip", [1, 200, 10**6])
-def test_strips_and_coarse_logits_change_nothing(gap: Gap, strip: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("strip", "block"), [(1, 1), (200, 4), (10**6, 64)])
+def test_strips_and_coarse_logits_change_nothing(
+    gap: Gap, strip: int, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The gradient in strips against that of the definition on upsampled logits, the weights being constants."""
     student, teacher, _ = scene()
     target = torch.randint(0, 4, (2, 9, 11), generator=torch.Generator().manual_seed(1))
     target[:, :2] = IGNORE
     monkeypatch.setattr(pixels, "STRIP", strip)
+    monkeypatch.setattr(pixels, "BLOCK", block)
     student.requires_grad_()
     loss = wsp_loss(student, teacher, target, gap=gap, temperature=3.0)
     fine, known = (upsample(x, (9, 11)) for x in (student, teacher))
@@ -192,6 +195,14 @@ def test_strips_and_coarse_logits_change_nothing(gap: Gap, strip: int, monkeypat
     torch.testing.assert_close(loss, expected)
     gradients = [torch.autograd.grad(x, student)[0] for x in (loss, expected)]
     torch.testing.assert_close(*gradients)
+
+
+@pytest.mark.parametrize("temperatures", [(1.0, 2.0, 4.0), (4.0, 2.0, 1.0), (1.0, 3.0)])
+def test_probabilities_do_not_depend_on_what_was_asked_before(temperatures: tuple[float, ...]) -> None:
+    logits = 20 * torch.randn(5, 4, 7, generator=torch.Generator().manual_seed(0))
+    asked = pixels.Probabilities(logits)
+    for temperature in temperatures:
+        torch.testing.assert_close(asked.at(temperature), (logits / temperature).softmax(1))
 
 
 @given(seed=st.integers(0, 2**31))
