@@ -89,7 +89,7 @@ def flop(case: Case, form: str) -> float:
     if (case.reading, form) == ("squared", "ours") and not dense_is_cheaper(N, C, C):
         return 5 * B * 2 * N * C**2  # SᵀS, SᵀT, TᵀT; S SᵀS, T TᵀS
     # SSᵀ, TTᵀ; the gradient of the map times S, where autograd takes it from the left and from the right
-    return (3 if form == "ours" else 4) * B * 2 * N**2 * C
+    return (3 if (case.reading, form) == ("squared", "ours") else 4) * B * 2 * N**2 * C
 
 
 def estimate_mib(case: Case, form: str) -> float:

@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from http.client import HTTPException
 from pathlib import Path
 from threading import Event, Thread
 from typing import TextIO
@@ -55,15 +56,19 @@ def ask_no_hub_in_vain(study: Study) -> None:
     To be called before anything imports that library, which reads this once.
     """
     networks = (study.teacher.network, study.student.network)
-    if not any(isinstance(spec, SegmentationModel) and spec.source == "hub" for spec in networks):
+    asks = any(isinstance(spec, SegmentationModel) and spec.source == "hub" for spec in networks)
+    if not asks or "HF_HUB_OFFLINE" in os.environ:
         return
-    hub = Request(os.environ.get("HF_ENDPOINT", "https://huggingface.co"), method="HEAD")
+    hub = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
     try:
-        urlopen(hub, timeout=10).close()
+        urlopen(Request(hub, method="HEAD"), timeout=10).close()
     except HTTPError:
         pass  # it answers
-    except OSError:
+    except (OSError, HTTPException, ValueError) as error:
         os.environ["HF_HUB_OFFLINE"] = "1"
+        print(
+            f"{hub} does not answer ({error}): of pre-trained weights there are those fetched before", file=sys.stderr
+        )
 
 
 def check_networks(study: Study) -> None:

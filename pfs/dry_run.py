@@ -1,7 +1,8 @@
 """A study tried at its true size before anybody waits for it: two steps of each network on pictures of noise.
 
 The study's own networks, crop, batch, schedules, views and scoring go the whole way through workflow and notebooks;
-only the steps, the data and the number of students are less. All of it lies in a folder of its own: nobody's result.
+only the steps, the data, the number of students and of views are others. All of it lies in a folder of its own:
+nobody's result.
 """
 
 from pathlib import Path
@@ -113,11 +114,12 @@ def _pictures(study: Study) -> int:
 
 
 def _views(views: Views, study: Study) -> int:
-    """How many of a picture: two, but where the study's are too many to be kept, so many that these are as well.
+    """How many of a picture: as many as are seen; but where the study draws them at each step, so many that this does.
 
-    Nobody knows here how many pictures one's own folder has.
+    Not where the teacher's answers for all of them may be kept, nor of one's own folder, whose size nobody knows here.
     """
-    if isinstance(study.data, Placed) and not isinstance(study.data, OwnFolder):
+    asked_at_each_step = study.cache_gib == 0
+    if asked_at_each_step and isinstance(study.data, Placed) and not isinstance(study.data, OwnFolder):
         scenes = PLACED[study.data.name].counts[getattr(study.data, "train", "train")]
         if views_bytes(views, scenes) > KEPT_BYTES:
             return views.count * -(-scenes // _pictures(study))

@@ -89,7 +89,7 @@ class Objective(nn.Module):
             case CWD():
                 return baselines.cwd_loss(student.logits, teacher.logits, **options)
             case PFS():
-                return pfs_loss(f_s, f_t, known=_known_of(teacher, term), **options)
+                return pfs_loss(f_s, f_t, known=_known_of(teacher, student, term), **options)
             case SKD():
                 return baselines.skd_pairwise_loss(f_s, f_t, **options)
             case AT():
@@ -105,13 +105,14 @@ class Objective(nn.Module):
                 raise TypeError(f"no loss belongs to {term!r}")
 
 
-def _known_of(teacher: Prediction, term: PFS) -> Tensor | None:
+def _known_of(teacher: Prediction, student: Prediction, term: PFS) -> Tensor | None:
     """What has been kept of the teacher's maps; of a teacher asked just now, its maps rounded as they would be kept."""
+    coarser = any(a < b for a, b in zip(student.features.shape[2:], teacher.features.shape[2:], strict=False))
     if term != PFS(weight=term.weight, tau=term.tau):  # of other options than the kept ones
         return None
     if isinstance(teacher, KeptPrediction):
         return teacher.known
-    return worth_keeping(teacher.features) if maps_are_smaller(teacher.features) else None
+    return None if coarser or not maps_are_smaller(teacher.features) else worth_keeping(teacher.features)
 
 
 def _pixel_loss(term: Term) -> PixelLoss | None:

@@ -207,7 +207,7 @@ class _Interpolated:
             narrow, wide = wide, wide.new_empty(len(wide), size[1])
             for columns, source in self._blocks():
                 torch.mm(narrow[:, source], self.columns[columns, source].T, out=wide[:, columns])
-        self.wide = wide.view(h, -1)  # (h, B C W)
+        self.wide = wide.reshape(h, -1)  # (h, B C W)
 
     def drop_values(self) -> None:
         """Keep what the gradient's way back needs: the matrices, and not the map."""

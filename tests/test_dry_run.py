@@ -145,10 +145,16 @@ def test_networks_crop_batch_schedules_and_scoring_are_the_studys_own(tmp_path: 
     assert set(method.terms) == {"kd", "pfs", "wsp"}
 
 
-@pytest.mark.parametrize(("count", "way"), [(60, DrawnScenes), (1, Scenes)])
-def test_views_are_drawn_at_each_step_where_the_study_draws_them_so(count: int, way: type, tmp_path: Path) -> None:
-    """60 views of VOC's 10,582 images at 33 x 40 pixels are more than 2 GiB, and one view is not."""
-    study = tiny(data={"name": "voc2012", "holdout": 500}, views={"count": count, "crop": [33, 40]})
+@pytest.mark.parametrize(("count", "cache_gib", "way"), [(60, 0.0, DrawnScenes), (60, 100.0, Scenes), (1, 0.0, Scenes)])
+def test_views_are_drawn_at_each_step_where_the_study_draws_them_so(
+    count: int, cache_gib: float, way: type, tmp_path: Path
+) -> None:
+    """60 views of VOC's 10,582 images at 33 x 40 pixels are more than 2 GiB, and one view is not.
+
+    Where the teacher's answers for all views may be kept, few are enough.
+    """
+    views = {"count": count, "crop": [33, 40]}
+    study = tiny(data={"name": "voc2012", "holdout": 500}, views=views, cache_gib=cache_gib)
     trial = load_study(write_trial(study, tmp_path)[0])
     assert trial.views is not None
     assert isinstance(training_views(Views(build(trial.data, tmp_path / "data")["train"], trial.views)), way)
@@ -212,7 +218,7 @@ def test_a_hub_out_of_reach_is_asked_once(
 
     def unreachable(request: Request, **_: object) -> None:
         asked.append(request.full_url)
-        raise OSError
+        raise OSError("no route")
 
     def stop(_: Study) -> None:
         assert os.environ["HF_HUB_OFFLINE"] == "1"  # before its library is imported, which reads it once
@@ -220,20 +226,23 @@ def test_a_hub_out_of_reach_is_asked_once(
 
     monkeypatch.setattr(conduct, "urlopen", unreachable)
     monkeypatch.setattr(__main__, "check_networks", stop)
-    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setenv("HF_ENDPOINT", "http://hub")
     assert main([command, str(write(tmp_path, student=SCHEDULE | {"network": NETWORK_OF_THE_HUB}))]) == 1
-    assert capsys.readouterr().err == "far enough\n"
-    assert len(asked) == 1
+    told, stopped = capsys.readouterr().err.splitlines()
+    assert told == "http://hub does not answer (no route): of pre-trained weights there are those fetched before"
+    assert (stopped, asked) == ("far enough", ["http://hub"])
 
 
 @pytest.mark.parametrize("weights", [None, "wheel", "mine.pt"])
 def test_a_study_that_needs_no_hub_does_not_ask_it(weights: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     monkeypatch.setattr(conduct, "urlopen", None)  # would be a TypeError
     conduct.ask_no_hub_in_vain(tiny(student=SCHEDULE | {"network": NETWORK_OF_THE_HUB | {"weights": weights}}))
 
 
 def test_a_command_imports_the_hub_s_library_only_after_it_has_asked() -> None:
-    loaded = "import sys, pfs.__main__; sys.exit('huggingface_hub' in sys.modules)"
+    loaded = "import sys, pfs.__main__, pfs.dry_run; sys.exit('huggingface_hub' in sys.modules)"
     subprocess.run([sys.executable, "-c", loaded], cwd=repository(), check=True, timeout=100)
 
 

@@ -16,8 +16,8 @@ from pfs.baselines import (
 )
 from pfs.imitation import wsp_loss
 from pfs.objective import Objective
-from pfs.prediction import Prediction, upsample
-from pfs.similarity import pfs_loss
+from pfs.prediction import KeptPrediction, Prediction, upsample
+from pfs.similarity import pfs_loss, worth_keeping
 from pfs.terms import Method
 
 
@@ -71,6 +71,21 @@ def test_total_is_the_cross_entropy_plus_the_weighted_terms() -> None:
     assert set(losses) == set(expected)
     for name, loss in expected.items():
         torch.testing.assert_close(losses[name], loss)
+
+
+def test_the_default_pfs_takes_the_maps_that_were_kept_and_other_options_do_not() -> None:
+    student = Prediction(torch.randn(2, 3, 4, 4), torch.randn(2, 8, 4, 4))
+    teacher = Prediction(torch.randn(2, 3, 4, 4), torch.randn(2, 20, 4, 4))  # 20 channels, 16 locations
+    target = torch.zeros(2, 8, 8, dtype=torch.int64)
+    true = worth_keeping(teacher.features)
+    for options, is_used in (({}, True), ({"center": False}, False), ({"similarity": "dot"}, False)):
+        objective = Objective(Method.model_validate({"pfs": {"weight": 1.0, **options}}), ignore_index=255)
+        asked, kept, wrong = (
+            objective(student, said, target)["pfs"]
+            for said in (teacher, KeptPrediction(*teacher, true), KeptPrediction(*teacher, -true))
+        )
+        assert torch.equal(asked, kept)
+        assert torch.equal(kept, wrong) != is_used
 
 
 def test_without_terms_no_teacher_is_needed() -> None:

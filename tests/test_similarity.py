@@ -133,6 +133,8 @@ def test_of_the_teacher_maps_are_kept_where_they_are_smaller_else_their_norm() -
     assert kept.dtype == torch.float16
     maps = naive_maps(wide, similarity="cosine", center=True, scope="image")
     torch.testing.assert_close(kept.to(maps), maps, rtol=0, atol=2**-12)  # half of fp16's last place below 1
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(worth_keeping(wide.float()).to(maps), maps, rtol=0, atol=2**-12 + 1e-6)
 
 
 @pytest.mark.parametrize("match", ["squared", "kl"])

@@ -93,6 +93,14 @@ def test_cached_answers_are_the_teachers_own(tmp_path: Path) -> None:
     torch.testing.assert_close(cached.known, squared_norm(cached.features), rtol=1e-5, atol=0)
 
 
+def test_a_cache_of_another_version_is_told(tmp_path: Path) -> None:
+    cache_teacher(small_teacher(), scenes_of(images()), tmp_path / "outputs", batch_size=5)
+    file = tmp_path / "outputs" / "shapes.json"
+    file.write_text(file.read_text().replace("known", "squared_norm"))
+    with pytest.raises(CacheError, match=r"outputs: the teacher's answers are of another version; run train_teacher"):
+        open_teacher_outputs(tmp_path / "outputs")
+
+
 def test_a_new_cache_takes_the_place_of_old_ones_and_of_what_a_killed_process_left(tmp_path: Path) -> None:
     for name in ("outputs-old", "outputs-new.unfinished"):
         (tmp_path / name).mkdir()
