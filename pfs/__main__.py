@@ -59,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
 
     for name, command in (("study", _study), ("dry-run", _dry_run)):
         started = add(name, command)
-        started.add_argument("--cores", default="all", help="how many to use (%(default)s)")
+        started.add_argument("--cores", type=_cores, default="all", help="how many to use (%(default)s)")
         started.add_argument("--threads", type=int, help="cores that a student computes with (1; with a GPU, all)")
     cell = add("cell", _cell)
     cell.add_argument("method", metavar="METHOD", help="teacher, or a method of the study")
@@ -82,6 +82,13 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--mirror", metavar="URL", help="address of a folder that holds the archives")
     parser.add_argument("--data", default="data", help="folder of all data sets (the clone's %(default)s)")
     parser.set_defaults(command=_data)
+
+
+def _cores(text: str) -> str:
+    """A number of cores, or all of them, as Snakemake takes it."""
+    if text != "all" and not (text.isdecimal() and int(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a number of cores nor 'all'")
+    return text
 
 
 def _absolute(path: str) -> Path:

@@ -75,16 +75,17 @@ def pfs_loss(
         known = None
     N = student[0, 0].numel() * (len(student) if scope == "batch" else 1)
     maps = known if known is not None and known.dim() == 3 else None
+    scaled = partial(similarity_rows, similarity=similarity, center=center, scope=scope)
     loss: Tensor
-    if match == "squared" and maps is None and not dense_is_cheaper(N, student.shape[1], teacher.shape[1]):
+    if match == "kl":
+        loss = RowDivergence.apply(scaled(student), scaled(teacher), tau)
+    elif maps is not None:
+        loss = MapDifference.apply(scaled(student), maps)
+    elif dense_is_cheaper(N, student.shape[1], teacher.shape[1]):
+        loss = MapDifference.apply(scaled(student), similarity_map(scaled(teacher)))
+    else:
         rows = (as_rows(x, scope) for x in (student, teacher))
         loss = SquaredDifference.apply(*rows, similarity, center, known)
-        return loss
-    scaled = partial(similarity_rows, similarity=similarity, center=center, scope=scope)
-    if match == "squared":
-        loss = MapDifference.apply(scaled(student), similarity_map(scaled(teacher)) if maps is None else maps)
-    else:
-        loss = RowDivergence.apply(scaled(student), scaled(teacher), tau)
     return loss
 
 

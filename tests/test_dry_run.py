@@ -90,6 +90,13 @@ def test_a_dry_run_goes_the_whole_way_and_leaves_nothing(tmp_path: Path, tempora
     assert sorted((repository() / "results").rglob("*")) == before
 
 
+@pytest.mark.parametrize("cores", ["two", "0", "-1"])
+def test_cores_are_a_number_or_all(cores: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["dry-run", str(write(tmp_path)), f"--cores={cores}"])
+    assert f"{cores!r} is neither a number of cores nor 'all'" in capsys.readouterr().err
+
+
 def test_a_dry_run_that_fails_says_where_and_keeps_what_there_is(
     tmp_path: Path, temporary: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
