@@ -65,6 +65,7 @@ class Rows(NamedTuple):
         noise = ROUNDING_UNITS * torch.finfo(dtype).eps * (mean_square + _squared_norm(mean / unit)).sqrt_()
         floor = torch.maximum(RELATIVE_FLOOR * mean_square.sqrt(), noise).mul_(unit).clamp_min_(torch.finfo(dtype).tiny)
         length = (squares if similarity == "cosine" else mean_square).sqrt().mul_(unit).expand_as(squares)
+        length = torch.where(length.isinf(), torch.nan, length)  # over infinity, rows would silently be 0
         kept = None if centred is None else centred.div_(torch.maximum(length, floor))
         return cls(rows, mean, length, floor, kept)
 

@@ -73,9 +73,9 @@ def pfs_loss(
             nor a norm where the maps are built.
 
     Returns:
-        A scalar, at least in fp32, never negative. It does not depend on the scale of the features, whatever their
-        size: their squares are never taken as they are. Differentiable once; a backward pass with `create_graph=True`
-        raises a RuntimeError, and so does one after the features that it needs were changed in place.
+        A scalar, at least in fp32, never negative. It does not depend on the scale of the features, be they 1e-37 or
+        1e37 in fp32; it is NaN where lengths are beyond the largest number. Differentiable once: a backward pass with
+        `create_graph=True` raises a RuntimeError, and so does one after features that it needs were changed in place.
 
     Raises:
         ValueError: the shapes do not fit or are empty, an option is unknown, tau is not positive, or what is known is

@@ -76,6 +76,13 @@ def test_features_whose_squares_are_no_fp32_numbers(exponent: int, channels: int
     torch.testing.assert_close(gradient, torch.autograd.grad(expected, student)[0])
 
 
+@pytest.mark.parametrize("center", [True, False])
+@pytest.mark.parametrize("match", ["squared", "kl"])
+def test_lengths_beyond_the_largest_number_give_nan(match: Match, center: bool) -> None:
+    student = 2e38 * features(1, 8, 4, 4).float().sign()
+    assert pfs_loss(student, features(1, 8, 4, 4, seed=1).float(), match=match, center=center).isnan()
+
+
 @pytest.mark.parametrize("channels", [2, 4, 64])
 @pytest.mark.parametrize("match", ["squared", "kl"])
 def test_an_offset_of_10000_deviations_leaves_the_value_right(match: Match, channels: int) -> None:
