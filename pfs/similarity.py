@@ -48,10 +48,10 @@ def pfs_loss(
     """How far the student's similarity maps are from the teacher's: all pairs, in memory that grows with N, not N².
 
     It is exact but for two limits. A vector is divided by at least `pfs.kernels.RELATIVE_FLOOR` times the root mean
-    square length of its map, so a shorter one counts as shorter than a direction does. And "squared", where it takes
-    products of channels (see `dense_is_cheaper`), is a difference of large numbers near the teacher. In fp32, where
-    features differ from the teacher's by 1 % of their size, its value has about 4 digits and its gradient 4 to 5; at
-    0.1 % 1 to 3 and 3 to 4; at 0.01 % the value has none, and the gradient 2 to 3. Use fp64 to look closer than that.
+    square length of its map, so a shorter one counts for less than its direction. And near the teacher the value is a
+    difference of nearly equal numbers, except where the maps are built (see `dense_is_cheaper`). In fp32, where the
+    features differ from the teacher's by 1 % of their size, the value has about 4 digits and the gradient 4 to 5; at
+    0.1 % they have 1 to 3 and 3 to 4; at 0.01 % the value has none, and the gradient 2 to 3. fp64 looks closer.
 
     Args:
         student: (B, C, H, W) features; gets the gradient.
