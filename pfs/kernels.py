@@ -38,7 +38,7 @@ class Rows(NamedTuple):
         rows: (B, N, C), in whatever order memory has them.
         mean: (B, 1, C), at least in fp32; 0 where the rows are not centred.
         length: (B, N, 1), what each centred row is divided by: its own length for "cosine", the root mean square of
-            all lengths of its map for "dot".
+            all lengths of its map for "dot"; NaN where it is beyond the largest number.
         floor: (B, 1, 1), the least number that a row is divided by.
         kept: all the scaled rows (B, N, C), or None where there is more than one strip.
     """
@@ -64,8 +64,8 @@ class Rows(NamedTuple):
         mean_square = squares.mean(1, keepdim=True)  # (B, 1, 1)
         noise = ROUNDING_UNITS * torch.finfo(dtype).eps * (mean_square + _squared_norm(mean / unit)).sqrt_()
         floor = torch.maximum(RELATIVE_FLOOR * mean_square.sqrt(), noise).mul_(unit).clamp_min_(torch.finfo(dtype).tiny)
-        length = (squares if similarity == "cosine" else mean_square).sqrt().mul_(unit).expand_as(squares)
-        length = torch.where(length.isinf(), torch.nan, length)  # over infinity, rows would silently be 0
+        length = (squares if similarity == "cosine" else mean_square).sqrt().mul_(unit)
+        length = length.where(length.isfinite(), torch.nan).expand_as(squares)  # over infinity, rows would all be 0
         kept = None if centred is None else centred.div_(torch.maximum(length, floor))
         return cls(rows, mean, length, floor, kept)
 
