@@ -1,7 +1,6 @@
 """The command line: `pfs study digits` brings a study up to date, the other commands do a part of it."""
 
 import argparse
-import json
 import os
 import shutil
 import sys
@@ -180,14 +179,17 @@ def _data(options: argparse.Namespace) -> int:
     if options.name not in PLACED_NAMES:
         raise StudyError(f"unknown data set {options.name!r}{choices(options.name, PLACED_NAMES)}")
     from pfs.datasets import PLACED, DatasetError, place  # torch takes seconds to import
+    from pfs.datasets.contents import read_contents, report
 
     try:
         folder = place(PLACED[options.name], Path(options.data), source=options.source, mirror=options.mirror)
     except (DatasetError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
-    counts = json.loads((folder / "checksums.json").read_text())["recipe"]
-    print(f"{folder}: {', '.join(f'{count} {split}' for split, count in counts.items())} images, all verified")
+    contents = read_contents(folder)
+    assert contents is not None  # `place` has just written it
+    counts = ", ".join(f"{held.images} {split}" for split, held in contents.splits.items())
+    print(f"{report(contents)}\n{folder}: {counts} images, all verified")
     return 0
 
 

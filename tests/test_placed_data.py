@@ -187,7 +187,7 @@ def test_ones_own_folder_names_its_classes(tmp_path: Path) -> None:
 
 
 def test_an_unknown_split_lists_those_that_there_are(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="voc2012 has no split 'test'; valid choices: train, trainaug, val"):
+    with pytest.raises(DatasetError, match="voc2012 has no split 'test'; valid choices: train, val"):
         Voc2012(tmp_path, "test")
 
 
@@ -368,7 +368,7 @@ def test_all_that_a_folder_lacks_is_told_with_where_to_get_it(tmp_path: Path) ->
     with pytest.raises(DatasetError) as error:
         place(Voc2012, tmp_path / "data", source=tmp_path / "own")
     lines = str(error.value).splitlines()
-    assert len(lines) == 4
+    assert len(lines) == 1
     assert all(str(tmp_path / "own") in line and "VOCtrainval_11-May-2012.tar" in line for line in lines)
 
 
