@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from pfs import study
+from pfs.convolutions import mend_convolutions
+from pfs.dilated_resnet import DilatedResNet
 from pfs.prediction import Prediction
 from pfs.pretrained import LITE, check_weights, fetching, hub_weights, input_statistics, load_weights
 from pfs.strict import StudyError, choices
@@ -40,86 +42,6 @@ def build_network(spec: study.Network, classes: int, *, pretrained: bool = True)
             return SegmentationModel(spec if pretrained else _from_scratch(spec), classes)
 
 
-class DilatedResNet(nn.Module):
-    """A small residual network for small images: output stride 4, the last stages dilated instead of strided.
-
-    A 64 x 64 image gives a 16 x 16 map of 4 * width features.
-
-    Args:
-        width: channels of the first stage; the others have 2, 4 and 4 times as many. Its square sets the cost.
-        classes: channels of the logits.
-        tap: which features to distil: "stage4", those that the classifier reads, after the last ReLU; "before_relu",
-            the same before it; "stage3", those of the stage before.
-    """
-
-    def __init__(self, width: int, classes: int, tap: str = "stage4") -> None:
-        super().__init__()
-        self.tap = tap
-        self.channels = 4 * width
-        self.multiple = 1  # any size will do
-        self.stem = nn.Sequential(
-            nn.Conv2d(3, width, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)
-        )
-        self.stages = nn.Sequential()
-        source = width
-        for channels, stride, dilation in ((width, 1, 1), (2 * width, 2, 1), (4 * width, 1, 2), (4 * width, 1, 4)):
-            first, second = _Block(source, channels, stride, dilation), _Block(channels, channels, 1, dilation)
-            self.stages.append(nn.Sequential(first, second))
-            source = channels
-        self.classifier = nn.Conv2d(source, classes, 1)
-
-    def forward(self, images: Tensor) -> Prediction:
-        """Images (B, 3, H, W) to logits (B, classes, H/4, W/4) and features (B, 4 * width, H/4, W/4)."""
-        stage3 = self.stages[:3](self.stem(images))
-        before_relu = self.stages[3](stage3)
-        features = F.relu(before_relu)
-        match self.tap:
-            case "stage3":
-                tapped = F.relu(stage3)
-            case "before_relu":
-                tapped = before_relu
-            case _:
-                tapped = features
-        return Prediction(self.classifier(features), tapped)
-
-
-class _Block(nn.Module):
-    """The basic residual block (He et al. 2015, arXiv 1512.03385), its 3 x 3 convolutions dilated.
-
-    The ReLU that ends a block stands at the beginning of the next, so that features can be taken before it.
-    """
-
-    def __init__(self, source: int, channels: int, stride: int, dilation: int) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(source, channels, 3, stride, dilation, dilation, bias=False)
-        self.norm1 = nn.BatchNorm2d(channels)
-        self.conv2 = nn.Conv2d(channels, channels, 3, 1, dilation, dilation, bias=False)
-        self.norm2 = nn.BatchNorm2d(channels)
-        self.shortcut: nn.Module = nn.Identity()
-        if stride != 1 or source != channels:
-            self.shortcut = nn.Sequential(nn.Conv2d(source, channels, 1, stride, bias=False), nn.BatchNorm2d(channels))
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = F.relu(x)
-        residual = F.relu(self.norm1(self.conv1(x)), inplace=True)
-        total: Tensor = self.norm2(self.conv2(residual)) + self.shortcut(x)
-        return total
-
-
-class DepthwiseConv2d(nn.Conv2d):
-    """A depthwise convolution, which on a processor stays in fp32 under autocast.
-
-    In bf16 the gradient of its weights, dilated, is computed from memory that nobody has written (torch 2.14.1 with
-    oneDNN, AVX512 bf16, 512 x 33 x 33 at rates 6 and 12): mostly right, now and then 1e24.
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        if x.device.type != "cpu":
-            return super().forward(x)
-        with torch.autocast("cpu", enabled=False):
-            return super().forward(x.float())
-
-
 class SegmentationModel(nn.Module):
     """An architecture and encoder of segmentation-models-pytorch, asked for its features too; logits stay coarse.
 
@@ -132,7 +54,7 @@ class SegmentationModel(nn.Module):
       size; a multiple of the output stride keeps them aligned by the same offset everywhere, where one such as 513 lets
       it drift by up to half a stride towards the borders.
     - Features of the decoder are taken before its dropout, if it ends in one: zeroed channels are no similarity.
-    - Depthwise convolutions stay in fp32 on a processor: `DepthwiseConv2d` says why.
+    - Convolutions that torch computes wrongly on some processors are replaced: `pfs.convolutions` says which, and why.
     - With `enlarge` it looks at an enlarged image, the finer answer of which covers the image that came.
     - The last convolution of an EfficientNet, which the library keeps and never uses, is gone.
     - Inputs, as `pfs.scenes.normalize` makes them, are scaled to what pre-trained weights were trained with. The scale
@@ -160,15 +82,13 @@ class SegmentationModel(nn.Module):
             statistics = input_statistics(spec)
         load_weights(self.model.encoder, spec)
         _adapt_encoder(self.model.encoder, spec.encoder)
-        for module in self.model.modules():
-            if type(module) is nn.Conv2d and module.groups == module.in_channels > 1:
-                module.__class__ = DepthwiseConv2d
         self.dropout: nn.Module = nn.Identity()
         if spec.architecture == "pspnet":
             _fuse_as_in_the_paper(self.model, classes)
         if spec.architecture in ("fpn", "pspnet"):  # the decoders that end in dropout
             self.dropout = nn.Dropout2d(self.model.decoder.dropout.p)
             self.model.decoder.dropout = nn.Identity()
+        mend_convolutions(self.model)
         mean, deviation = (torch.tensor(x).view(1, 3, 1, 1) for x in statistics or UNCHANGED)
         # A colour c in [0, 1] comes as (c - 1/2) / (1/4), and is wanted as (c - mean) / deviation.
         self.register_buffer("scale", 0.25 / deviation)

@@ -13,8 +13,8 @@ from torch import nn
 
 from pfs import study
 from pfs.datasets import OwnFolder, miniatures, place
+from pfs.dilated_resnet import DilatedResNet
 from pfs.machine import autocast
-from pfs.networks import DilatedResNet
 from pfs.objective import Objective
 from pfs.prediction import Prediction
 from pfs.scenes import (
