@@ -17,6 +17,8 @@ from pfs.pretrained import LITE, check_weights, fetching, hub_weights, input_sta
 from pfs.strict import StudyError, choices
 
 UNCHANGED = ((0.5,) * 3, (0.25,) * 3)  # the mean and deviation that leave what `pfs.scenes.normalize` gives as it is
+# Encoders that every architecture of the library takes; of timm's hundreds many have no stages, or cannot be dilated.
+WORKING = ("resnet18", "resnet50", "mobilenet_v2", "tu-mobilenetv3_large_100", "tu-tf_efficientnet_lite0")
 
 
 class NetworkError(StudyError):
@@ -136,12 +138,19 @@ def _library_model(spec: study.SegmentationModel, classes: int) -> Any:
 
     try:
         return smp.create_model(spec.architecture, spec.encoder, hub_weights(spec), classes=classes, **_options(spec))
-    except (
-        KeyError,
-        RuntimeError,
-        ValueError,
-    ) as error:  # timm has no such encoder, or none with these stages or stride
-        raise NetworkError(f"{spec.architecture} on {spec.encoder}: {error.args[0]}") from None
+    except OSError:
+        raise  # of the hub: `fetching` says what to do
+    except Exception as error:  # an unknown encoder, or one without these stages or this stride: of any type
+        raise _does_not_work(spec, "it cannot be built", error) from None
+
+
+def _does_not_work(spec: study.SegmentationModel, what: str, error: Exception) -> NetworkError:
+    """One line for whatever a library raises, which is often an AssertionError without a word."""
+    said = str(error.args[0] if error.args else "").strip().splitlines() or [type(error).__name__]
+    return NetworkError(
+        f"{spec.architecture} on {spec.encoder}: {what} ({said[0][:200]}); encoders that work with every architecture: "
+        f"{', '.join(WORKING)}"
+    )
 
 
 def _options(spec: study.SegmentationModel) -> dict[str, Any]:
@@ -199,19 +208,42 @@ def check_names(spec: study.SegmentationModel) -> None:
         raise NetworkError(f"unknown encoder {spec.encoder!r}{choices(spec.encoder, encoders)}")
 
 
-def check_network(spec: study.Network, crop: Sequence[int] | None) -> None:
-    """Raise what `build_network` would, and what speaks against a crop, in a moment: nothing is fetched.
+def check_network(spec: study.Network, sizes: Sequence[tuple[int, int]]) -> None:
+    """Raise what speaks against a network, or against images of some sizes, in a moment: nothing is fetched.
+
+    Two images of each size pass through the network in training mode, on the meta device: it has the shapes alone.
+    Some layers need numbers, too, and fail there: a pass with numbers then decides.
 
     Args:
         spec: the network.
-        crop: height and width of what it is trained on, where that is known.
+        sizes: height and width of the images that it is shown, such as the crop that it is trained on.
+
+    Raises:
+        NetworkError: it cannot be built, or an image of one of the sizes cannot pass.
+        WeightsError: pre-trained weights that are not there, or unknown to the library.
     """
-    if isinstance(spec, study.SegmentationModel):
-        check_names(spec)
-        check_weights(spec)
-        network = SegmentationModel(_from_scratch(spec), classes=2)
-        if crop is not None:
-            network.check_size(crop)
+    if isinstance(spec, study.DilatedResNet):
+        return  # takes any size
+    check_names(spec)
+    check_weights(spec)
+    try:
+        _pass_through(_from_scratch(spec), sizes, "meta")
+    except Exception:
+        _pass_through(_from_scratch(spec), sizes, "cpu")
+
+
+@torch.no_grad()
+def _pass_through(spec: study.SegmentationModel, sizes: Sequence[tuple[int, int]], device: str) -> None:
+    """Build a network on a device, and show it two black images of each size."""
+    with torch.device(device):
+        network = build_network(spec, classes=2).train()
+        for height, width in sizes:
+            try:
+                network(torch.zeros(2, 3, height, width))
+            except NetworkError:
+                raise
+            except Exception as error:
+                raise _does_not_work(spec, f"images of {height} x {width} cannot pass", error) from None
 
 
 def _from_scratch(spec: study.SegmentationModel) -> study.SegmentationModel:

@@ -1,12 +1,14 @@
 """Networks by name: shapes, sizes, and clear words for what cannot be built."""
 
+import re
 from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
 
-from pfs.networks import NetworkError, build_network, check_network, count_macs, count_parameters
+from pfs import networks
+from pfs.networks import WORKING, NetworkError, build_network, check_network, count_macs, count_parameters
 from pfs.prediction import upsample
 from pfs.similarity import pfs_loss
 from pfs.study import DilatedResNet, SegmentationModel
@@ -77,14 +79,14 @@ def test_unknown_names_list_the_valid_ones() -> None:
         named("fnp", "resnet18")
     with pytest.raises(NetworkError, match="unknown architecture 'dpt'"):
         named("dpt", "resnet18")
-    with pytest.raises(NetworkError, match="fpn on tu-resnet81: Unknown model"):
+    with pytest.raises(NetworkError, match=r"fpn on tu-resnet81: it cannot be built \(Unknown model"):
         named("fpn", "tu-resnet81")
     with pytest.raises(NetworkError, match=r"pspnet on vgg11: .*do not support dilated mode"):
         named("pspnet", "vgg11")
 
 
 # What the paper's studies are made of.
-ENCODERS = ["resnet18", "resnet50", "mobilenet_v2", "tu-mobilenetv3_large_100", "tu-tf_efficientnet_lite0"]
+ENCODERS = list(WORKING)
 DILATED = [("deeplabv3", 8), ("deeplabv3", 16), ("deeplabv3plus", 8), ("deeplabv3plus", 16), ("pspnet", 8)]
 
 
@@ -181,12 +183,48 @@ def test_deeplabv3plus_is_the_library_s_own_where_that_works(stride: int) -> Non
 def test_a_crop_that_does_not_fit_is_told_with_one_that_does() -> None:
     words = r"fpn on resnet18: a crop or image of 360 x 480 does not fit, .* multiples of 32: 384 x 480 would"
     with pytest.raises(NetworkError, match=words):
-        check_network(spec("fpn", "resnet18"), [360, 480])
+        check_network(spec("fpn", "resnet18"), [(384, 480), (360, 480)])
     with pytest.raises(NetworkError, match=r"65 x 65 does not fit.*96 x 96 would"):
         named("fpn", "resnet18")(noise(65, 65))
-    check_network(spec("fpn", "resnet18"), [384, 480])
-    check_network(spec("deeplabv3", "resnet18", weights="imagenet"), [513, 513])  # nothing is fetched
-    check_network(DilatedResNet(name="dilated_resnet", width=8), [513, 513])
+    check_network(spec("fpn", "resnet18"), [(384, 480)])
+    check_network(spec("deeplabv3", "resnet18", weights="imagenet"), [(513, 513)])  # nothing is fetched
+    check_network(DilatedResNet(name="dilated_resnet", width=8), [(513, 513)])
+
+
+# Of the library's reasons, a word each: errors of many types, some of them without a word.
+FAILING = {
+    "tu-selecsls42": "it cannot be built .*unexpected keyword argument 'output_stride'",  # TypeError
+    "tu-ghostnet_050": "it cannot be built .*dilation not supported",  # AssertionError
+    "tu-vgg11": r"it cannot be built \(AssertionError\)",
+    "tu-vit_base_mci_224": "it cannot be built .*downsampling pattern",
+    "tu-halonet26t": r"images of 96 x 64 cannot pass \(AssertionError\)",
+}
+
+
+@pytest.mark.parametrize("encoder", FAILING)
+def test_whatever_an_encoder_fails_of_is_one_line_with_encoders_that_work(encoder: str) -> None:
+    with pytest.raises(NetworkError) as told:
+        check_network(spec("deeplabv3plus", encoder), [(96, 64)])
+    message = str(told.value)
+    assert re.fullmatch(rf"deeplabv3plus on {encoder}: {FAILING[encoder]}.*: {', '.join(WORKING)}", message)
+
+
+@pytest.mark.parametrize("architecture", ["unetplusplus", "segformer"])
+@pytest.mark.parametrize("encoder", WORKING)
+def test_the_encoders_that_are_advised_work(architecture: str, encoder: str) -> None:
+    check_network(spec(architecture, encoder), [(64, 64)])
+
+
+def test_a_layer_that_needs_numbers_is_tried_with_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the meta device there are none, and that it fails there says nothing of the network."""
+    forward = networks.SegmentationModel.forward
+
+    def asks(self: networks.SegmentationModel, images: torch.Tensor) -> Any:
+        assert images.sum().item() == 0
+        return forward(self, images)
+
+    monkeypatch.setattr(networks.SegmentationModel, "forward", asks)
+    check_network(spec("fpn", "resnet18"), [(64, 64)])
 
 
 def test_an_enlarged_image_is_answered_as_many_times_finer() -> None:
