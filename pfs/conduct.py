@@ -73,13 +73,13 @@ def ask_no_hub_in_vain(study: Study) -> None:
 
 def check_networks(study: Study) -> None:
     """A network that cannot be built, or not for the crop, is told before a teacher has been trained for nothing."""
-    crop = study.views.crop if study.views else None
+    sizes = [(study.views.crop[0], study.views.crop[1])] if study.views else []
     for role, spec in (("teacher", study.teacher.network), ("student", study.student.network)):
         if isinstance(spec, SegmentationModel):
             from pfs.networks import check_network  # asks the library, which takes seconds to import
 
             try:
-                check_network(spec, crop)
+                check_network(spec, sizes)
             except StudyError as error:
                 raise StudyError(f"study {study.name}: {role}.network: {error}") from None
 

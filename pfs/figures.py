@@ -6,7 +6,8 @@ and shows a figure by ending a cell with it.
 
 import io
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ STYLE: Any = {  # matplotlib's stubs want the literal name of every setting, sea
     "pdf.fonttype": 42,  # text stays text in the PDF
 }
 
+LONGEST_NAME = 24  # characters of a class's name in a figure
 CLASSES_A_ROW = 25  # of a figure, so that names and numbers can be read
 _PALETTE = sns.color_palette("colorblind")
 _OTHERS = sns.husl_palette(24, s=0.6, l=0.45)
@@ -60,6 +62,12 @@ LEGEND: Any = {"frameon": False, "fontsize": 7, "handlelength": 0.9, "handletext
 def colour(method: str) -> Any:
     """A method's colour, the same in every figure: its own, or one that its name alone decides."""
     return COLOURS.get(method) or _OTHERS[zlib.crc32(method.encode()) % len(_OTHERS)]
+
+
+def plain(name: str) -> str:
+    """A class's name as matplotlib shows it as it is: a dollar begins no mathematics; a very long name is cut."""
+    shown = name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
+    return shown.replace("$", r"\$")
 
 
 @rc_context(STYLE)
@@ -160,6 +168,8 @@ def _draw_schedule(
 def class_figure(classes: pd.DataFrame, reference: str) -> Figure:
     """IoU of each method and class: the number is the IoU, the colour its difference to the reference.
 
+    A class without an IoU, because neither labels nor predictions hold it, has a dash.
+
     Args:
         classes: `pfs.statistics.class_table`, methods x classes in percent.
         reference: the method that the colours compare with; where it has no row, no cell is coloured.
@@ -173,14 +183,16 @@ def class_figure(classes: pd.DataFrame, reference: str) -> Figure:
     options = {"cmap": "vlag_r", "vmin": -limit, "vmax": limit, "annot_kws": {"size": 7.5}, "linewidths": 0.6}
     for axes, columns in zip(rows, np.array_split(np.arange(classes.shape[1]), parts), strict=True):
         part = classes.iloc[:, columns]
-        ticks = {"xticklabels": list(part.columns), "yticklabels": [label(method) for method in part.index]}
-        sns.heatmap(difference.iloc[:, columns], annot=part, fmt=".0f", cbar=False, ax=axes, **ticks, **options)
+        names = [plain(name) for name in part.columns]
+        ticks = {"xticklabels": names, "yticklabels": [label(method) for method in part.index]}
+        numbers = part.map(lambda iou: "-" if np.isnan(iou) else f"{iou:.0f}")
+        sns.heatmap(difference.iloc[:, columns], annot=numbers, fmt="", cbar=False, ax=axes, **ticks, **options)
         axes.set(xlabel="", ylabel="")
         axes.tick_params("y", length=0, rotation=0)
-        axes.set_xticks(axes.get_xticks(), part.columns, rotation=40, ha="right", rotation_mode="anchor")
+        axes.set_xticks(axes.get_xticks(), names, rotation=40, ha="right", rotation_mode="anchor")
         axes.tick_params("x", length=0)
     above = f"points above\n{label(reference)}"
-    figure.colorbar(rows[0].collections[0], ax=rows, label=above, pad=0.015, extend="both")
+    figure.colorbar(rows[0].collections[0], ax=rows, label=above, pad=0.015, extend="both", aspect=20 * parts)
     rows[0].set_title("Test IoU of each class (%), mean over seeds")
     return figure
 
@@ -221,3 +233,27 @@ def save(figure: Figure, folder: Path, name: str) -> None:
         buffer = io.BytesIO()
         figure.savefig(buffer, format=suffix, dpi=150, metadata=entries)
         write_whole(folder / f"{name}.{suffix}", buffer.getvalue())
+
+
+@contextmanager
+def drawing(folder: Path, name: str) -> Iterator[None]:
+    """Around the code that draws and saves one figure: a figure that cannot be drawn never fails its study.
+
+    The error is told in one line. The files of the figure are then deleted, because they show earlier numbers.
+
+    Args:
+        folder: where the figure is saved.
+        name: of its files, without a suffix.
+
+    Raises:
+        OSError: the files cannot be written, as on a full disk, where nothing else could be written either.
+    """
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:
+        for suffix in ("png", "pdf"):
+            (folder / f"{name}.{suffix}").unlink(missing_ok=True)
+        reason = (str(error).strip() or "no reason given").splitlines()[0]
+        print(f"The figure {name!r} cannot be drawn and is left out ({type(error).__name__}: {reason}).")

@@ -11,12 +11,13 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from pfs.datasets import SegmentationDataset
 from pfs.prediction import upsample
 from pfs.scenes import Batch, as_batch
 from pfs.study import Evaluation
+from pfs.workers import read_ahead
 
 
 @dataclass(frozen=True)
@@ -53,11 +54,8 @@ class Pictures(Dataset[tuple[Tensor, Tensor]]):
 
     def batches(self, order: Sequence[Tensor] | Tensor, device: torch.device) -> Iterator[Batch]:
         """Rows of one size, (B,) each, one step after the other; processes beside this one read ahead."""
-        # Else the loader would draw from the generator that a run's state keeps.
-        generator = torch.Generator()
-        sampler = [rows.tolist() for rows in order]
-        loader = DataLoader(self, batch_sampler=sampler, num_workers=torch.get_num_threads(), generator=generator)
-        for rows, (images, labels) in zip(order, loader, strict=True):
+        read = read_ahead(self, [rows.tolist() for rows in order])
+        for rows, (images, labels) in zip(order, read, strict=True):
             yield as_batch(rows, images, labels, None, device)
 
 

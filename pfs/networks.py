@@ -10,11 +10,15 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from pfs import study
+from pfs.convolutions import mend_convolutions
+from pfs.dilated_resnet import DilatedResNet
 from pfs.prediction import Prediction
 from pfs.pretrained import LITE, check_weights, fetching, hub_weights, input_statistics, load_weights
 from pfs.strict import StudyError, choices
 
 UNCHANGED = ((0.5,) * 3, (0.25,) * 3)  # the mean and deviation that leave what `pfs.scenes.normalize` gives as it is
+# Encoders that every architecture of the library takes; of timm's hundreds many have no stages, or cannot be dilated.
+WORKING = ("resnet18", "resnet50", "mobilenet_v2", "tu-mobilenetv3_large_100", "tu-tf_efficientnet_lite0")
 
 
 class NetworkError(StudyError):
@@ -40,113 +44,6 @@ def build_network(spec: study.Network, classes: int, *, pretrained: bool = True)
             return SegmentationModel(spec if pretrained else _from_scratch(spec), classes)
 
 
-class DilatedResNet(nn.Module):
-    """A small residual network for small images: output stride 4, the last stages dilated instead of strided.
-
-    A 64 x 64 image gives a 16 x 16 map of 4 * width features.
-
-    Args:
-        width: channels of the first stage; the others have 2, 4 and 4 times as many. Its square sets the cost.
-        classes: channels of the logits.
-        tap: which features to distil: "stage4", those that the classifier reads, after the last ReLU; "before_relu",
-            the same before it; "stage3", those of the stage before.
-    """
-
-    def __init__(self, width: int, classes: int, tap: str = "stage4") -> None:
-        super().__init__()
-        self.tap = tap
-        self.channels = 4 * width
-        self.multiple = 1  # any size will do
-        self.stem = nn.Sequential(
-            nn.Conv2d(3, width, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)
-        )
-        self.stages = nn.Sequential()
-        source = width
-        for channels, stride, dilation in ((width, 1, 1), (2 * width, 2, 1), (4 * width, 1, 2), (4 * width, 1, 4)):
-            first, second = _Block(source, channels, stride, dilation), _Block(channels, channels, 1, dilation)
-            self.stages.append(nn.Sequential(first, second))
-            source = channels
-        self.classifier = nn.Conv2d(source, classes, 1)
-
-    def forward(self, images: Tensor) -> Prediction:
-        """Images (B, 3, H, W) to logits (B, classes, H/4, W/4) and features (B, 4 * width, H/4, W/4)."""
-        stage3 = self.stages[:3](self.stem(images))
-        before_relu = self.stages[3](stage3)
-        features = F.relu(before_relu)
-        match self.tap:
-            case "stage3":
-                tapped = F.relu(stage3)
-            case "before_relu":
-                tapped = before_relu
-            case _:
-                tapped = features
-        return Prediction(self.classifier(features), tapped)
-
-
-class _Block(nn.Module):
-    """The basic residual block (He et al. 2015, arXiv 1512.03385), its 3 x 3 convolutions dilated.
-
-    The ReLU that ends a block stands at the beginning of the next, so that features can be taken before it.
-    """
-
-    def __init__(self, source: int, channels: int, stride: int, dilation: int) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(source, channels, 3, stride, dilation, dilation, bias=False)
-        self.norm1 = nn.BatchNorm2d(channels)
-        self.conv2 = nn.Conv2d(channels, channels, 3, 1, dilation, dilation, bias=False)
-        self.norm2 = nn.BatchNorm2d(channels)
-        self.shortcut: nn.Module = nn.Identity()
-        if stride != 1 or source != channels:
-            projection = nn.Conv2d(source, channels, 1, stride, bias=False)
-            projection.__class__ = _sound_class(projection)
-            self.shortcut = nn.Sequential(projection, nn.BatchNorm2d(channels))
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = F.relu(x)
-        residual = F.relu(self.norm1(self.conv1(x)), inplace=True)
-        total: Tensor = self.norm2(self.conv2(residual)) + self.shortcut(x)
-        return total
-
-
-class PointwiseConv2d(nn.Conv2d):
-    """A strided 1 x 1 convolution of few channels, which on a processor reads its pixels by a slice, with stride 1.
-
-    The function and the parameters are those of `nn.Conv2d`. Torch 2.14.1 on a processor with AVX2 alone corrupts
-    memory in the backward pass of a strided one in channels_last order: it crashes, hangs, or gives a wrong gradient
-    without a word. Seen with 2 to 12 input channels, never with 16 or more; fewer than 32 are kept from it. The slice
-    makes such a layer take 1.2 to 2 times as long, less than a hundredth of a step of the networks here.
-    """
-
-    FEW = 32
-
-    @classmethod
-    def is_needed(cls, convolution: nn.Conv2d) -> bool:
-        """Whether a convolution is of the kind that torch computes unsoundly."""
-        kind = (convolution.kernel_size, convolution.padding, convolution.groups)
-        return kind == ((1, 1), (0, 0), 1) and convolution.stride != (1, 1) and convolution.in_channels < cls.FEW
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Maps (B, C, H, W) to (B, C', H / stride, W / stride), both rounded up."""
-        if x.device.type != "cpu":
-            return super().forward(x)
-        vertical, horizontal = self.stride
-        return F.conv2d(x[..., ::vertical, ::horizontal], self.weight, self.bias)
-
-
-class DepthwiseConv2d(nn.Conv2d):
-    """A depthwise convolution, which on a processor stays in fp32 under autocast.
-
-    In bf16 the gradient of its weights, dilated, is computed from memory that nobody has written (torch 2.14.1 with
-    oneDNN, AVX512 bf16, 512 x 33 x 33 at rates 6 and 12): mostly right, now and then 1e24.
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        if x.device.type != "cpu":
-            return super().forward(x)
-        with torch.autocast("cpu", enabled=False):
-            return super().forward(x.float())
-
-
 class SegmentationModel(nn.Module):
     """An architecture and encoder of segmentation-models-pytorch, asked for its features too; logits stay coarse.
 
@@ -159,8 +56,7 @@ class SegmentationModel(nn.Module):
       size; a multiple of the output stride keeps them aligned by the same offset everywhere, where one such as 513 lets
       it drift by up to half a stride towards the borders.
     - Features of the decoder are taken before its dropout, if it ends in one: zeroed channels are no similarity.
-    - Depthwise convolutions stay in fp32 on a processor, and 1 x 1 convolutions read every second pixel by a slice:
-      `DepthwiseConv2d` and `PointwiseConv2d` say why.
+    - Convolutions that torch computes wrongly on some processors are replaced: `pfs.convolutions` says which, and why.
     - With `enlarge` it looks at an enlarged image, the finer answer of which covers the image that came.
     - The last convolution of an EfficientNet, which the library keeps and never uses, is gone.
     - Inputs, as `pfs.scenes.normalize` makes them, are scaled to what pre-trained weights were trained with. The scale
@@ -188,15 +84,13 @@ class SegmentationModel(nn.Module):
             statistics = input_statistics(spec)
         load_weights(self.model.encoder, spec)
         _adapt_encoder(self.model.encoder, spec.encoder)
-        for module in self.model.modules():
-            if type(module) is nn.Conv2d:
-                module.__class__ = _sound_class(module)
         self.dropout: nn.Module = nn.Identity()
         if spec.architecture == "pspnet":
             _fuse_as_in_the_paper(self.model, classes)
         if spec.architecture in ("fpn", "pspnet"):  # the decoders that end in dropout
             self.dropout = nn.Dropout2d(self.model.decoder.dropout.p)
             self.model.decoder.dropout = nn.Identity()
+        mend_convolutions(self.model)
         mean, deviation = (torch.tensor(x).view(1, 3, 1, 1) for x in statistics or UNCHANGED)
         # A colour c in [0, 1] comes as (c - 1/2) / (1/4), and is wanted as (c - mean) / deviation.
         self.register_buffer("scale", 0.25 / deviation)
@@ -238,25 +132,25 @@ class SegmentationModel(nn.Module):
         return Prediction(logits, decoded if self.spec.tap == "decoder" else stages[-1])
 
 
-def _sound_class(convolution: nn.Conv2d) -> type[nn.Conv2d]:
-    """The class that computes a convolution of the library soundly on every processor: mostly its own."""
-    if convolution.groups == convolution.in_channels > 1:
-        return DepthwiseConv2d
-    return PointwiseConv2d if PointwiseConv2d.is_needed(convolution) else nn.Conv2d
-
-
 def _library_model(spec: study.SegmentationModel, classes: int) -> Any:
     """The library's own model, with the hub's weights where the spec names some."""
     import segmentation_models_pytorch as smp  # heavy: only where a study names one of its networks
 
     try:
         return smp.create_model(spec.architecture, spec.encoder, hub_weights(spec), classes=classes, **_options(spec))
-    except (
-        KeyError,
-        RuntimeError,
-        ValueError,
-    ) as error:  # timm has no such encoder, or none with these stages or stride
-        raise NetworkError(f"{spec.architecture} on {spec.encoder}: {error.args[0]}") from None
+    except OSError:
+        raise  # of the hub: `fetching` says what to do
+    except Exception as error:  # an unknown encoder, or one without these stages or this stride: of any type
+        raise _does_not_work(spec, "it cannot be built", error) from None
+
+
+def _does_not_work(spec: study.SegmentationModel, what: str, error: Exception) -> NetworkError:
+    """One line for whatever a library raises, which is often an AssertionError without a word."""
+    said = str(error.args[0] if error.args else "").strip().splitlines() or [type(error).__name__]
+    return NetworkError(
+        f"{spec.architecture} on {spec.encoder}: {what} ({said[0][:200]}); encoders that work with every architecture: "
+        f"{', '.join(WORKING)}"
+    )
 
 
 def _options(spec: study.SegmentationModel) -> dict[str, Any]:
@@ -314,19 +208,42 @@ def check_names(spec: study.SegmentationModel) -> None:
         raise NetworkError(f"unknown encoder {spec.encoder!r}{choices(spec.encoder, encoders)}")
 
 
-def check_network(spec: study.Network, crop: Sequence[int] | None) -> None:
-    """Raise what `build_network` would, and what speaks against a crop, in a moment: nothing is fetched.
+def check_network(spec: study.Network, sizes: Sequence[tuple[int, int]]) -> None:
+    """Raise what speaks against a network, or against images of some sizes, in a moment: nothing is fetched.
+
+    Two images of each size pass through the network in training mode, on the meta device: it has the shapes alone.
+    Some layers need numbers, too, and fail there: a pass with numbers then decides.
 
     Args:
         spec: the network.
-        crop: height and width of what it is trained on, where that is known.
+        sizes: height and width of the images that it is shown, such as the crop that it is trained on.
+
+    Raises:
+        NetworkError: it cannot be built, or an image of one of the sizes cannot pass.
+        WeightsError: pre-trained weights that are not there, or unknown to the library.
     """
-    if isinstance(spec, study.SegmentationModel):
-        check_names(spec)
-        check_weights(spec)
-        network = SegmentationModel(_from_scratch(spec), classes=2)
-        if crop is not None:
-            network.check_size(crop)
+    if isinstance(spec, study.DilatedResNet):
+        return  # takes any size
+    check_names(spec)
+    check_weights(spec)
+    try:
+        _pass_through(_from_scratch(spec), sizes, "meta")
+    except Exception:
+        _pass_through(_from_scratch(spec), sizes, "cpu")
+
+
+@torch.no_grad()
+def _pass_through(spec: study.SegmentationModel, sizes: Sequence[tuple[int, int]], device: str) -> None:
+    """Build a network on a device, and show it two black images of each size."""
+    with torch.device(device):
+        network = build_network(spec, classes=2).train()
+        for height, width in sizes:
+            try:
+                network(torch.zeros(2, 3, height, width))
+            except NetworkError:
+                raise
+            except Exception as error:
+                raise _does_not_work(spec, f"images of {height} x {width} cannot pass", error) from None
 
 
 def _from_scratch(spec: study.SegmentationModel) -> study.SegmentationModel:

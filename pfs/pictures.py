@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
 
-from pfs.figures import LEGEND, STYLE
+from pfs.figures import LEGEND, LONGEST_NAME, STYLE, plain
 from pfs.statistics import label
 
 Examples = Mapping[str, npt.NDArray[Any]]
@@ -44,18 +44,23 @@ def qualitative_figure(
     """
     columns = [("scene", examples["image"]), ("truth", colourise(examples["label"], palette))]
     columns += [(label(name), colourise(examples[f"prediction/{name}"], palette)) for name in methods]
-    figure, grid = _grid(len(examples["image"]), len(columns), extra=0.2 if classes else 0.0)
+    named = range(len(classes)) if len(classes) <= 11 else np.intersect1d(examples["label"], np.arange(len(classes)))
+    colours = np.asarray(palette, dtype=np.uint8).reshape(-1, 3) / 255
+    patches = [Patch(color=colours[index], label=plain(classes[index])) for index in named]
+    fitting = _fitting([classes[index] for index in named], _side(len(columns)) * len(columns))
+    figure, grid = _grid(examples["image"], [name for name, _ in columns], extra=0.15 * -(-len(patches) // fitting))
     for column, (_, pictures) in zip(grid.T, columns, strict=True):
         for axes, picture in zip(column, pictures, strict=True):
             axes.imshow(picture, interpolation="nearest")
-    _head(grid, [name for name, _ in columns])
-    colours = np.asarray(palette, dtype=np.uint8).reshape(-1, 3) / 255
-    named = range(len(classes)) if len(classes) <= 11 else np.intersect1d(examples["label"], np.arange(len(classes)))
-    patches = [Patch(color=colours[index], label=classes[index]) for index in named]
     if patches:
-        fitting = 11 if len(classes) <= 11 else int(figure.get_figwidth() / 1.4)  # inches that a long name takes
         figure.legend(handles=patches, loc="outside lower center", ncols=min(len(patches), fitting), **LEGEND)
     return figure
+
+
+def _fitting(names: Sequence[str], width: float) -> int:
+    """How many of a legend's names fit beside each other: all of them, or as many as of the longest."""
+    inches = [0.35 + 0.058 * min(len(name), LONGEST_NAME) for name in names]
+    return max(1, len(names) if sum(inches) <= width else int(width / max(inches)))
 
 
 @rc_context(STYLE)
@@ -67,8 +72,8 @@ def similarity_figure(examples: Examples, methods: Sequence[str]) -> Figure:
             `similarity/<method>` (E, h, w) centred cosines in [-1, 1] for each method, on any grid.
         methods: the networks to show; "teacher" is one.
     """
-    scenes, height, width, _ = examples["image"].shape
-    figure, grid = _grid(scenes, 1 + len(methods), extra=0.45)
+    height, width = examples["image"].shape[1:3]
+    figure, grid = _grid(examples["image"], ["scene", *map(label, methods)], extra=0.45)
     maps = {"vmin": -1, "vmax": 1, "cmap": "RdBu_r", "extent": (-0.5, width - 0.5, height - 0.5, -0.5)}
     for row, (image, probe) in enumerate(zip(examples["image"], examples["probe"], strict=True)):
         grid[row, 0].imshow(image, interpolation="nearest")
@@ -77,7 +82,6 @@ def similarity_figure(examples: Examples, methods: Sequence[str]) -> Figure:
             drawn = axes.imshow(similarity, interpolation="nearest", **maps)
         for axes in grid[row]:
             _cross(axes, probe)
-    _head(grid, ["scene", *map(label, methods)])
     place: Any = {"location": "bottom", "shrink": 0.5, "aspect": 40, "pad": 0.02}
     bar = figure.colorbar(drawn, ax=grid, ticks=[-1, -0.5, 0, 0.5, 1], **place)
     bar.set_label("centred cosine to the location under the cross", fontsize=7.5)
@@ -121,22 +125,30 @@ def colourise(labels: npt.NDArray[np.integer[Any]], palette: npt.ArrayLike) -> n
     return picture
 
 
-def _grid(rows: int, columns: int, extra: float) -> tuple[Figure, npt.NDArray[Any]]:
-    """A figure for square pictures, `extra` inches higher for a legend or a bar; its axes (rows, columns)."""
-    side = min(1.5, 7.0 / columns)
-    layout = ConstrainedLayoutEngine(w_pad=0.015, h_pad=0.015, wspace=0, hspace=0)
-    figure = Figure(figsize=(columns * side, rows * side + 0.3 + extra), layout=layout)
-    grid = figure.subplots(rows, columns, squeeze=False)
+def _side(columns: int) -> float:
+    """The width of a picture in inches, so that the columns fill the figure but not more."""
+    return min(1.5, 7.0 / columns)
+
+
+def _grid(images: npt.NDArray[Any], headings: Sequence[str], extra: float) -> tuple[Figure, npt.NDArray[Any]]:
+    """A figure with a row for each of the images (E, H, W, 3), `extra` inches higher for a legend or a bar.
+
+    Returns:
+        The figure, and its axes (rows, columns) with the columns' headings above the first row.
+    """
+    rows, height, width, _ = images.shape
+    side = _side(len(headings))
+    # Only when compressed does a layout of pictures, whose aspect is fixed, leave room for the headings of one row.
+    layout = ConstrainedLayoutEngine(w_pad=0.015, h_pad=0.015, wspace=0, hspace=0, compress=True)
+    size = (len(headings) * side, rows * side * height / width + 0.4 + extra)
+    figure = Figure(figsize=size, layout=layout)
+    grid = figure.subplots(rows, len(headings), squeeze=False)
     for axes in grid.flat:
         axes.set(xticks=[], yticks=[])
         axes.spines[:].set_visible(False)
+    for axes, heading in zip(grid[0], headings, strict=True):
+        axes.set_title(textwrap.fill(heading, 11), loc="center", fontsize=7.5)
     return figure, grid
-
-
-def _head(grid: npt.NDArray[Any], names: Sequence[str]) -> None:
-    """Name the columns, in two lines where one would reach into the next column."""
-    for axes, name in zip(grid[0], names, strict=True):
-        axes.set_title(textwrap.fill(name, 11), loc="center", fontsize=7.5)
 
 
 def _cross(axes: Axes, probe: npt.NDArray[np.integer[Any]]) -> None:

@@ -15,7 +15,7 @@ import torch
 import torchvision
 from PIL import Image
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 from tqdm.auto import tqdm
@@ -23,6 +23,7 @@ from tqdm.auto import tqdm
 from pfs import study
 from pfs.datasets import SegmentationDataset, kept
 from pfs.scenes import Batch, Scenes, Teacher, TrainingScenes, as_batch
+from pfs.workers import read_ahead
 
 KEPT_BYTES = 2**31  # views that take no more are drawn once, for all runs
 
@@ -75,8 +76,11 @@ class Views(Dataset[tuple[Tensor, Tensor]]):
     def _draw(self, picture: Image.Image, mask: Image.Image) -> tuple[Tensor, Tensor]:
         factor = float(torch.empty(1).uniform_(*self.spec.scale))
         size = [max(1, round(factor * side)) for side in (picture.height, picture.width)]
-        scaled = (v2.functional.resize(x, size) for x in (tv_tensors.Image(picture), tv_tensors.Mask(mask)))
-        image, label = self.augment(*scaled)
+        scaled = v2.functional.resize(tv_tensors.Image(picture), size)
+        # Like the image's bilinear interpolation, this takes pixels by their centres; plain "nearest" takes them by
+        # their corners, which moves the label by up to half a pixel against the image.
+        scaled_mask = v2.functional.resize(tv_tensors.Mask(mask), size, v2.InterpolationMode.NEAREST_EXACT)
+        image, label = self.augment(scaled, scaled_mask)
         return image.as_subclass(Tensor), label.as_subclass(Tensor)[0]
 
 
@@ -98,9 +102,9 @@ def training_views(views: Views) -> TrainingScenes:
 
 
 def _draw_all(views: Views) -> tuple[Tensor, Tensor]:
-    loader = DataLoader(views, batch_size=None, num_workers=torch.get_num_threads(), generator=torch.Generator())
-    drawn = list(tqdm(loader, desc="drawing views", unit="view", leave=False))
-    images, labels = (torch.stack(pixels) for pixels in zip(*drawn, strict=True))
+    drawn = read_ahead(views, [[row] for row in range(len(views))])
+    progress = tqdm(drawn, desc="drawing views", unit="view", total=len(views), leave=False)
+    images, labels = (torch.cat(pixels) for pixels in zip(*progress, strict=True))
     return images, labels
 
 
@@ -137,11 +141,6 @@ class DrawnScenes:
 
     def batches(self, order: Sequence[Tensor] | Tensor, device: torch.device) -> Iterator[Batch]:
         """The rows of each step, (B,) each; as many processes draw them as this one has threads."""
-        loader = DataLoader(
-            self.source,
-            batch_sampler=[rows.tolist() for rows in order],
-            num_workers=torch.get_num_threads(),
-            generator=torch.Generator(),  # else the loader would draw from the one that the run's state keeps
-        )
-        for rows, (images, labels) in zip(order, loader, strict=True):
+        drawn = read_ahead(self.source, [rows.tolist() for rows in order])
+        for rows, (images, labels) in zip(order, drawn, strict=True):
             yield as_batch(rows, images, labels, self.teacher, device)

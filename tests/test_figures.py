@@ -1,6 +1,7 @@
 """Every figure drawn from a synthetic study, and the notebooks that make tables, figures and the report."""
 
 import io
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 import papermill
 import pytest
+from matplotlib import cbook
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -125,6 +127,55 @@ def test_class_figure_without_the_reference_has_numbers_and_no_colours(runs: pd.
     assert len(axes.texts) == classes.size
 
 
+def test_a_class_without_an_iou_has_a_dash(runs: pd.DataFrame) -> None:
+    """Neither labels nor predictions of the test split hold it. Numbers of other classes stay as they are."""
+    classes = class_table(runs)
+    classes["3"] = np.nan
+    texts = [text.get_text() for text in figures.class_figure(classes, "ce").axes[0].texts]
+    numbers = np.array(texts).reshape(classes.shape)
+    assert set(numbers[:, 4]) == {"-"}
+    assert numbers[0, 0] == f"{classes.iloc[0, 0]:.0f}"
+
+
+# What stands in users' files of classes: signs of mathematics, of Markdown and of HTML, other letters, a sentence.
+NAMES = [
+    "$x$",
+    r"$\frac$",
+    "a_b",
+    "_c_",
+    "50 %",
+    "#1",
+    "<b>",
+    "a|b",
+    "Straße",
+    "дорога",
+    "a name longer than any other " * 3,
+]
+
+
+def test_class_names_are_shown_as_they_are_written(runs: pd.DataFrame, examples: Arrays) -> None:
+    """`written` draws: only then would matplotlib parse what stands between two dollars."""
+    some = class_table(runs)
+    classes = pd.DataFrame({name: some[CLASSES[index]] for index, name in enumerate(NAMES)})
+    of_classes = figures.class_figure(classes, "ce")
+    scenes = pictures.qualitative_figure(examples, pictures.class_palette(len(NAMES)), ["teacher"], NAMES)
+    ticks = of_classes.axes[0].get_xticklabels()
+    for shown in (ticks, scenes.legends[0].texts):
+        assert [text.get_text().replace(r"\$", "$") for text in shown][:-1] == NAMES[:-1]
+        assert not any(cbook.is_math_text(text.get_text()) for text in shown)
+        assert shown[-1].get_text() == "a name longer than any …"
+    assert written(of_classes) and written(scenes)
+
+
+def test_very_long_names_leave_room_for_the_numbers(runs: pd.DataFrame) -> None:
+    """No row of the figure is squeezed together: each is at least as high as its number's font, 7.5 points."""
+    some = class_table(runs)
+    classes = pd.DataFrame({f"{n} {'a name of many words ' * 9}": some[CLASSES[n % 11]] for n in range(12)})
+    figure = figures.class_figure(classes, "ce")
+    written(figure)
+    assert figure.axes[0].get_window_extent().height / figure.dpi * 72 > 7.5 * len(classes)
+
+
 def test_history_figure_draws_each_term_but_not_the_learning_rate() -> None:
     """Log scale while every value is positive, linear where one is not."""
     history = [{"step": s, "total": 3 / s, "ce": 2 / s, "wsp": 1 / s, "learning_rate": 0.1} for s in (10, 20, 30)]
@@ -153,6 +204,31 @@ def test_a_legend_of_many_classes_names_those_that_are_there(examples: Arrays) -
     figure = pictures.qualitative_figure(examples, pictures.class_palette(150), ["teacher"], names)
     there = [f"class {number}" for number in np.unique(examples["label"]) if number != 255]
     assert [text.get_text() for text in figure.legends[0].texts] == there
+
+
+@pytest.mark.parametrize("size", [(64, 64), (48, 96)])
+def test_headings_above_a_single_scene_are_not_cut_off(examples: Arrays, study: Study, size: tuple[int, int]) -> None:
+    one = {name: values[:1] for name, values in examples.items()}
+    one["image"], one["label"] = np.zeros((1, *size, 3), np.uint8), np.zeros((1, *size), np.uint8)
+    one |= {name: one["label"] for name in one if name.startswith("prediction/")}
+    methods = ["teacher", *study.methods]
+    seen = pictures.qualitative_figure(one, pictures.class_palette(len(CLASSES)), methods, CLASSES)
+    for figure in (seen, pictures.similarity_figure(one, methods)):
+        written(figure)
+        headings = [axes.title for axes in figure.axes if axes.get_title()]
+        assert max(title.get_window_extent().y1 for title in headings) <= figure.bbox.y1
+
+
+def test_a_legend_of_many_names_lies_below_the_scenes(examples: Arrays) -> None:
+    """A hundred classes in the truth: the pictures keep their size, and the legend lies within the figure."""
+    many = examples | {"label": (np.arange(2 * 64 * 64).reshape(2, 64, 64) % 100).astype(np.uint8)}
+    names = [f"class number {number}" for number in range(100)]
+    figure = pictures.qualitative_figure(many, pictures.class_palette(100), ["teacher", "ce"], names)
+    written(figure)
+    legend = figure.legends[0].get_window_extent()
+    assert legend.x0 >= 0 and legend.y0 >= 0 and legend.x1 <= figure.bbox.x1
+    lowest = figure.axes[-1].get_window_extent()
+    assert legend.y1 <= lowest.y0 + 1 and lowest.height > figure.dpi
 
 
 def test_similarity_maps_share_one_scale_and_the_cross(examples: Arrays) -> None:
@@ -215,6 +291,20 @@ def test_saving_twice_gives_the_same_bytes(runs: pd.DataFrame, study: Study, tmp
         assert b"CreationDate" not in content and b"Software" not in content
 
 
+def test_a_figure_that_cannot_be_drawn_is_told_and_leaves_no_earlier_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("classes.png", "classes.pdf", "methods.png"):
+        (tmp_path / name).write_bytes(b"earlier")
+    with figures.drawing(tmp_path, "classes"):
+        raise ValueError("cannot parse\nthe second line")
+    said = capsys.readouterr().out
+    assert said == "The figure 'classes' cannot be drawn and is left out (ValueError: cannot parse).\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["methods.png"]
+    with pytest.raises(OSError, match="no space left"), figures.drawing(tmp_path, "methods"):
+        raise OSError("no space left on the device")
+
+
 def test_no_torch() -> None:
     """Tables and figures start without it: `make figures` is a matter of seconds."""
     rooms = "pfs.statistics, pfs.schedules, pfs.figures, pfs.pictures, pfs.cost_figures, pfs.records"
@@ -226,8 +316,8 @@ def test_no_torch() -> None:
 # --- the notebooks ------------------------------------------------------------------------------------------
 
 
-def execute(notebook: str, results: Path) -> str:
-    """Run a notebook on the study in `results`; what it shows as Markdown or text."""
+def execute(notebook: str, results: Path, kind: str = "text/markdown") -> str:
+    """Run a notebook on the study in `results`; what it shows of this kind, and what it prints."""
     source, parameters = ROOT / "notebooks" / "study" / f"{notebook}.ipynb", {"study": str(STUDY)}
     executed = papermill.execute_notebook(
         source,
@@ -238,7 +328,7 @@ def execute(notebook: str, results: Path) -> str:
         cwd=ROOT,
     )
     outputs = [output for cell in executed.cells for output in cell.get("outputs", [])]
-    texts = [output["data"].get("text/markdown", "") for output in outputs if "data" in output]
+    texts = [output["data"].get(kind, "") for output in outputs if "data" in output]
     return "\n".join(texts + [output["text"] for output in outputs if output["output_type"] == "stream"])
 
 
@@ -279,6 +369,14 @@ def test_report_says_what_holds_and_under_which_regime(results: Path) -> None:
     assert "has no figure" not in report
 
 
+def test_the_report_s_table_of_classes_holds_no_mathematics(runs: pd.DataFrame, results: Path, tmp_path: Path) -> None:
+    """Where a page shows it, MathJax leaves the table's text as it is."""
+    shutil.copytree(results, tmp_path, dirs_exist_ok=True)
+    runs.rename(columns={"iou_3": "iou_$x$"}).to_csv(tmp_path / "digits" / "runs.csv", index=False)
+    tables = [html for html in execute("report", tmp_path, "text/html").split("<table") if "$x$" in html]
+    assert len(tables) == 1 and "tex2jax_ignore" in tables[0].split(">")[0]
+
+
 def test_without_examples_the_other_figures_are_drawn(runs: pd.DataFrame, tmp_path: Path) -> None:
     """A sentence stands in for the figures of scenes."""
     (tmp_path / "digits").mkdir()
@@ -286,6 +384,19 @@ def test_without_examples_the_other_figures_are_drawn(runs: pd.DataFrame, tmp_pa
     assert "no examples.npz" in execute("figures", tmp_path)
     drawn = {path.stem for path in (tmp_path / "digits" / "figures").iterdir()}
     assert drawn == {"classes", "methods"}
+
+
+def test_examples_that_cannot_be_drawn_leave_the_other_figures(
+    runs: pd.DataFrame, examples: Arrays, tmp_path: Path
+) -> None:
+    """Predictions of another size than the scenes are an error of numpy's; a study ends with its other figures."""
+    (tmp_path / "digits").mkdir()
+    runs.to_csv(tmp_path / "digits" / "runs.csv", index=False)
+    wrong = examples | {"prediction/teacher": np.zeros((1, 2), np.uint8)}
+    np.savez(tmp_path / "digits" / "examples.npz", **wrong)  # type: ignore[arg-type]
+    assert "The figure 'qualitative' cannot be drawn and is left out (" in execute("figures", tmp_path)
+    drawn = {path.stem for path in (tmp_path / "digits" / "figures").iterdir()}
+    assert drawn == {"classes", "methods", "scenes", "similarity"}
 
 
 @pytest.mark.parametrize("name", ["tables", "figures", "report"])

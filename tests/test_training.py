@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from pfs import training
-from pfs.networks import DilatedResNet
+from pfs.dilated_resnet import DilatedResNet
 from pfs.objective import Objective
 from pfs.prediction import Prediction
 from pfs.scenes import OnlineTeacher, Scenes, TeacherOutputs, cache_teacher, open_teacher_outputs
