@@ -1,0 +1,135 @@
+"""Writes the layout that is read: links to images, masks with one label a pixel, and the names of the classes."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from tqdm.auto import tqdm
+
+from pfs.datasets.conversion import NOT_SCORED, Conversion
+from pfs.datasets.layout import BACKGROUND, Item, Labels, Layout, abridged
+from pfs.datasets.masks import read_labels
+from pfs.datasets.segmentation import DatasetError, voc_palette
+from pfs.records import write_whole
+
+Found = dict[Path, set[int]]  # the labels that each mask holds, without 255
+
+
+def write_canonical(layout: Layout, items: Sequence[Item], folder: Path, conversion: Conversion) -> None:
+    """Write classes.txt, images/<split>/ and masks/<split>/ into a folder, from images that all have a split.
+
+    Raises:
+        DatasetError: two images of a split have one name, a mask cannot be read or does not fit the options, the
+            classes or its image, or nothing names the classes and the masks do not show them. At most ten lines.
+    """
+    _refuse_one_name(items)
+    classes = _named_classes(layout, conversion)
+    found: Found = {}
+    problems = []
+    for item in tqdm(items, desc="reading masks", unit="mask", leave=False):
+        try:
+            found[item.label] = found.get(item.label, set()) | _write_item(item, folder, classes or (), conversion)
+        except ValueError as error:
+            problems.append(f"{item.label} {error}")
+    if not problems and not conversion.mask_flags:
+        problems += _look_binary(layout, found)
+    if classes is None and not problems:
+        classes = _numbered_classes(found)
+    problems += _unknown_labels(layout, classes or (), found) if classes else []
+    if problems or classes is None:
+        raise DatasetError("\n".join(abridged(problems)))
+    write_whole(folder / "classes.txt", "".join(f"{name}\n" for name in classes))
+
+
+def _named_classes(layout: Layout, conversion: Conversion) -> tuple[str, ...] | None:
+    if conversion.colors:
+        return conversion.color_classes()
+    if conversion.binary and len(layout.classes or ()) != 2:
+        return BACKGROUND, "foreground"
+    return layout.classes
+
+
+def _numbered_classes(found: Found) -> tuple[str, ...]:
+    """Names for classes that nothing names, if the masks show how many there are."""
+    labels = sorted(set().union(*found.values()))
+    if len(labels) > 1 and labels == list(range(len(labels))):
+        return tuple(f"class {label}" for label in labels)
+    folder = next(iter(found)).parent
+    raise DatasetError(
+        f"{folder}: nothing names the classes, and the masks hold {_values(labels)}, not 0, 1, 2, ... without a gap: "
+        "write classes.txt, a name a line, beside that folder"
+    )
+
+
+def _write_item(item: Item, folder: Path, classes: Sequence[str], conversion: Conversion) -> set[int]:
+    """Write one image and its mask, and return the labels that the mask holds."""
+    labels = read_labels(item.label, conversion) if item.draw is None else item.draw(classes)
+    _fits(item, labels)
+    image, mask = (folder / kind / str(item.split) / item.image.name for kind in ("images", "masks"))
+    mask = mask.with_name(f"{item.image.stem}.png")
+    for file in (image, mask):
+        file.parent.mkdir(parents=True, exist_ok=True)
+    image.symlink_to(item.image)
+    if item.draw is None and not conversion.mask_flags and _is_read_as_it_is(item.label):
+        mask.symlink_to(item.label)
+    else:
+        _as_palette_image(labels).save(mask)
+    return set(np.unique(labels).tolist()) - {NOT_SCORED}
+
+
+def _fits(item: Item, labels: Labels) -> None:
+    """Raises ValueError where a mask has another size than its image, or holds more than a byte can."""
+    with Image.open(item.image) as image:
+        size = image.size
+    if labels.shape[::-1] != size:
+        height, width = labels.shape
+        raise ValueError(f"is {width}x{height}, but its image {item.image} is {size[0]}x{size[1]}")
+    if labels.min() < 0 or labels.max() > NOT_SCORED:
+        raise ValueError(f"holds {labels.min()} to {labels.max()}: a label is 0 to 254, and 255 is not scored")
+
+
+def _is_read_as_it_is(mask: Path) -> bool:
+    with Image.open(mask) as image:
+        return image.format == "PNG" and mask.suffix == ".png" and image.mode in ("P", "L")
+
+
+def _as_palette_image(labels: Labels) -> Image.Image:
+    """Labels (H, W) as an image in VOC's colours."""
+    image = Image.fromarray(labels.astype(np.uint8))
+    image.putpalette(voc_palette().tobytes())
+    return image
+
+
+def _look_binary(layout: Layout, found: Found) -> list[str]:
+    """A line, if all masks hold 0 alone: then 255, which is never a class, was meant to be one."""
+    drawn = any(item.draw for item in layout.items)
+    if drawn or set().union(*found.values()) != {0}:
+        return []
+    folder = next(iter(found)).parent
+    return [f"{folder}: the masks hold only 0 and 255: --binary makes background and foreground of them"]
+
+
+def _unknown_labels(layout: Layout, classes: Sequence[str], found: Found) -> list[str]:
+    """A line for each mask that holds a label which is no class."""
+    names = f"{len(classes)} classes ({layout.classes_from or 'the options'}: 0 to {len(classes) - 1})"
+    way_out = "--first-class 1 makes 0 not scored and 1 the first class, --ignore N makes N not scored"
+    unknown = {file: [label for label in sorted(labels) if label >= len(classes)] for file, labels in found.items()}
+    return [
+        f"{file} holds {_values(labels)}, but there are {names}: {way_out}"
+        for file, labels in unknown.items()
+        if labels
+    ]
+
+
+def _refuse_one_name(items: Iterable[Item]) -> None:
+    """Raises DatasetError where two images of a split have one name: they would share a mask."""
+    first: dict[tuple[str | None, str], Path] = {}
+    for item in items:
+        other = first.setdefault((item.split, item.image.stem), item.image)
+        if other != item.image:
+            raise DatasetError(f"{other} and {item.image} have one name, in the split {item.split}: rename one of them")
+
+
+def _values(labels: Sequence[int]) -> str:
+    return ", ".join(map(str, abridged(list(map(str, labels)))))
