@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -71,7 +72,7 @@ def test_vocs_layout_with_lists_keeps_its_splits(tmp_path: Path, capsys: pytest.
     assert all(file.is_symlink() for dataset in splits.values() for file in dataset.files(0))
     assert capsys.readouterr().out == (
         f"{source}: VOC's layout (JPEGImages, SegmentationClass, train.txt, val.txt); its own splits: 2 train, 1 val; "
-        "masks as they are, classes of classes.txt\n"
+        "masks as they are, 3 classes of classes.txt\n"
     )
 
 
@@ -181,8 +182,8 @@ def test_what_has_no_partner_is_left_out_and_said_in_groups(tmp_path: Path, caps
     mask(source / "masks/alone.png", [0])
     assert sum(counts(taken(source)).values()) == 20
     told = capsys.readouterr().out.splitlines()
-    assert told[1:4] == ["47 images have no mask, and are left out:", "  images/more00.jpg", "  images/more01.jpg"]
-    assert told[12:] == ["  and 37 more", "1 masks have no image, and are left out:", "  masks/alone.png"]
+    assert told[1:4] == ["images without a mask, left out (47):", "  images/more00.jpg", "  images/more01.jpg"]
+    assert told[12:15] == ["  and 37 more", "masks without an image, left out (1):", "  masks/alone.png"]
 
 
 def test_several_masks_of_one_image_are_refused(tmp_path: Path) -> None:
@@ -239,7 +240,7 @@ def test_a_colour_that_is_not_listed_is_told_with_its_place(tmp_path: Path) -> N
     source, strange = tmp_path / "own", COLORS.copy()
     strange[1, 0] = 7, 8, 9
     images_with(source, strange)
-    with pytest.raises(DatasetError, match=r"masks/0.png has the colour 7 8 9 at x = 0, y = 1, not in .*colors.txt"):
+    with pytest.raises(DatasetError, match=r"masks/0.png has the colour 7 8 9 at x = 0, y = 1 \(not in .*colors.txt\)"):
         taken(source, options(colors_file(tmp_path)))
     with pytest.raises(
         DatasetError, match=r"masks/0.png is in colour: name the colours in a file, .* --mask-colors FILE"
@@ -269,6 +270,7 @@ def test_a_file_of_colours_that_cannot_be_is_told(content: str, message: str, tm
     [
         ({"ignore": [3, 9]}, [0, 1, 3, 9, 2, 255], [0, 1, 255, 255, 2, 255]),
         ({"first": 1}, [0, 1, 2, 3, 2, 255], [255, 0, 1, 2, 1, 255]),
+        ({"ignore": [65535]}, [0, 1, 2, 65535, 2, 255], [0, 1, 2, 255, 2, 255]),
         ({"first": 1, "ignore": [3]}, [0, 1, 2, 3, 2, 255], [255, 0, 1, 255, 1, 255]),
         ({"binary": True}, [0, 255, 255, 0, 0, 0], [0, 1, 1, 0, 0, 0]),
         ({"binary": True}, [0, 1, 1, 0, 0, 0], [0, 1, 1, 0, 0, 0]),
@@ -279,7 +281,7 @@ def test_values_become_labels_as_the_options_say(
     how: dict[str, object], values: list[int], expected: list[int], tmp_path: Path
 ) -> None:
     source = tmp_path / "own"
-    images_with(source, np.array([values], np.uint8))
+    images_with(source, np.array([values], np.uint8 if max(values) < 256 else np.uint16))
     splits = taken(source, options(**how))  # type: ignore[arg-type]
     np.testing.assert_array_equal(labels(splits["val"]), [expected])
     names = ("background", "foreground") if "binary" in how else ("class 0", "class 1", "class 2")
@@ -305,7 +307,7 @@ def test_masks_of_every_kind_are_read_as_their_values(kind: str, ending: str, tm
 @pytest.mark.parametrize(
     ("values", "how", "message"),
     [
-        ([0, 255], {}, "the masks hold only 0 and 255: --binary makes background and foreground of them"),
+        ([0, 255], {}, "the masks hold nothing but 0 and 255: --binary makes background and foreground of them"),
         ([0, 3], {"binary": True}, r"masks/0.png holds 0, 3: --binary wants 0 with 255, or 0 with 1"),
         (
             [0, 7],
@@ -328,7 +330,7 @@ def test_labels_beyond_the_named_classes_are_told_of_the_users_file(tmp_path: Pa
     images_with(source, np.array([[0, 1, 2]], np.uint8))
     lines(source / "classes.txt", ["sky", "road"])
     with pytest.raises(
-        DatasetError, match=r"own/masks/0.png holds 2, but there are 2 classes \(classes.txt: 0 to 1\): --first"
+        DatasetError, match=r"own/masks/0.png holds 2, but there are 2 classes \(of classes.txt: 0 to 1\): --first"
     ):
         taken(source)
     assert taken(source, options(first=1))["train"].classes == ("sky", "road")
@@ -344,14 +346,38 @@ def test_masks_that_cannot_be_labels_are_told(tmp_path: Path) -> None:
         taken(source)
     shutil.rmtree(source)
     images_with(source, np.full((1, 2), 1000, np.uint16))
-    with pytest.raises(DatasetError, match=r"masks/0.png holds 1000 to 1000: a label is 0 to 254"):
+    with pytest.raises(DatasetError, match=r"masks/0.png holds 1000, and a label is 0 to 254: --ignore 1000 if"):
         taken(source)
     Image.new("L", (5, 5)).save(source / "masks/0.png")
     with pytest.raises(DatasetError, match=r"masks/0.png is 5x5, but its image .*images/0.jpg is 2x1"):
         taken(source)
+    shutil.rmtree(source)
+    images_with(source, np.array([[0, 1, 256]], np.uint16))
+    with pytest.raises(DatasetError, match=r"masks/0.png holds 256, and a label is"):  # 256 - 1 is not 255
+        taken(source, options(first=1))
     (source / "masks/0.png").write_bytes(b"nothing")
     with pytest.raises(DatasetError, match=r"masks/0.png cannot be read as an image"):
         taken(source)
+
+
+def test_names_that_cannot_be_classes_are_told(tmp_path: Path) -> None:
+    images_with(tmp_path / "own", np.array([[0, 1]], np.uint8))
+    lines(tmp_path / "own/labels.txt", ["sky", "sky"])
+    with pytest.raises(DatasetError, match=r"the classes of labels.txt are 2, of 1 names: there must be 2 to 255 diff"):
+        taken(tmp_path / "own")
+
+
+def test_classes_that_nothing_names_are_numbered_and_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    images_with(tmp_path / "own", np.array([[0, 1, 2]], np.uint8))
+    assert taken(tmp_path / "own")["train"].classes == ("class 0", "class 1", "class 2")
+    assert "nothing names the classes: they are class 0 to class 2; write classes.txt" in capsys.readouterr().out
+
+
+def test_an_image_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    images_with(tmp_path / "own", np.array([[0, 1, 2]], np.uint8))
+    (tmp_path / "own/images/0.jpg").write_bytes(b"nothing")
+    with pytest.raises(DatasetError, match=r"masks/0.png is for .*images/0.jpg, which cannot be read as an image"):
+        taken(tmp_path / "own")
 
 
 def test_the_layout_of_the_page_takes_options_too(tmp_path: Path) -> None:
@@ -419,7 +445,7 @@ def test_labelmes_files_may_lie_apart_from_their_images(tmp_path: Path, capsys: 
     picture(source / "train/empty.jpg")
     splits = taken(source)
     assert counts(splits) == {"train": 3, "val": 1}
-    assert "1 images have no mask, and are left out:\n  train/empty.jpg\n" in capsys.readouterr().out
+    assert "images without a mask, left out (1):\n  train/empty.jpg\n" in capsys.readouterr().out
 
 
 def test_a_file_of_names_sets_the_order_and_refuses_other_labels(tmp_path: Path) -> None:
@@ -498,6 +524,51 @@ def test_cocos_boxes_without_outlines_are_refused(tmp_path: Path) -> None:
         taken(source, options(binary=True))
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"images": [{"id": 10}]}, r"coco.json has an image that is not as COCO has it \(KeyError\('file_name'\)\)"),
+        ({"categories": [{"id": 3}]}, r"coco.json has a category that is not as COCO has it \(KeyError\('name'\)\)"),
+        ({"categories": [{"id": 4, "name": "cat"}]}, r"is not as COCO has it, for the image 10 \(KeyError\(3\)\)"),
+    ],
+)
+def test_a_coco_file_that_is_not_as_coco_has_it_is_told(
+    change: dict[str, list[dict[str, object]]], message: str, tmp_path: Path
+) -> None:
+    pytest.importorskip("pycocotools")
+    file = tmp_path / "own/coco.json"
+    coco(file, [box(3, 1, 1, 3, 3)])
+    file.write_text(json.dumps({**json.loads(file.read_text()), **change}))
+    for name in NAMES[:4]:
+        picture(tmp_path / f"own/{name}.jpg", (6, 8))
+    with pytest.raises(DatasetError, match=message):
+        taken(tmp_path / "own")
+
+
+def test_where_pycocotools_is_missing_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pycocotools.coco", None)
+    coco(tmp_path / "own/coco.json", [box(3, 1, 1, 3, 3)])
+    with pytest.raises(DatasetError, match=r"coco.json has COCO's polygons, .*: pip install 'pfs\[coco\]'"):
+        taken(tmp_path / "own")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"shapes": [{"points": []}]},
+        {"imageWidth": None},
+        {"imageWidth": 10**12},
+        {"shapes": [shape("cat", "circle", [[1.0]])]},
+    ],
+)
+def test_a_labelme_file_that_is_not_as_labelme_saves_it_is_told(wrong: dict[str, object], tmp_path: Path) -> None:
+    labelme(tmp_path / "own", [shape("cat", "rectangle", [[0.0, 0.0], [1.0, 1.0]])])
+    file = tmp_path / "own/00.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **wrong}))
+    with pytest.raises(DatasetError, match=r"^[^\n]*00.json [^\n]*$"):
+        taken(tmp_path / "own")
+
+
 # --- what is not known, and what was taken before ---------------------------------------------------------------------
 
 
@@ -517,8 +588,9 @@ def test_an_unknown_layout_is_told_once_beside_what_is_wanted(
         [f"  {'images/':<38}", " photos of mine/"],
         [f"  {'  train/<name>.jpg, .png, ...':<38}", "   cat00.jpg and 39 more .jpg"],
     ]
-    assert len(told) == 13
-    assert "--mask-colors FILE" in told[-1]
+    assert len(told) == 14
+    assert "--mask-colors FILE" in told[-2]
+    assert told[-1] == f"Is the folder in it meant? --from {source / 'photos of mine'}"
     assert not list((tmp_path / "data").glob("*/"))
 
 

@@ -9,11 +9,22 @@ from tqdm.auto import tqdm
 
 from pfs.datasets.conversion import NOT_SCORED, Conversion
 from pfs.datasets.layout import BACKGROUND, Item, Labels, Layout, abridged
-from pfs.datasets.masks import read_labels
+from pfs.datasets.masks import UNREADABLE, read_labels
 from pfs.datasets.segmentation import DatasetError, voc_palette
 from pfs.records import write_whole
 
 Found = dict[Path, set[int]]  # the labels that each mask holds, without 255
+
+WRITE_CLASSES = "write classes.txt, a name a line, into the folder that --from names"
+
+
+def classes_of(layout: Layout, conversion: Conversion) -> tuple[tuple[str, ...] | None, str]:
+    """The names of the classes, and in words where they are from; None where only the masks tell how many there are."""
+    if conversion.colors:
+        return conversion.color_classes(), "the colours"
+    if conversion.binary and len(layout.classes or ()) != 2:
+        return (BACKGROUND, "foreground"), "--binary"
+    return layout.classes, layout.classes_from
 
 
 def write_canonical(layout: Layout, items: Sequence[Item], folder: Path, conversion: Conversion) -> None:
@@ -24,7 +35,7 @@ def write_canonical(layout: Layout, items: Sequence[Item], folder: Path, convers
             classes or its image, or nothing names the classes and the masks do not show them. At most ten lines.
     """
     _refuse_one_name(items)
-    classes = _named_classes(layout, conversion)
+    classes, whence = classes_of(layout, conversion)
     found: Found = {}
     problems = []
     for item in tqdm(items, desc="reading masks", unit="mask", leave=False):
@@ -33,32 +44,24 @@ def write_canonical(layout: Layout, items: Sequence[Item], folder: Path, convers
         except ValueError as error:
             problems.append(f"{item.label} {error}")
     if not problems and not conversion.mask_flags:
-        problems += _look_binary(layout, found)
-    if classes is None and not problems:
-        classes = _numbered_classes(found)
-    problems += _unknown_labels(layout, classes or (), found) if classes else []
+        problems = _look_binary(layout, found)
+    if not problems:
+        classes = classes or _numbered_classes(found)
+        problems = _wrong_classes(classes, whence) or _unknown_labels(classes, whence, found)
     if problems or classes is None:
         raise DatasetError("\n".join(abridged(problems)))
     write_whole(folder / "classes.txt", "".join(f"{name}\n" for name in classes))
-
-
-def _named_classes(layout: Layout, conversion: Conversion) -> tuple[str, ...] | None:
-    if conversion.colors:
-        return conversion.color_classes()
-    if conversion.binary and len(layout.classes or ()) != 2:
-        return BACKGROUND, "foreground"
-    return layout.classes
 
 
 def _numbered_classes(found: Found) -> tuple[str, ...]:
     """Names for classes that nothing names, if the masks show how many there are."""
     labels = sorted(set().union(*found.values()))
     if len(labels) > 1 and labels == list(range(len(labels))):
+        print(f"nothing names the classes: they are class 0 to class {labels[-1]}; {WRITE_CLASSES}")
         return tuple(f"class {label}" for label in labels)
-    folder = next(iter(found)).parent
     raise DatasetError(
-        f"{folder}: nothing names the classes, and the masks hold {_values(labels)}, not 0, 1, 2, ... without a gap: "
-        "write classes.txt, a name a line, beside that folder"
+        f"{next(iter(found)).parent}: nothing names the classes, and the masks hold {_values(labels)}, "
+        f"not 0, 1, 2, ... without a gap: {WRITE_CLASSES}"
     )
 
 
@@ -79,14 +82,15 @@ def _write_item(item: Item, folder: Path, classes: Sequence[str], conversion: Co
 
 
 def _fits(item: Item, labels: Labels) -> None:
-    """Raises ValueError where a mask has another size than its image, or holds more than a byte can."""
-    with Image.open(item.image) as image:
-        size = image.size
+    """Raises ValueError where a mask has another size than its image."""
+    try:
+        with Image.open(item.image) as image:
+            size = image.size
+    except UNREADABLE as error:
+        raise ValueError(f"is for {item.image}, which cannot be read as an image ({error})") from None
     if labels.shape[::-1] != size:
         height, width = labels.shape
         raise ValueError(f"is {width}x{height}, but its image {item.image} is {size[0]}x{size[1]}")
-    if labels.min() < 0 or labels.max() > NOT_SCORED:
-        raise ValueError(f"holds {labels.min()} to {labels.max()}: a label is 0 to 254, and 255 is not scored")
 
 
 def _is_read_as_it_is(mask: Path) -> bool:
@@ -107,12 +111,20 @@ def _look_binary(layout: Layout, found: Found) -> list[str]:
     if drawn or set().union(*found.values()) != {0}:
         return []
     folder = next(iter(found)).parent
-    return [f"{folder}: the masks hold only 0 and 255: --binary makes background and foreground of them"]
+    return [f"{folder}: the masks hold nothing but 0 and 255: --binary makes background and foreground of them"]
 
 
-def _unknown_labels(layout: Layout, classes: Sequence[str], found: Found) -> list[str]:
+def _wrong_classes(classes: Sequence[str], whence: str) -> list[str]:
+    """A line, if there are too few classes or too many, or two of one name."""
+    different = len(set(classes))
+    if 2 <= len(classes) <= NOT_SCORED and different == len(classes):
+        return []
+    return [f"the classes of {whence} are {len(classes)}, of {different} names: there must be 2 to 255 different ones"]
+
+
+def _unknown_labels(classes: Sequence[str], whence: str, found: Found) -> list[str]:
     """A line for each mask that holds a label which is no class."""
-    names = f"{len(classes)} classes ({layout.classes_from or 'the options'}: 0 to {len(classes) - 1})"
+    names = f"{len(classes)} classes (of {whence}: 0 to {len(classes) - 1})"
     way_out = "--first-class 1 makes 0 not scored and 1 the first class, --ignore N makes N not scored"
     unknown = {file: [label for label in sorted(labels) if label >= len(classes)] for file, labels in found.items()}
     return [

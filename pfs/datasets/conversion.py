@@ -76,14 +76,20 @@ class Conversion(BaseModel):
         """The labels that a mask's values mean, both (H, W).
 
         Raises:
-            ValueError: with --binary, a value is neither the background's nor the foreground's.
+            ValueError: with --binary, a value is neither the background's nor the foreground's; or a value is no label.
         """
-        ignored = np.isin(values, self.ignore) | (values < self.first_class)
+        ignored = np.isin(values, self.ignore) | (values >= 0) & (values < self.first_class)
         if self.binary:
             values = _binary(values, ignored)
-        elif self.first_class:
+        else:
             ignored |= values == NOT_SCORED
-        return np.where(ignored, NOT_SCORED, values - self.first_class)
+        shifted = values - self.first_class
+        wrong = values[~ignored & ((shifted < 0) | (shifted >= NOT_SCORED))]
+        if wrong.size:
+            raise ValueError(
+                f"holds {wrong[0]}, and a label is 0 to 254: --ignore {wrong[0]} if it is not to be scored"
+            )
+        return np.where(ignored, NOT_SCORED, shifted)
 
     def color_labels(self, pixels: Pixels) -> npt.NDArray[np.int32]:
         """The labels (H, W) that the colours (H, W, 3) of a mask mean.
@@ -91,23 +97,22 @@ class Conversion(BaseModel):
         Raises:
             ValueError: a pixel's colour is not in the file of colours; names the colour and the place.
         """
-        classes = self.color_classes()
-        codes = _code(pixels)
-        known = {
-            int(_code(np.array(color[:3], np.uint8))): classes.index(color.name)
-            if color.name in classes
-            else NOT_SCORED
-            for color in self.colors
-        }
-        order = sorted(known)
-        place = np.minimum(np.searchsorted(order, codes), len(order) - 1)
-        strange = np.array(order)[place] != codes
+        label = {name: number for number, name in enumerate(self.color_classes())}
+        known = sorted(
+            (_code(np.array(color[:3], np.uint8)), label.get(color.name, NOT_SCORED)) for color in self.colors
+        )
+        codes, labels = (np.array(column, np.int32) for column in zip(*known, strict=True))
+        found = _code(pixels)
+        place = np.minimum(np.searchsorted(codes, found), len(codes) - 1)
+        self._refuse_strange(pixels, codes[place] != found)
+        return labels[place]
+
+    def _refuse_strange(self, pixels: Pixels, strange: npt.NDArray[np.bool_]) -> None:
         if strange.any():
             row, column = np.argwhere(strange)[0].tolist()
-            color_text = " ".join(map(str, pixels[row, column].tolist()))
-            more = f" ({strange.sum()} such pixels)" if strange.sum() > 1 else ""
-            raise ValueError(f"has the colour {color_text} at x = {column}, y = {row}{more}, not in {self.mask_colors}")
-        return np.array([known[code] for code in order], np.int32)[place]
+            color = " ".join(map(str, pixels[row, column].tolist()))
+            count = f"1 of {strange.sum()} such pixels, " if strange.sum() > 1 else ""
+            raise ValueError(f"has the colour {color} at x = {column}, y = {row} ({count}not in {self.mask_colors})")
 
 
 def _binary(values: npt.NDArray[np.int32], ignored: npt.NDArray[np.bool_]) -> npt.NDArray[np.int32]:

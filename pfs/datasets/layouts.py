@@ -51,7 +51,9 @@ def not_recognised(source: Path) -> str:
     width = max(map(len, WANTED)) + 2
     rows = [("wanted:", "found:"), *zip_longest(WANTED, found, fillvalue="")]
     table = "\n".join(f"  {wanted:<{width}}| {there}".rstrip() for wanted, there in rows)
-    return f"{source}: no layout of images with masks that is known\n{table}\n{ALSO}"
+    inner = folders_in(source)
+    meant = f"\nIs the folder in it meant? --from {inner[0]}" if len(inner) == 1 else ""
+    return f"{source}: no layout of images with masks that is known\n{table}\n{ALSO}{meant}"
 
 
 def _tree(folder: Path, level: int = 1) -> Iterator[str]:

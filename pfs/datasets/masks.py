@@ -9,6 +9,8 @@ from PIL import Image
 from pfs.datasets.conversion import Conversion
 
 LOSSY = (".jpg", ".jpeg")
+# What Pillow raises for a file that is no image, is broken, or would be very large.
+UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 WIDE_MODES = ("I", "I;16", "I;16B", "I;16L")
 
 
@@ -22,7 +24,7 @@ def read_labels(file: Path, conversion: Conversion) -> npt.NDArray[np.int32]:
     if file.suffix.lower() in LOSSY:
         raise ValueError("is a JPEG, which changes the labels at every edge: export the masks as PNG")
     image = _open(file)
-    if conversion.colors:
+    if conversion.colors and image.mode not in WIDE_MODES:
         return conversion.color_labels(np.asarray(image.convert("RGB")))
     return conversion.labels(_values(image))
 
@@ -33,7 +35,7 @@ def _open(file: Path) -> Image.Image:
     try:
         with Image.open(file) as image:
             image.load()
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except UNREADABLE as error:
         raise ValueError(f"cannot be read as an image ({error})") from None
     return image
 

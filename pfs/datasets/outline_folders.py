@@ -8,7 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from pfs.datasets.layout import BACKGROUND, Item, Layout, abridged, class_name, class_names, files_below, split_of
-from pfs.datasets.polygons import coco_classes, coco_drawers, draw_labelme, is_coco, is_labelme, read_json
+from pfs.datasets.polygons import (
+    coco_classes,
+    coco_drawers,
+    coco_images,
+    draw_labelme,
+    is_coco,
+    is_labelme,
+    labelme_labels,
+    read_json,
+)
 from pfs.datasets.segmentation import DatasetError
 
 Contents = dict[Path, Any]
@@ -50,7 +59,7 @@ def _as_labelme(source: Path, contents: Contents, endings: Collection[str]) -> L
     """A JSON file for each image; the classes are those of labels.txt, or all labels in the order of the alphabet."""
     names, file_name = class_names(source)
     if names is None:
-        labels = {str(shape.get("label")) for content in contents.values() for shape in content["shapes"]}
+        labels = {label for file, content in contents.items() for label in labelme_labels(file, content)}
         names, file_name = tuple(sorted(map(class_name, labels - {"__ignore__"}))), "the shapes' labels"
     classes = tuple(dict.fromkeys((BACKGROUND, *names)))
     items, orphans = [], []
@@ -84,10 +93,9 @@ def _as_coco(source: Path, contents: Contents, endings: Collection[str]) -> Layo
     orphans: list[Path] = []
     for file, content in contents.items():
         draw = coco_drawers(file, content)
-        for entry in content["images"]:
-            name = Path(str(entry["file_name"]).replace("\\", "/"))
+        for number, name in coco_images(file, content):
             if found := _coco_image(images[name.name], name, file, source):
-                items.append(Item(split_of(file, source), found, file, draw[entry["id"]]))
+                items.append(Item(split_of(file, source), found, file, draw[number]))
             else:
                 orphans.append(name)
     used = {item.image for item in items}

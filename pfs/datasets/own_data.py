@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
-from pfs.datasets.canonical import write_canonical
+from pfs.datasets.canonical import classes_of, write_canonical
 from pfs.datasets.conversion import Conversion
 from pfs.datasets.layout import Layout, abridged
 from pfs.datasets.layouts import not_recognised, recognise
@@ -142,15 +142,16 @@ def _masks_in_words(layout: Layout, conversion: Conversion) -> str:
         masks = "masks drawn"
     else:
         masks = f"masks by {' '.join(conversion.mask_flags)}" if conversion.mask_flags else "masks as they are"
-    return f"{masks}, classes of {layout.classes_from}" if layout.classes_from else masks
+    classes, whence = classes_of(layout, conversion)
+    return f"{masks}, {len(classes)} classes of {whence}" if classes else masks
 
 
 def _tell_left_out(layout: Layout, source: Path) -> None:
     """Print which images have no labels, and which labels no image."""
-    for files, what in ((layout.unlabelled, "images have no mask"), (layout.orphans, "masks have no image")):
+    for files, what in ((layout.unlabelled, "images without a mask"), (layout.orphans, "masks without an image")):
         if files:
             names = [os.path.relpath(file, source) if file.is_absolute() else str(file) for file in files]
-            print(f"{len(files)} {what}, and are left out:", *abridged(names), sep="\n  ")
+            print(f"{what}, left out ({len(files)}):", *abridged(names), sep="\n  ")
 
 
 def _digest(source: Path, layout: Layout) -> str:

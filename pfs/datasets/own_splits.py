@@ -54,7 +54,8 @@ def _draw(source: Path, items: Sequence[Item], shares: tuple[int, ...]) -> list[
         raise DatasetError(f"{source} has {len(items)} images with a mask: too few to have train, val and test of them")
     splits = [split for split, count in zip(SPLITS[1:], counts, strict=False) for _ in range(count)][::-1]
     splits += ["train"] * (len(items) - len(splits))
-    return [replace(item, split=split) for item, split in zip(order, splits, strict=True)]
+    drawn = [replace(item, split=split) for item, split in zip(order, splits, strict=True)]
+    return sorted(drawn, key=lambda item: item.image)
 
 
 def _counts(items: Sequence[Item]) -> str:

@@ -20,6 +20,9 @@ from pfs.datasets.conversion import NOT_SCORED
 from pfs.datasets.layout import BACKGROUND, Labels, class_name
 from pfs.datasets.segmentation import DatasetError
 
+# What looking into a file raises that has not what it should have; and sizes that no memory holds.
+NOT_AS_SAVED = (KeyError, TypeError, MemoryError, OverflowError)
+
 
 def read_json(file: Path) -> Any:
     """The content of a JSON file.
@@ -41,6 +44,18 @@ def is_labelme(content: Any) -> bool:
     return isinstance(content, dict) and isinstance(content.get("shapes"), list) and "imagePath" in content
 
 
+def labelme_labels(file: Path, content: Any) -> set[str]:
+    """The labels of all shapes of one of labelme's files.
+
+    Raises:
+        DatasetError: it is not as labelme saves it.
+    """
+    try:
+        return {str(shape["label"]) for shape in content["shapes"]}
+    except (KeyError, TypeError) as error:
+        raise DatasetError(f"{file} is not as labelme saves it ({error!r}): save it again with labelme") from None
+
+
 def draw_labelme(content: Any, classes: Sequence[str]) -> Labels:
     """The labels (H, W) of one image of labelme's: a later shape lies over an earlier one.
 
@@ -54,7 +69,7 @@ def draw_labelme(content: Any, classes: Sequence[str]) -> Labels:
         draw = ImageDraw.Draw(canvas)
         for shape in content["shapes"]:
             _draw_shape(draw, shape, _labelme_value(shape["label"], classes))
-    except (KeyError, TypeError, IndexError, AttributeError) as error:
+    except (*NOT_AS_SAVED, IndexError, AttributeError) as error:
         raise ValueError(f"is not as labelme saves it ({error!r}): save it again with labelme") from None
     return np.asarray(canvas).astype(np.int32)
 
@@ -113,6 +128,18 @@ def coco_classes(file: Path, content: Any) -> tuple[dict[int, int], tuple[str, .
     return {number: classes.index(name) for number, name in ids}, classes
 
 
+def coco_images(file: Path, content: Any) -> list[tuple[int, Path]]:
+    """The id and the file's name of each image.
+
+    Raises:
+        DatasetError: an image has no id or no name.
+    """
+    try:
+        return [(entry["id"], Path(str(entry["file_name"]).replace("\\", "/"))) for entry in content["images"]]
+    except (KeyError, TypeError) as error:
+        raise DatasetError(f"{file} has an image that is not as COCO has it ({error!r}): export it again") from None
+
+
 def coco_drawers(file: Path, content: Any) -> dict[int, Callable[[Sequence[str]], Labels]]:
     """For each image id a function that draws its labels (H, W), as `Item.draw` is.
 
@@ -140,11 +167,20 @@ def coco_drawers(file: Path, content: Any) -> dict[int, Callable[[Sequence[str]]
 
 def _draw_coco(coco: Any, image: int, values: dict[int, int], _classes: Sequence[str]) -> Labels:
     size = coco.imgs[image]
-    labels = np.zeros((int(size["height"]), int(size["width"])), np.int32)
-    drawn = [(annotation, _coco_mask(coco, annotation)) for annotation in coco.imgToAnns[image]]
-    for annotation, inside in sorted(drawn, key=lambda pair: (-pair[0].get("iscrowd", 0), -int(pair[1].sum()))):
-        labels[inside] = NOT_SCORED if annotation.get("iscrowd") else values[annotation["category_id"]]
+    try:
+        labels = np.zeros((int(size["height"]), int(size["width"])), np.int32)
+        objects = [(annotation, _coco_mask(coco, annotation)) for annotation in coco.imgToAnns[image]]
+        for annotation, inside in sorted(objects, key=_from_below):
+            labels[inside] = NOT_SCORED if annotation.get("iscrowd") else values[annotation["category_id"]]
+    except NOT_AS_SAVED as error:
+        raise ValueError(f"is not as COCO has it, for the image {image} ({error!r}): export it again") from None
     return labels
+
+
+def _from_below(thing: tuple[dict[str, Any], npt.NDArray[np.bool_]]) -> tuple[bool, int]:
+    """The order of objects, lowest first: crowds, then the largest."""
+    annotation, inside = thing
+    return not annotation.get("iscrowd"), -int(inside.sum())
 
 
 def _coco_mask(coco: Any, annotation: dict[str, Any]) -> npt.NDArray[np.bool_]:
