@@ -72,7 +72,7 @@ def test_vocs_layout_with_lists_keeps_its_splits(tmp_path: Path, capsys: pytest.
     assert all(file.is_symlink() for dataset in splits.values() for file in dataset.files(0))
     assert capsys.readouterr().out == (
         f"{source}: VOC's layout (JPEGImages, SegmentationClass, train.txt, val.txt); its own splits: 2 train, 1 val; "
-        "masks as they are, 3 classes of classes.txt\n"
+        "masks as they are, 3 classes (classes.txt)\n"
     )
 
 
@@ -385,6 +385,17 @@ def test_the_layout_of_the_page_takes_options_too(tmp_path: Path) -> None:
     splits = taken(source, options(ignore=[2]))
     assert counts(splits) == {"train": 2, "val": 1}
     assert set(np.unique(labels(splits["train"]))) == {0, 1, 255}
+
+
+def test_masks_in_colour_may_lie_in_the_layout_of_the_page(tmp_path: Path) -> None:
+    source = own_folder(tmp_path / "own")
+    for file in files_below(source / "masks", (".png",)):
+        red = np.asarray(Image.open(file))
+        Image.fromarray(np.stack([red, 0 * red, 0 * red], axis=-1)).save(file)
+    lines(tmp_path / "colors.txt", ["0 0 0 sky", "1 0 0 road", "2 0 0 tree", "255 0 0 void"])
+    splits = taken(source, options(tmp_path / "colors.txt"))
+    assert splits["train"].classes == ("sky", "road", "tree")
+    assert set(np.unique(labels(splits["train"]))) == {0, 1, 2, 255}
 
 
 @pytest.mark.parametrize(

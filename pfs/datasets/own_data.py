@@ -143,7 +143,7 @@ def _masks_in_words(layout: Layout, conversion: Conversion) -> str:
     else:
         masks = f"masks by {' '.join(conversion.mask_flags)}" if conversion.mask_flags else "masks as they are"
     classes, whence = classes_of(layout, conversion)
-    return f"{masks}, {len(classes)} classes of {whence}" if classes else masks
+    return f"{masks}, {len(classes)} classes ({whence})" if classes else masks
 
 
 def _tell_left_out(layout: Layout, source: Path) -> None:
