@@ -9,7 +9,7 @@ CORES = all
 ENVIRONMENT = .venv/installed
 
 .DEFAULT_GOAL = help
-.PHONY: help env study dry-run figures benchmark throughput test lab clean
+.PHONY: help env study dry-run figures benchmark throughput test test-avx2 lab clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s  %s\n", $$1, $$2}' Makefile
@@ -37,8 +37,11 @@ throughput: $(ENVIRONMENT) ## where a training step's time goes on this machine
 test: $(ENVIRONMENT) ## the whole test suite, with linting and types
 	@.venv/bin/pytest
 
+test-avx2: $(ENVIRONMENT) ## the tests that train once more, with the instructions of a plain AVX2 processor alone
+	@ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 .venv/bin/pytest -m trains
+
 lab: $(ENVIRONMENT) ## open the notebooks in JupyterLab
-	@.venv/bin/jupyter lab
+	@.venv/bin/jupyter lab --config=profiles/lab/jupyter_lab_config.py $(LAB)
 
 clean: ## delete the environment and all caches; data and results stay
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis

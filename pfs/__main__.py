@@ -1,7 +1,6 @@
 """The command line: `pfs study digits` brings a study up to date, the other commands do a part of it."""
 
 import argparse
-import json
 import os
 import shutil
 import sys
@@ -81,7 +80,7 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--from", dest="source", metavar="FOLDER", type=_absolute, help=use)
     parser.add_argument("--mirror", metavar="URL", help="address of a folder that holds the archives")
     parser.add_argument("--data", default="data", help="folder of all data sets (the clone's %(default)s)")
-    _add_conversion(parser.add_argument_group("your own data (folder)", "for masks that are not 0, 1, 2, ... and 255"))
+    _add_conversion(parser.add_argument_group("your own data (folder)", "where masks are not 0, 1, 2, ... and 255"))
     parser.set_defaults(command=_data)
 
 
@@ -93,6 +92,8 @@ def _add_conversion(group: argparse._ArgumentGroup) -> None:
     first = "the value of the first class in the masks; smaller values are not scored"
     group.add_argument("--first-class", metavar="N", type=int, default=0, help=first)
     group.add_argument("--binary", action="store_true", help="the masks hold 0 and 255, or 0 and 1: two classes")
+    white = "the value that is white in images of more than 8 bits a pixel: 4095 for 12 bits"
+    group.add_argument("--white", metavar="N", type=int, default=0, help=white)
     split = "per cent of train, val and test (or of the first two) where the folder does not say it (70/15/15)"
     group.add_argument("--split", metavar="N/N/N", help=split)
 
@@ -193,17 +194,21 @@ def _data(options: argparse.Namespace) -> int:
     if options.name not in PLACED_NAMES:
         raise StudyError(f"unknown data set {options.name!r}{choices(options.name, PLACED_NAMES)}")
     from pfs.datasets import PLACED, DatasetError, place  # torch takes seconds to import
+    from pfs.datasets.contents import read_contents, report
     from pfs.datasets.conversion import conversion
 
     try:
-        how = conversion(options.mask_colors, options.ignore, options.first_class, options.binary, options.split)
+        masks = (options.mask_colors, options.ignore, options.first_class, options.binary)
+        how = conversion(*masks, options.split, options.white)
         where = {"source": options.source, "mirror": options.mirror}
         folder = place(PLACED[options.name], Path(options.data), **where, conversion=how)
     except (DatasetError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
-    counts = json.loads((folder / "checksums.json").read_text())["recipe"]
-    print(f"{folder}: {', '.join(f'{count} {split}' for split, count in counts.items())} images, all verified")
+    contents = read_contents(folder)
+    assert contents is not None  # `place` has just written it
+    counts = ", ".join(f"{held.images} {split}" for split, held in contents.splits.items())
+    print(f"{report(contents)}\n{folder}: {counts} images, all verified")
     return 0
 
 

@@ -9,7 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from pfs.derivatives import product
 from pfs.imitation import wsp_loss
+from pfs.kernels import largest
 from pfs.pixels import PixelSums, Probabilities, pixel_means, weighted_cross_entropy
 from pfs.prediction import in_full_precision
 from pfs.similarity import similarity_map, similarity_rows, to_common_grid
@@ -66,7 +68,8 @@ def attention_loss(student: Tensor, teacher: Tensor) -> Tensor:
     """
     student, teacher = _comparable(student, teacher)
     # q_i = mean_c f_ci², scaled to a mean square of 1 over the locations; mean over b, i of (q_S - q_T)²
-    attention = [F.normalize(f.square().mean(1).flatten(1), dim=1) for f in (student, teacher)]  # (B, N)
+    squares = (_of_size_one(f, (1, 2, 3)).square() for f in (student, teacher))
+    attention = [F.normalize(square.mean(1).flatten(1), dim=1) for square in squares]  # (B, N)
     return (attention[0] - attention[1]).square().sum(1).mean()  # unit length: the sum is N times the mean
 
 
@@ -82,7 +85,8 @@ def sp_loss(student: Tensor, teacher: Tensor) -> Tensor:
     """
     student, teacher = _comparable(student, teacher)
     # G = f fᵀ over flattened images, each row scaled to unit length; mean over B x B of (G_S - G_T)²
-    gram = [F.normalize(f.flatten(1) @ f.flatten(1).T, dim=1) for f in (student, teacher)]  # (B, B)
+    rows = (_of_size_one(f, (0, 1, 2, 3)).flatten(1) for f in (student, teacher))  # (B, C N)
+    gram = [F.normalize(product(f, f.T), dim=1) for f in rows]  # (B, B)
     return (gram[0] - gram[1]).square().mean()
 
 
@@ -130,7 +134,10 @@ def cwd_loss(student: Tensor, teacher: Tensor, *, temperature: float = 4.0) -> T
         raise ValueError(f"channels are compared one by one, got {student.shape[1]} and {teacher.shape[1]}")
     # phi_c = softmax over locations of f_c / T; mean over b, c of T² · KL(phi_T ‖ phi_S)
     log_s, log_t = ((f.flatten(2) / temperature).log_softmax(2) for f in (student, teacher))  # (B, C, N)
-    return temperature**2 * (log_t.exp() * (log_t - log_s)).sum(2).mean()
+    p, q = log_t.exp(), log_s.exp()
+    # q - p sums to 0, and takes with it the rounding of the normalisers, which would outweigh small differences.
+    loss = temperature**2 * (p * (log_t - log_s) + (q - p)).sum(2).mean()
+    return loss + (loss.clamp_min(0) - loss).detach()  # rounding can leave less than 0; the gradient stays
 
 
 @in_full_precision
@@ -156,15 +163,24 @@ def ifvd_loss(student: Tensor, teacher: Tensor, target: Tensor, *, classes: int,
     valid = label != ignore_index
     member = F.one_hot(label.masked_fill(~valid, 0), classes).to(student.dtype) * valid[..., None]  # (B, N, K)
     # prototype_k = mean of the f_i with label k; mean over valid i of (cos_S(f_i, prototype) - cos_T(...))²
-    variation = [_similarity_to_prototype(f.flatten(2).transpose(1, 2), member) for f in (student, teacher)]
+    rows = (_of_size_one(f, (1, 2, 3)).flatten(2).transpose(1, 2) for f in (student, teacher))  # (B, N, C)
+    variation = [_similarity_to_prototype(f, member) for f in rows]
     return ((variation[0] - variation[1]).square() * valid).sum() / valid.sum().clamp_min(1)
 
 
 def _similarity_to_prototype(rows: Tensor, member: Tensor) -> Tensor:
     """The cosine of each row (B, N, C) to the mean row of its class; `member` (B, N, K) says which that is."""
     count = member.sum(1).clamp_min(1)[..., None]  # (B, K, 1)
-    prototypes = member.transpose(1, 2) @ rows / count  # (B, K, C)
-    return F.cosine_similarity(rows, member @ prototypes, dim=2)
+    prototypes = product(member.mT, rows) / count  # (B, K, C)
+    return F.cosine_similarity(rows, product(member, prototypes), dim=2)
+
+
+def _of_size_one(features: Tensor, dims: tuple[int, ...]) -> Tensor:
+    """Features over a power of two near their largest absolute value over `dims`, for losses that no scale changes.
+
+    Their squares, and the squares of these, then neither overflow nor vanish. The scale counts as a constant.
+    """
+    return features / largest(features.detach(), dims).log2().floor().exp2()
 
 
 def hard_pixel_loss(student_logits: Tensor, target: Tensor, *, ignore_index: int = 255) -> Tensor:

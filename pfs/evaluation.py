@@ -55,11 +55,23 @@ def predict(network: nn.Module, images: Tensor, size: tuple[int, int], how: Eval
 
 
 def count_pairs(labels: Tensor, predicted: Tensor, *, classes: int, ignore_index: int) -> Tensor:
-    """The confusion matrices (B, C, C) of labels and predictions (B, H, W), in one pass of `bincount`."""
+    """The confusion matrices (B, C, C) of labels and predictions (B, H, W), in one pass of `bincount`.
+
+    Raises:
+        ValueError: a label or a prediction is no class, and the label is not `ignore_index`.
+    """
     B = len(labels)
+    valid = labels != ignore_index
+    for name, values in (("label", labels[valid]), ("prediction", predicted[valid])):
+        strange = values[(values < 0) | (values >= classes)]
+        if len(strange):
+            raise ValueError(
+                f"{name} {int(strange[0])} is no class: of {len(values)} pixels {len(strange)} have a {name} not in "
+                f"0 to {classes - 1}; correct the masks or the number of classes, or set such pixels to {ignore_index}"
+            )
     image = torch.arange(B, device=labels.device).view(-1, 1, 1)
     cell = (image * classes + labels) * classes + predicted
-    return cell[labels != ignore_index].bincount(minlength=B * classes**2).view(B, classes, classes)
+    return cell[valid].bincount(minlength=B * classes**2).view(B, classes, classes)
 
 
 def score(confusion: Tensor, names: tuple[str, ...]) -> Metrics:

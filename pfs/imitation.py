@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from pfs.pixels import PixelSums, Probabilities, check_shapes, pixel_means
-from pfs.prediction import in_full_precision, upsample
+from pfs.prediction import at_least_single, in_full_precision, upsample
 
 Gap = Literal["margin", "absolute", "loss", "divergence", "correct", "student", "uniform"]
 
@@ -39,7 +39,8 @@ def wsp_loss(
         ignore_index: pixels with this label count nowhere.
 
     Returns:
-        A scalar, at least in fp32, never negative; exactly 0, with a zero gradient, where no pixel has weight.
+        A scalar, at least in fp32, never negative; differentiable once. Exactly 0, with a zero gradient, where no pixel
+        has weight, see `pfs.pixels.pixel_means`.
 
     Raises:
         ValueError: the shapes do not fit, the gap is unknown, or the temperature is not positive.
@@ -63,7 +64,7 @@ def wsp_at(
         raise ValueError(f"temperature must be positive, got {temperature}")
     s, t = student.at(temperature), teacher.at(temperature)  # first, so that others can be their squares
     weight = _gap(label, student, teacher, gap).mul_(valid)  # (M, W)
-    loss = teacher.divergence(student, temperature).mul_(weight).sum()
+    loss = teacher.divergence(student, temperature).mul_(weight).sum().clamp_min_(0)  # rounding can leave less
     gradient = (s - t).mul_(temperature * weight[:, None])  # T² w (s - t) / T
     return PixelSums(temperature**2 * loss, (weight if normalize else valid).sum(), gradient)
 
@@ -95,7 +96,7 @@ def knowledge_gap(
     """
     check_shapes([student_logits, teacher_logits], target)
     size = (target.shape[1], target.shape[2])
-    student, teacher = (Probabilities(upsample(_at_least_single(x), size)) for x in (student_logits, teacher_logits))
+    student, teacher = (Probabilities(upsample(at_least_single(x), size)) for x in (student_logits, teacher_logits))
     valid = target != ignore_index
     return _gap(target.long().masked_fill(~valid, 0), student, teacher, gap) * valid
 
@@ -112,7 +113,7 @@ def _gap(label: Tensor, student: Probabilities, teacher: Probabilities, gap: Gap
             ratio = student.log_of(label) / teacher.log_of(label).clamp_max_(-smallest)
             weight = -torch.expm1(-ratio)
         case "divergence":
-            weight = teacher.divergence(student, 1.0)
+            weight = teacher.divergence(student, 1.0).clamp_min_(0)
         case "correct":
             weight = (teacher.logits.argmax(1) == label).to(student.logits.dtype)
         case "student":
@@ -122,7 +123,3 @@ def _gap(label: Tensor, student: Probabilities, teacher: Probabilities, gap: Gap
         case _:
             raise ValueError(f"unknown gap {gap!r}; valid choices: {', '.join(get_args(Gap))}")
     return weight
-
-
-def _at_least_single(logits: Tensor) -> Tensor:
-    return logits.to(torch.promote_types(logits.dtype, torch.float32))

@@ -4,21 +4,22 @@ B maps of N locations with C features each come as rows (B, N, C), in whatever o
 scaled and multiplied a strip at a time, while it lies in the processor's cache.
 """
 
-import math
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple, Self
 
 import torch
 from torch import Tensor
 from torch.autograd import Function
-from torch.autograd.function import once_differentiable
 
+from pfs.derivatives import first_derivative
 from pfs.prediction import sum_dtype
 
 Similarity = Literal["cosine", "dot"]
 
-# Vectors this much shorter than the root mean square of their map are rounding noise, not directions.
+# A vector this much shorter than the root mean square of its map has no direction worth a gradient.
 RELATIVE_FLOOR = 1e-4
+# Subtracting the mean leaves rounding noise: a few units in the last place of the features before it was subtracted.
+ROUNDING_UNITS = 32
 # Entries of a map that are held at once where its rows are compared: 16 MiB in fp32, about a processor's cache.
 TILE = 2**22
 # Numbers of the features that are centred, scaled and multiplied at once: 4 MiB in fp32. A GPU wants more work a call.
@@ -26,81 +27,124 @@ STRIP = 2**20
 GPU_STRIP = 2**26
 
 
-ALL = slice(None), slice(None)  # images and rows
+class Rows(NamedTuple):
+    """Features as rows (B, N, C), with what it takes to centre and scale any strip of them.
 
+    The scaled rows are (rows - mean) / max(length, floor). A strip of them is made anew each time it is asked for,
+    which is cheaper than going through memory for it; only where one strip is all of them are they kept. Every field is
+    a tensor or None, so that autograd can save them between the forward and the backward pass.
 
-class Rows:
-    """Rows (B, N, C) less their mean, if `center`, over their length: any strip of them, and the gradient's way back.
-
-    The length is a row's own for "cosine"; for "dot" the root mean square of its map. A strip is made anew each time it
-    is asked for, which is cheaper than going through memory for it; only where one strip is all is it kept.
+    Attributes:
+        rows: (B, N, C), in whatever order memory has them.
+        mean: (B, 1, C), at least in fp32; 0 where the rows are not centred.
+        length: (B, N, 1), what each centred row is divided by: its own length for "cosine", the root mean square of
+            all lengths of its map for "dot"; NaN where it is beyond the largest number.
+        floor: (B, 1, 1), the least number that a row is divided by.
+        kept: all the scaled rows (B, N, C), or None where there is more than one strip.
     """
 
-    def __init__(self, rows: Tensor, similarity: Similarity, center: bool) -> None:
-        self.rows = rows
-        self.dtype = torch.promote_types(rows.dtype, torch.float32)
-        zeros = torch.zeros_like(rows[:, :1], dtype=self.dtype)
-        self.mean = rows.mean(1, keepdim=True, dtype=self.dtype) if center else zeros  # (B, 1, C)
-        self.floor = (RELATIVE_FLOOR * self._root_mean_square(rows)).clamp_min(torch.finfo(self.dtype).tiny ** 0.5)
-        self.common = self._root_mean_square(rows - self.mean) if similarity == "dot" else None  # (B, 1, 1)
-        self.all: tuple[Tensor, Tensor] | None = None
+    rows: Tensor
+    mean: Tensor
+    length: Tensor
+    floor: Tensor
+    kept: Tensor | None
 
-    def _root_mean_square(self, rows: Tensor) -> Tensor:
-        """(B, 1, 1): the root of the mean squared length of rows (B, N, C)."""
-        length: Tensor = torch.linalg.vector_norm(rows, dim=(1, 2), keepdim=True, dtype=self.dtype)
-        return length / math.sqrt(rows.shape[1])
+    @classmethod
+    def measure(cls, rows: Tensor, similarity: Similarity, center: bool) -> Self:
+        """Find the mean and the lengths of rows (B, N, C), in one walk over the strips."""
+        dtype = torch.promote_types(rows.dtype, torch.float32)
+        zeros = torch.zeros_like(rows[:, :1], dtype=dtype)
+        mean = rows.mean(1, keepdim=True, dtype=dtype) if center else zeros  # (B, 1, C)
+        # A GPU would wait for the answer whether squares are within the range of numbers, so it scales in any case.
+        unit = torch.ones((), dtype=dtype) if rows.is_cpu else largest(rows, (1, 2)).to(dtype)
+        squares, centred = _squared_lengths(rows, mean, unit)
+        if rows.is_cpu and not _within_range(squares, mean):
+            unit = largest(rows, (1, 2)).to(dtype)
+            squares, centred = _squared_lengths(rows, mean, unit)
+        mean_square = squares.mean(1, keepdim=True)  # (B, 1, 1)
+        noise = ROUNDING_UNITS * torch.finfo(dtype).eps * (mean_square + _squared_norm(mean / unit)).sqrt_()
+        floor = torch.maximum(RELATIVE_FLOOR * mean_square.sqrt(), noise).mul_(unit).clamp_min_(torch.finfo(dtype).tiny)
+        length = (squares if similarity == "cosine" else mean_square).sqrt().mul_(unit)
+        length = length.where(length.isfinite(), torch.nan).expand_as(squares)  # over infinity, rows would all be 0
+        kept = None if centred is None else centred.div_(torch.maximum(length, floor))
+        return cls(rows, mean, length, floor, kept)
 
-    def strip(self, images: slice, rows: slice) -> tuple[Tensor, Tensor]:
-        """The scaled rows (b, n, C), and the lengths (b, n, 1) or (b, 1, 1) that they had before."""
-        if self.all is not None:
-            return self.all
-        scaled = self.rows[images, rows] - self.mean[images]  # in the order of memory that the features have
-        length = scaled.square().sum(2, keepdim=True).sqrt_() if self.common is None else self.common[images]
-        scaled /= torch.maximum(length, self.floor[images])
-        if scaled.shape == self.rows.shape:
-            self.all = scaled, length
-        return scaled, length
+    def strip(self, images: slice, rows: slice) -> Tensor:
+        """The scaled rows of some images, (b, n, C), in the order of memory that the features have."""
+        if self.kept is not None:
+            return self.kept[images, rows]
+        centred = self.rows[images, rows] - self.mean[images]
+        return centred.div_(torch.maximum(self.length[images, rows], self.floor[images]))
 
-    def grams(self, *others: "Rows") -> list[Tensor]:
-        """The products of channels (B, C, C') of these scaled rows (B, N, C) with those of others (B, N, C')."""
-        B, _, C = self.rows.shape
-        grams = [self.mean.new_zeros(B, C, other.rows.shape[2]) for other in others]
-        for images, rows in strips(self, *others):
-            own, _ = self.strip(images, rows)
-            for other, gram in zip(others, grams, strict=True):
-                theirs = own if other is self else other.strip(images, rows)[0]
-                gram[images].baddbmm_(own.mT, theirs)
-        return grams
 
-    def gradient(self, images: slice, rows: slice, g: Tensor, mean_along: Tensor | None) -> Tensor:
-        """What a gradient g (b, n, C) for a strip of the scaled rows is for the rows less their mean; g is used up.
+def before_scaling(g: Tensor, scaled: Tensor, along: Tensor, length: Tensor, floor: Tensor) -> Tensor:
+    """What a gradient g (b, n, C) for scaled rows is for the centred rows that they were made of; g is used up.
 
-        With s = f / |f| it is (g - s (s·g)) / |f|, and g / floor where the floor stands for the length. Where all rows
-        of an image have one length, the mean of s·g over them takes the place of each: `mean_along` (B, 1, 1).
-        """
-        scaled, length = self.strip(images, rows)
-        along = (g * scaled).sum(2, keepdim=True) if mean_along is None else mean_along[images]
-        floor = self.floor[images]
-        g.addcmul_(scaled, along * (length > floor), value=-1)
-        return g.div_(torch.maximum(length, floor))
+    With s = f / |f| it is (g - s (s·g)) / |f|, and g / floor where the floor stands for the length. `along` is s·g,
+    (b, n, 1); where all rows of an image are divided by one length it is the mean of s·g over them, (b, 1, 1).
+    """
+    g.addcmul_(scaled, along * (length > floor), value=-1)
+    return g.div_(torch.maximum(length, floor))
+
+
+def _squared_lengths(rows: Tensor, mean: Tensor, unit: Tensor) -> tuple[Tensor, Tensor | None]:
+    """The squared lengths (B, N, 1) of centred rows over `unit`, () or (B, 1, 1); and the rows, if a strip is all."""
+    squares = mean.new_empty(*rows.shape[:2], 1)
+    for images, part in strips(rows):
+        centred = rows[images, part] - mean[images]
+        scaled = centred / unit[images] if unit.dim() else centred
+        squares[images, part] = _squared_norm(scaled)
+    return squares, centred if centred.shape == rows.shape else None
+
+
+def _squared_norm(vectors: Tensor) -> Tensor:
+    """(B, N, 1) of vectors (B, N, C)."""
+    return vectors.square().sum(2, keepdim=True)
+
+
+def _within_range(squares: Tensor, mean: Tensor) -> bool:
+    """Whether squared lengths (B, N, 1) of the rows less their mean are far from the ends of the numbers' range."""
+    limits, mean_square = torch.finfo(squares.dtype), squares.mean(1, keepdim=True)
+    far_from_zero = mean_square > limits.tiny / limits.eps**2
+    return bool((far_from_zero & (mean_square + _squared_norm(mean) < limits.max * limits.eps)).all())
+
+
+def largest(x: Tensor, dims: tuple[int, ...]) -> Tensor:
+    """The largest absolute value over some dimensions, which stay with size 1; never 0: one can divide by it."""
+    ends = torch.maximum(x.amax(dims, keepdim=True), -x.amin(dims, keepdim=True))
+    return ends.clamp_min_(torch.finfo(x.dtype).tiny)
+
+
+def grams(*pairs: tuple[Rows, Rows]) -> list[Tensor]:
+    """For each pair of scaled rows (B, N, C) and (B, N, C') their products of channels (B, C, C'), from one walk."""
+    walked = {id(rows): rows for pair in pairs for rows in pair}
+    products = [a.mean.new_zeros(len(a.rows), a.rows.shape[2], b.rows.shape[2]) for a, b in pairs]
+    for images, part in strips(*(x.rows for x in walked.values())):
+        scaled = {key: rows.strip(images, part) for key, rows in walked.items()}
+        for (a, b), product in zip(pairs, products, strict=True):
+            product[images].baddbmm_(scaled[id(a)].mT, scaled[id(b)])
+    return products
 
 
 class ScaledRows(Function):
-    """All of `Rows`."""
+    """All the scaled rows of `Rows`: (B, N, C)."""
 
     @staticmethod
     def forward(ctx: Any, rows: Tensor, similarity: Similarity, center: bool) -> Tensor:
-        walked = Rows(rows, similarity, center)
-        ctx.rows, ctx.center = walked, center
-        return walked.strip(*ALL)[0].clone()
+        measured = Rows.measure(rows, similarity, center)
+        scaled = measured.strip(slice(None), slice(None))
+        ctx.similarity, ctx.center = similarity, center
+        ctx.save_for_backward(scaled, measured.length, measured.floor)
+        return scaled
 
     @staticmethod
-    @once_differentiable
+    @first_derivative
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None, None]:
-        mean_along = None
-        if ctx.rows.common is not None:
-            mean_along = (g * ctx.rows.strip(*ALL)[0]).sum((1, 2), keepdim=True) / g.shape[1]
-        gradient = ctx.rows.gradient(*ALL, g.clone(), mean_along)
+        scaled, length, floor = ctx.saved_tensors
+        along = (g * scaled).sum(2, keepdim=True)
+        if ctx.similarity == "dot":
+            along = along.mean(1, keepdim=True)
+        gradient = before_scaling(g.clone(), scaled, along, length, floor)
         return gradient - gradient.mean(1, keepdim=True) if ctx.center else gradient, None, None
 
 
@@ -120,34 +164,32 @@ class SquaredDifference(Function):
         center: bool,
         teacher_norm: Tensor | None,  # (B,)
     ) -> Tensor:
-        S, T = (Rows(rows, similarity, center) for rows in (student, teacher))
-        SS, ST = S.grams(S, T)
-        if teacher_norm is None:
-            teacher_norm = squared_norms(T.grams(T)[0])
-        per_image = squared_norms(SS) - 2 * squared_norms(ST) + teacher_norm  # (B,): near the teacher they cancel
-        ctx.rows, ctx.grams, ctx.center = (S, T), (SS, ST), center
-        ctx.save_for_backward(student)  # so that torch notices if it is changed in between
-        return (per_image.clamp_min(0).mean() / student.shape[1] ** 2).to(S.dtype)
+        S, T = (Rows.measure(rows, similarity, center) for rows in (student, teacher))
+        SS, ST, *TT = grams((S, S), (S, T), *([(T, T)] if teacher_norm is None else []))
+        norm = squared_norms(TT[0]) if teacher_norm is None else teacher_norm
+        per_image = squared_norms(SS) - 2 * squared_norms(ST) + norm  # (B,): near the teacher they cancel
+        ctx.similarity, ctx.center = similarity, center
+        ctx.save_for_backward(*S, *T, SS, ST)
+        return (per_image.clamp_min(0).mean() / student.shape[1] ** 2).to(S.mean)
 
     @staticmethod
-    @once_differentiable
+    @first_derivative
     def backward(ctx: Any, outer: Tensor) -> tuple[Tensor, None, None, None, None]:
-        (student,) = ctx.saved_tensors
-        (S, T), (SS, ST) = ctx.rows, ctx.grams
-        B, N, _ = student.shape
+        *fields, SS, ST = ctx.saved_tensors
+        S, T = Rows(*fields[:5]), Rows(*fields[5:])
+        B, N, _ = S.rows.shape
         scale = 4 * outer / (B * N**2)
-        mean_along = None
-        if S.common is not None:  # from Σ s·g = scale (‖SᵀS‖² - ‖SᵀT‖²)
-            mean_along = (scale / N * (squared_norms(SS) - squared_norms(ST))).to(S.dtype).view(B, 1, 1)
-        gradient = torch.empty_like(student, dtype=S.dtype)
+        if ctx.similarity == "dot":  # the mean of s·g over a map, from Σ s·g = scale (‖SᵀS‖² - ‖SᵀT‖²)
+            mean_along = (scale / N * (squared_norms(SS) - squared_norms(ST))).to(S.mean).view(B, 1, 1)
+        gradient = torch.empty_like(S.rows, dtype=S.mean.dtype)
         total = torch.zeros_like(S.mean)  # (B, 1, C)
-        with torch.autocast(student.device.type, enabled=False):
-            for images, rows in strips(S, T):
-                s, t = S.strip(images, rows)[0], T.strip(images, rows)[0]
-                g = products(s, SS[images], t, ST[images]).mul_(scale)
-                gradient[images, rows] = g = S.gradient(images, rows, g, mean_along)
-                total[images] += g.sum(1, keepdim=True)
-        S.all = T.all = None  # whoever keeps the loss need not keep these
+        for images, rows in strips(S.rows, T.rows):
+            s, t = S.strip(images, rows), T.strip(images, rows)
+            g = products(s, SS[images], t, ST[images]).mul_(scale)
+            along = (g * s).sum(2, keepdim=True) if ctx.similarity == "cosine" else mean_along[images]
+            g = before_scaling(g, s, along, S.length[images, rows], S.floor[images])
+            gradient[images, rows] = g
+            total[images] += g.sum(1, keepdim=True)
         return gradient.sub_(total / N) if ctx.center else gradient, None, None, None, None
 
 
@@ -164,11 +206,10 @@ class MapDifference(Function):
         return (squared_norms(difference).sum() / difference.numel()).to(S.dtype)
 
     @staticmethod
-    @once_differentiable
+    @first_derivative
     def backward(ctx: Any, outer: Tensor) -> tuple[Tensor, None]:
         S, difference = ctx.saved_tensors
-        with torch.autocast(S.device.type, enabled=False):
-            return (difference @ S).mul_(4 * outer / difference.numel()), None
+        return (difference @ S).mul_(4 * outer / difference.numel()), None
 
 
 def products(s: Tensor, SS: Tensor, t: Tensor, ST: Tensor) -> Tensor:
@@ -184,11 +225,11 @@ def squared_norms(gram: Tensor) -> Tensor:
     return norm.square()
 
 
-def strips(*walked: Rows) -> Iterator[tuple[slice, slice]]:
-    """Which images and which of their rows to take at once: several images, or a part of one."""
-    B, N = walked[0].rows.shape[:2]
-    C = max(x.rows.shape[2] for x in walked)
-    numbers = STRIP if walked[0].rows.device.type == "cpu" else GPU_STRIP
+def strips(*walked: Tensor) -> Iterator[tuple[slice, slice]]:
+    """Which images of rows (B, N, C), and which of their rows, to take at once: several images, or a part of one."""
+    B, N = walked[0].shape[:2]
+    C = max(rows.shape[2] for rows in walked)
+    numbers = STRIP if walked[0].device.type == "cpu" else GPU_STRIP
     images = max(1, numbers // (N * C))
     rows = N if images > 1 else max(1, numbers // C)
     for image in range(0, B, images):
@@ -226,7 +267,7 @@ class RowDivergence(Function):
         return (loss / (B * N)).clamp_min(0).to(S.dtype)
 
     @staticmethod
-    @once_differentiable
+    @first_derivative
     def backward(ctx: Any, outer: Tensor) -> tuple[Tensor, None, None]:
         (gradient,) = ctx.saved_tensors
         return gradient * outer, None, None

@@ -97,13 +97,40 @@ class _Block(nn.Module):
         self.norm2 = nn.BatchNorm2d(channels)
         self.shortcut: nn.Module = nn.Identity()
         if stride != 1 or source != channels:
-            self.shortcut = nn.Sequential(nn.Conv2d(source, channels, 1, stride, bias=False), nn.BatchNorm2d(channels))
+            projection = nn.Conv2d(source, channels, 1, stride, bias=False)
+            projection.__class__ = _sound_class(projection)
+            self.shortcut = nn.Sequential(projection, nn.BatchNorm2d(channels))
 
     def forward(self, x: Tensor) -> Tensor:
         x = F.relu(x)
         residual = F.relu(self.norm1(self.conv1(x)), inplace=True)
         total: Tensor = self.norm2(self.conv2(residual)) + self.shortcut(x)
         return total
+
+
+class PointwiseConv2d(nn.Conv2d):
+    """A strided 1 x 1 convolution of few channels, which on a processor reads its pixels by a slice, with stride 1.
+
+    The function and the parameters are those of `nn.Conv2d`. Torch 2.14.1 on a processor with AVX2 alone corrupts
+    memory in the backward pass of a strided one in channels_last order: it crashes, hangs, or gives a wrong gradient
+    without a word. Seen with 2 to 12 input channels, never with 16 or more; fewer than 32 are kept from it. The slice
+    makes such a layer take 1.2 to 2 times as long, less than a hundredth of a step of the networks here.
+    """
+
+    FEW = 32
+
+    @classmethod
+    def is_needed(cls, convolution: nn.Conv2d) -> bool:
+        """Whether a convolution is of the kind that torch computes unsoundly."""
+        kind = (convolution.kernel_size, convolution.padding, convolution.groups)
+        return kind == ((1, 1), (0, 0), 1) and convolution.stride != (1, 1) and convolution.in_channels < cls.FEW
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps (B, C, H, W) to (B, C', H / stride, W / stride), both rounded up."""
+        if x.device.type != "cpu":
+            return super().forward(x)
+        vertical, horizontal = self.stride
+        return F.conv2d(x[..., ::vertical, ::horizontal], self.weight, self.bias)
 
 
 class DepthwiseConv2d(nn.Conv2d):
@@ -132,7 +159,8 @@ class SegmentationModel(nn.Module):
       size; a multiple of the output stride keeps them aligned by the same offset everywhere, where one such as 513 lets
       it drift by up to half a stride towards the borders.
     - Features of the decoder are taken before its dropout, if it ends in one: zeroed channels are no similarity.
-    - Depthwise convolutions stay in fp32 on a processor: `DepthwiseConv2d` says why.
+    - Depthwise convolutions stay in fp32 on a processor, and 1 x 1 convolutions read every second pixel by a slice:
+      `DepthwiseConv2d` and `PointwiseConv2d` say why.
     - With `enlarge` it looks at an enlarged image, the finer answer of which covers the image that came.
     - The last convolution of an EfficientNet, which the library keeps and never uses, is gone.
     - Inputs, as `pfs.scenes.normalize` makes them, are scaled to what pre-trained weights were trained with. The scale
@@ -161,8 +189,8 @@ class SegmentationModel(nn.Module):
         load_weights(self.model.encoder, spec)
         _adapt_encoder(self.model.encoder, spec.encoder)
         for module in self.model.modules():
-            if type(module) is nn.Conv2d and module.groups == module.in_channels > 1:
-                module.__class__ = DepthwiseConv2d
+            if type(module) is nn.Conv2d:
+                module.__class__ = _sound_class(module)
         self.dropout: nn.Module = nn.Identity()
         if spec.architecture == "pspnet":
             _fuse_as_in_the_paper(self.model, classes)
@@ -208,6 +236,13 @@ class SegmentationModel(nn.Module):
         decoded = _deeplab_fusion(decoder, stages) if self.spec.architecture == "deeplabv3plus" else decoder(stages)
         logits = self.model.segmentation_head[0](self.dropout(decoded))
         return Prediction(logits, decoded if self.spec.tap == "decoder" else stages[-1])
+
+
+def _sound_class(convolution: nn.Conv2d) -> type[nn.Conv2d]:
+    """The class that computes a convolution of the library soundly on every processor: mostly its own."""
+    if convolution.groups == convolution.in_channels > 1:
+        return DepthwiseConv2d
+    return PointwiseConv2d if PointwiseConv2d.is_needed(convolution) else nn.Conv2d
 
 
 def _library_model(spec: study.SegmentationModel, classes: int) -> Any:

@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd import Function
-from torch.autograd.function import once_differentiable
 
+from pfs.derivatives import first_derivative
 from pfs.prediction import in_full_precision, interpolation_matrix, sum_dtype
 
 # Numbers of a strip: a megabyte in fp32. Smaller ones stay nearer to a core, and cost more calls than that saves.
@@ -76,12 +76,16 @@ class Probabilities:
         return (own - self._largest).add_(self.at().amax(1).log_())
 
     def divergence(self, other: "Probabilities", temperature: float) -> Tensor:
-        """KL(these ‖ other's) of each pixel, (M, ...), both softened."""
-        # Σ p (z - z') / T - (log Z - log Z'), with log Z = z[largest] / T - log p[largest]
-        p, T = self.at(temperature), temperature
-        expected = (self.logits - other.logits).mul_(p).sum(1).div_(T)
-        log_Z = [x._largest / T - x.at(T).amax(1).log_() for x in (self, other)]
-        return expected.sub_(log_Z[0]).add_(log_Z[1]).clamp_min_(0)  # rounding could leave less
+        """KL(these ‖ other's) of each pixel, (M, ...), both softened.
+
+        Rounding can leave a little less than 0. It stays, for it is as often above the true value as below, and means
+        over pixels are right; 0 in its place would raise them.
+        """
+        # Σ p (z - z') / T - log(Z / Z'), with log Z = z[largest] / T - log p[largest]
+        p, q = self.at(temperature), other.at(temperature)
+        expected = (self.logits - other.logits).mul_(p).sum(1).div_(temperature)
+        log_Z = (self._largest - other._largest).div_(temperature).sub_(p.amax(1).log_()).add_(q.amax(1).log_())
+        return expected.sub_(log_Z)
 
 
 # Called with labels (M, W), 0 where they are ignored; where they are valid (M, W), as numbers; and the probabilities of
@@ -108,7 +112,8 @@ def pixel_means(
         ignore_index: pixels with this label count nowhere; their logits must be finite all the same.
 
     Returns:
-        A scalar a loss, at least in fp32; exactly 0, with a zero gradient, where no pixel has weight.
+        A scalar a loss, at least in fp32; differentiable once. Exactly 0, with a zero gradient, where no pixel has
+        weight, or where all weights together are less than 1e-31 (fp32): such numbers have hardly a digit left.
 
     Raises:
         ValueError: the shapes do not fit.
@@ -174,23 +179,22 @@ class _PixelMeans(Function):
                 said = loss(label, valid.to(maps[0].wide), *said_by)
                 total += torch.stack([said.loss.to(total), said.weight.to(total)])
                 maps[0].add_gradient(gradient, rows, said.gradient)
-        weight = sums[:, 1].where(sums[:, 1] > 0, 1).to(logits[0].dtype)  # no weight anywhere: 0 / 1, and not 0 / 0
-        maps[0].drop_values()
-        ctx.student = maps[0]
-        ctx.save_for_backward(weight, *gradients)
+        limits = torch.finfo(logits[0].dtype)
+        has_weight = sums[:, 1] > limits.tiny / limits.eps
+        weight = sums[:, 1].where(has_weight, torch.inf).to(logits[0].dtype)  # over infinity: exactly 0, also backward
+        ctx.shape = maps[0].shape
+        ctx.save_for_backward(weight, maps[0].columns, *gradients)
         return tuple(sums[:, 0].to(weight) / weight)
 
     @staticmethod
-    @once_differentiable
+    @first_derivative
     def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor | None, ...]:
-        weight, *gradients = ctx.saved_tensors
+        weight, columns, *gradients = ctx.saved_tensors
         scale = torch.stack(outer) / weight
         total = gradients[0] * scale[0]
         for gradient, factor in zip(gradients[1:], scale[1:], strict=True):
             total.addcmul_(gradient, factor)
-        with torch.autocast(weight.device.type, enabled=False):
-            coarse = ctx.student.coarse(total)
-        return None, None, None, coarse, *([None] * (len(ctx.needs_input_grad) - 4))
+        return None, None, None, coarse(total, columns, ctx.shape), *([None] * (len(ctx.needs_input_grad) - 4))
 
 
 class _Interpolated:
@@ -205,13 +209,9 @@ class _Interpolated:
         wide = logits.permute(2, 0, 1, 3).reshape(-1, w)  # rows first: (h B C, w)
         if self.columns is not None:
             narrow, wide = wide, wide.new_empty(len(wide), size[1])
-            for columns, source in self._blocks():
+            for columns, source in column_blocks(self.columns):
                 torch.mm(narrow[:, source], self.columns[columns, source].T, out=wide[:, columns])
         self.wide = wide.reshape(h, -1)  # (h, B C W)
-
-    def drop_values(self) -> None:
-        """Keep what the gradient's way back needs: the matrices, and not the map."""
-        self.wide = self.wide.new_empty(0)
 
     def strip(self, rows: slice) -> Tensor:
         """The rows of the fine map, (n B, C, W)."""
@@ -228,29 +228,35 @@ class _Interpolated:
         else:
             gradient[source].addmm_(weights.T, flat)
 
-    def coarse(self, gradient: Tensor) -> Tensor:
-        """From (h, B C W) the gradient of the logits, (B, C, h, w)."""
-        coarse = gradient.view(-1, self.size[1])  # (h B C, W)
-        if self.columns is not None:
-            wide, coarse = coarse, coarse.new_zeros(len(coarse), self.shape[3])
-            for columns, source in self._blocks():
-                coarse[:, source].addmm_(wide[:, columns], self.columns[columns, source])
-        return coarse.view(self.shape).permute(1, 2, 0, 3)
-
-    def _blocks(self) -> Iterator[tuple[slice, slice]]:
-        """Columns of the fine map, and the source columns that they lie between. A GPU takes all at once."""
-        w, W = self.shape[3], self.size[1]
-        block = BLOCK if self.rows.device.type == "cpu" else W
-        for start in range(0, W, block):
-            columns = slice(start, min(W, start + block))
-            yield columns, sources(w, W, columns.start, columns.stop)
-
     def _band(self, rows: slice) -> tuple[Tensor | None, slice]:
         """The source rows that fine rows lie between, and their weights (n, sources); None: they are the rows."""
         if self.shape[0] == self.size[0]:
             return None, rows
         source = sources(self.shape[0], self.size[0], rows.start, rows.stop)
         return self.rows[rows, source], source
+
+
+def coarse(gradient: Tensor, columns: Tensor | None, shape: tuple[int, int, int, int]) -> Tensor:
+    """From a gradient (h, B C W) of `_Interpolated.wide` that of the logits, (B, C, h, w); `shape` is (h, B, C, w)."""
+    narrow = gradient
+    if columns is not None:
+        wide = gradient.view(-1, len(columns))  # (h B C, W)
+        narrow = wide.new_zeros(len(wide), shape[3])
+        for block, source in column_blocks(columns):
+            narrow[:, source].addmm_(wide[:, block], columns[block, source])
+    return narrow.view(shape).permute(1, 2, 0, 3)
+
+
+def column_blocks(matrix: Tensor) -> Iterator[tuple[slice, slice]]:
+    """Columns of a fine map, and the source columns that they lie between, by its interpolation matrix (W, w).
+
+    A GPU takes all of them at once.
+    """
+    W, w = matrix.shape
+    block = BLOCK if matrix.device.type == "cpu" else W
+    for start in range(0, W, block):
+        columns = slice(start, min(W, start + block))
+        yield columns, sources(w, W, columns.start, columns.stop)
 
 
 @lru_cache

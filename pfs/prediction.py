@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from pfs.derivatives import product
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -56,6 +58,11 @@ def in_full_precision(function: Callable[P, T]) -> Callable[P, T]:
     return wrapped
 
 
+def at_least_single(x: Tensor) -> Tensor:
+    """A tensor in half precision in fp32; any other as it is."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
 def sum_dtype(device: torch.device) -> torch.dtype:
     """What long sums are accumulated in: fp64, but for MPS, which has none."""
     return torch.float32 if device.type == "mps" else torch.float64
@@ -74,7 +81,7 @@ def upsample(logits: Tensor, size: tuple[int, int]) -> Tensor:
         return logits
     rows, columns = (interpolation_matrix(n, m) for n, m in zip(logits.shape[-2:], size, strict=True))
     logits = logits.contiguous()  # class planes: the losses' softmax over classes then runs over whole rows
-    return rows.to(logits) @ logits @ columns.to(logits).T
+    return product(product(rows.to(logits), logits), columns.to(logits).T)
 
 
 @lru_cache

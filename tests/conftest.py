@@ -1,3 +1,14 @@
-from pfs.machine import prepare
+"""Every test computes with one thread, unless threads are what it tests.
 
-prepare(threads=2)
+Two threads of a small convolution, on cores that other processes use too, wait for each other up to 300 times as long
+as the work takes.
+"""
+
+import os
+
+for pool in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # of the processes that tests start, too
+    os.environ[pool] = "1"
+
+from pfs.machine import prepare  # noqa: E402  # numpy and torch read these when they are imported
+
+prepare(threads=1)

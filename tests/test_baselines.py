@@ -169,6 +169,48 @@ def test_half_precision_features_are_compared_in_single(loss: Loss) -> None:
     torch.testing.assert_close(rounded, value, rtol=0.03, atol=1e-4)
 
 
+@pytest.mark.parametrize("loss", [loss for loss, _ in [*EQUAL_CHANNELS, *ANY_CHANNELS]])
+def test_a_backward_pass_inside_autocast_loses_no_digit(loss: Loss) -> None:
+    student, teacher = (x.float().requires_grad_() for x in maps(5, 5))
+    (expected,) = torch.autograd.grad(loss(student, teacher), student)
+    with torch.autocast("cpu", torch.bfloat16):
+        (gradient,) = torch.autograd.grad(loss(student, teacher), student)
+    assert torch.equal(gradient, expected)
+
+
+@pytest.mark.parametrize("loss", [sp_loss, cwd_loss, attention_loss, fitnet_loss])
+def test_a_second_derivative_is_right(loss: Loss) -> None:
+    student, teacher = maps(5, 5)
+    assert torch.autograd.gradgradcheck(lambda s: loss(s, teacher), student.requires_grad_())
+
+
+@pytest.mark.parametrize("exponent", [-100, -30, 40, 100])
+@pytest.mark.parametrize("loss", [loss for loss, _ in ANY_CHANNELS])
+def test_features_of_any_size_give_the_same_loss(loss: Loss, exponent: int) -> None:
+    """Squares of squares of such numbers are 0 or infinite in fp32."""
+    student, teacher = (x.float().requires_grad_() for x in maps())
+    scaled = (2.0**exponent * student.detach()).requires_grad_()
+    expected, value = loss(student, teacher), loss(scaled, 2.0**exponent * teacher)
+    torch.testing.assert_close(value, expected)
+    gradient = torch.autograd.grad(value, scaled)[0] * 2.0**exponent
+    torch.testing.assert_close(gradient, torch.autograd.grad(expected, student)[0])
+
+
+@pytest.mark.parametrize("apart", [1e-3, 1e-4, 1e-5])
+def test_cwd_near_the_teacher_is_right_and_not_negative(apart: float) -> None:
+    for seed in range(10):
+        generator = torch.Generator().manual_seed(seed)
+        teacher = torch.randn(2, 3, 32, 32, generator=generator)
+        student = (teacher + apart * torch.randn(2, 3, 32, 32, generator=generator)).requires_grad_()
+        loss = cwd_loss(student, teacher)
+        log_s, log_t = ((x.double().flatten(2) / 4).log_softmax(2) for x in (student, teacher))
+        expected = 16 * (log_t.exp() * (log_t - log_s)).sum(2).mean()
+        assert loss.detach() >= 0
+        torch.testing.assert_close(loss.double(), expected, rtol=0, atol=5e-8)
+        ours, true = (torch.autograd.grad(x, student)[0] for x in (loss, expected))
+        assert (ours - true).norm() < 3e-6 / apart * true.norm()  # also where the value has been raised to 0
+
+
 def test_ifvd_ignores_what_is_ignored() -> None:
     student, teacher = maps()
     student.requires_grad_()

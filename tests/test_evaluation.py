@@ -39,6 +39,25 @@ def test_counts_are_kept_by_image() -> None:
         assert torch.equal(counts[i], alone[0])
 
 
+@pytest.mark.parametrize("strange", [-1, 4, 254])
+@pytest.mark.parametrize("dtype", [torch.int64, torch.int16])
+def test_a_label_that_is_no_class_is_refused(strange: int, dtype: torch.dtype) -> None:
+    """It would be counted in the matrix of another image."""
+    labels, predicted = (x.to(dtype) for x in maps())
+    labels[0, 0, :2] = strange
+    with pytest.raises(ValueError, match=rf"label {strange} is no class: of \d+ pixels 2 .* 0 to 3; correct the masks"):
+        count_pairs(labels, predicted, classes=4, ignore_index=255)
+
+
+def test_a_prediction_that_is_no_class_is_refused_where_it_counts() -> None:
+    labels, predicted = maps()
+    labels[0, 0, 0], predicted[0, 0, 0] = 255, 7
+    assert count_pairs(labels, predicted, classes=4, ignore_index=255).sum() == (labels != 255).sum()
+    labels[0, 0, 0] = 1
+    with pytest.raises(ValueError, match="prediction 7 is no class"):
+        count_pairs(labels, predicted, classes=4, ignore_index=255)
+
+
 def test_an_absent_class_has_no_iou_and_no_part_in_the_mean() -> None:
     labels = torch.tensor([[[0, 0], [1, 1]]])
     predicted = torch.tensor([[[0, 0], [1, 0]]])

@@ -137,6 +137,62 @@ def test_exactly_zero_without_weight(silent: str, normalize: bool) -> None:
     assert gradient.eq(0).all()
 
 
+@pytest.mark.parametrize("gap", ["margin", "absolute"])
+def test_weights_that_have_no_digits_left_count_as_none(gap: Gap) -> None:
+    """Probabilities of the label of about 1e-42: a sum of such numbers cannot be divided by in fp32."""
+    student, teacher = torch.zeros(1, 2, 3, 4), torch.zeros(1, 2, 3, 4)
+    student[:, 0], teacher[:, 0] = -99, -96
+    student.requires_grad_()
+    target = torch.zeros(1, 3, 4, dtype=torch.long)
+    assert knowledge_gap(student, teacher, target, gap=gap).gt(0).all()
+    loss = wsp_loss(student, teacher, target, gap=gap)
+    (gradient,) = torch.autograd.grad(loss, student)
+    assert loss.detach() == 0
+    assert gradient.eq(0).all()
+
+
+@pytest.mark.parametrize("temperature", [1.0, 4.0])
+@pytest.mark.parametrize("apart", [1e-3, 1e-4])
+def test_near_the_teacher_the_mean_is_right(apart: float, temperature: float) -> None:
+    """A single pixel's divergence is mostly rounding there; the mean over 32,768 pixels is not."""
+    generator = torch.Generator().manual_seed(0)
+    teacher = 5 * torch.randn(8, 11, 64, 64, generator=generator)
+    student = teacher + apart * teacher * torch.randn(8, 11, 64, 64, generator=generator)
+    loss = kd_loss(student, teacher, torch.zeros(8, 64, 64, dtype=torch.uint8), temperature=temperature)
+    log_s, log_t = ((x.double() / temperature).log_softmax(1) for x in (student, teacher))
+    expected = temperature**2 * (log_t.exp() * (log_t - log_s)).sum(1).mean()
+    torch.testing.assert_close(loss.double(), expected, rtol=0.1 if apart < 1e-3 else 0.003, atol=0)
+
+
+@pytest.mark.parametrize("gap", ["margin", "uniform"])
+def test_a_second_derivative_is_refused_also_beside_another_term(gap: Gap) -> None:
+    student, teacher, target = scene()
+    student.requires_grad_()
+    total = wsp_loss(student, teacher, target, gap=gap) + student.pow(3).sum()
+    with pytest.raises(RuntimeError, match=r"has a first derivative only, .* create_graph=True"):
+        torch.autograd.grad(total, student, create_graph=True)
+
+
+@pytest.mark.parametrize("gap", ["margin", "uniform"])
+def test_what_is_changed_before_the_backward_pass_is_no_longer_needed(gap: Gap) -> None:
+    """The gradient is taken in the forward pass."""
+    student, teacher, target = scene()
+    leaf = student.requires_grad_()
+    (expected,) = torch.autograd.grad(wsp_loss(leaf, teacher, target, gap=gap), leaf)
+    loss = wsp_loss(leaf, teacher, target, gap=gap)
+    teacher.mul_(2)
+    target.fill_(1)
+    assert torch.equal(torch.autograd.grad(loss, leaf)[0], expected)
+
+
+def test_the_gradient_of_upsampled_logits_is_not_taken_in_half_precision() -> None:
+    logits = torch.randn(1, 3, 4, 5, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    loss = upsample(logits, (9, 11)).square().sum()
+    (expected,) = torch.autograd.grad(loss, logits, retain_graph=True)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(torch.autograd.grad(loss, logits)[0], expected)
+
+
 @pytest.mark.parametrize("gap", get_args(Gap))
 def test_certain_networks_give_finite_weights(gap: Gap) -> None:
     """Logits so far apart that a probability is 0 or 1 in fp32: a right teacher's loss is then exactly 0."""

@@ -28,8 +28,9 @@ def options(
     first: int = 0,
     binary: bool = False,
     split: str | None = None,
+    white: int = 0,
 ) -> Conversion:
-    return conversion(colors, ignore, first, binary, split)
+    return conversion(colors, ignore, first, binary, split, white)
 
 
 def taken(source: Path, how: Conversion | None = None) -> dict[str, OwnFolder]:
@@ -387,6 +388,26 @@ def test_the_layout_of_the_page_takes_options_too(tmp_path: Path) -> None:
     assert set(np.unique(labels(splits["train"]))) == {0, 1, 255}
 
 
+def test_images_of_12_bits_are_read_by_the_value_that_is_white(tmp_path: Path) -> None:
+    source = tmp_path / "own"
+    images_with(source, np.array([[0, 1]], np.uint8))
+    for number in range(4):
+        (source / f"images/{number}.jpg").unlink()
+        Image.fromarray(np.array([[0, 2048]], np.uint16)).save(source / f"images/{number}.tif")
+    with pytest.raises(DatasetError, match=r"more than 8 bits a pixel .*--white N"):
+        taken(source)
+    with pytest.raises(
+        DatasetError, match=r"masks/0.png is for .*images/0.tif, which holds values 0 to 2048, and --white"
+    ):
+        taken(source, options(white=1023))
+    dataset = taken(source, options(white=4095))["train"]
+    np.testing.assert_array_equal(np.asarray(dataset[0][0]), [[[0] * 3, [128] * 3]])
+    assert dataset.files(0)[1].is_symlink()
+    Image.fromarray(np.array([[0, 4095]], np.uint16)).save(source / "images/0.tif")
+    with pytest.raises(DatasetError, match="images or masks have changed since"):
+        taken(source, options(white=4095))
+
+
 def test_masks_in_colour_may_lie_in_the_layout_of_the_page(tmp_path: Path) -> None:
     source = own_folder(tmp_path / "own")
     for file in files_below(source / "masks", (".png",)):
@@ -402,7 +423,7 @@ def test_masks_in_colour_may_lie_in_the_layout_of_the_page(tmp_path: Path) -> No
     ("how", "message"),
     [
         ({"first": 1, "binary": True}, "--first-class 1 and --binary contradict each other"),
-        ({"ignore": [-1]}, "-1: masks hold no negative values"),
+        ({"ignore": [-1]}, "-1: no value is negative"),
         ({"split": "70/20"}, "--split 70/20: give two or three per cents that make 100"),
         ({"split": "half"}, "--split half: give two or three"),
     ],

@@ -1,12 +1,18 @@
 """Networks by name: shapes, sizes, and clear words for what cannot be built."""
 
+import os
+import platform
+import subprocess
+import sys
+import textwrap
 from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
+from torch.utils.flop_counter import FlopCounterMode
 
-from pfs.networks import NetworkError, build_network, check_network, count_macs, count_parameters
+from pfs.networks import NetworkError, PointwiseConv2d, build_network, check_network, count_macs, count_parameters
 from pfs.prediction import upsample
 from pfs.similarity import pfs_loss
 from pfs.study import DilatedResNet, SegmentationModel
@@ -240,3 +246,59 @@ def test_depthwise_convolutions_stay_in_full_precision_on_a_processor() -> None:
         network(images).logits.float().square().mean().backward()
     assert {answer.dtype for answer in answers} == {torch.float32}
     assert all(m.weight.grad is not None and m.weight.grad.isfinite().all() for m in depthwise)
+
+
+@pytest.mark.parametrize(("channels", "stride", "size"), [(2, 2, (8, 8)), (7, 2, (9, 6)), (16, (2, 3), (8, 7))])
+def test_pointwise_convolutions_are_the_library_s_function(channels: int, stride: Any, size: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    plain = torch.nn.Conv2d(channels, 8, 1, stride).double()
+    sliced = PointwiseConv2d(channels, 8, 1, stride)
+    sliced.load_state_dict(plain.state_dict())
+    values = torch.randn(2, channels, *size, dtype=torch.float64)
+    gradients = []
+    for layer, x in ((plain, values.clone()), (sliced, values.float().to(memory_format=torch.channels_last))):
+        answer = layer(x.requires_grad_())
+        answer.square().sum().backward()
+        gradients.append([answer, x.grad, *(parameter.grad for parameter in layer.parameters())])
+    for expected, found in zip(*gradients, strict=True):
+        torch.testing.assert_close(found.double(), expected, rtol=1e-4, atol=1e-5)
+    images = torch.zeros(1, channels, *size)
+    assert count_macs_of(sliced, images) == count_macs_of(plain.float(), images)
+
+
+def count_macs_of(layer: torch.nn.Module, images: torch.Tensor) -> int:
+    with FlopCounterMode(display=False) as counter:
+        layer(images)
+    return int(counter.get_total_flops())
+
+
+@pytest.mark.parametrize(
+    "network",
+    [DilatedResNet(name="dilated_resnet", width=4), spec("fpn", "tu-regnetx_002")],
+    ids=lambda network: network.name,
+)
+def test_no_strided_pointwise_convolution_of_few_channels_is_torch_s_own(network: Any) -> None:
+    """Torch 2.14.1 corrupts memory in their backward pass on a processor with AVX2 alone."""
+    layers = [layer for layer in build_network(network, 11).modules() if isinstance(layer, torch.nn.Conv2d)]
+    needed = [layer for layer in layers if PointwiseConv2d.is_needed(layer)]
+    assert needed
+    assert all(isinstance(layer, PointwiseConv2d) for layer in needed)
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="another processor")
+def test_a_narrow_network_trains_with_the_instructions_of_a_plain_processor() -> None:
+    """The steps that ended with a corrupted heap; in a process of its own, for that ended it."""
+    script = """
+        import torch
+        from pfs.networks import build_network
+        from pfs.study import DilatedResNet
+        torch.manual_seed(0)
+        network = build_network(DilatedResNet(name="dilated_resnet", width=4), 3).to(memory_format=torch.channels_last)
+        for _ in range(100):
+            images = torch.randn(4, 3, 32, 32).to(memory_format=torch.channels_last)
+            network(images).logits.square().mean().backward()
+    """
+    plain = {**os.environ, "ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
+    command = [sys.executable, "-c", textwrap.dedent(script)]
+    finished = subprocess.run(command, env=plain, capture_output=True, text=True, timeout=200, check=False)
+    assert finished.returncode == 0, finished.stderr

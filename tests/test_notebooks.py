@@ -55,7 +55,7 @@ def test_cells_are_numbered(path: Path) -> None:
 @every_notebook
 def test_the_first_code_cell_holds_the_parameters(path: Path) -> None:
     tags = [cell["metadata"].get("tags", []) for cell in code_cells(path)]
-    assert [("parameters" in tag) for tag in tags] == [True] + [False] * (len(tags) - 1)
+    assert [("parameters" in tag) for tag in tags] == [number == 0 for number in range(len(tags))]
 
 
 @every_notebook

@@ -4,6 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from pfs import kernels
 from pfs.baselines import (
     attention_loss,
     cwd_loss,
@@ -86,6 +87,26 @@ def test_the_default_pfs_takes_the_maps_that_were_kept_and_other_options_do_not(
         )
         assert torch.equal(asked, kept)
         assert torch.equal(kept, wrong) != is_used
+
+
+@pytest.mark.parametrize("widths", [(12, 4), (4, 12)])
+def test_pfs_of_a_teacher_asked_at_each_step_whatever_the_widths(
+    widths: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The narrower features are one strip, the wider ones are several."""
+    monkeypatch.setattr(kernels, "STRIP", 2 * 36 * 4)
+    generator = torch.Generator().manual_seed(0)
+    student, teacher = (
+        Prediction(torch.randn(2, 3, 6, 6, generator=generator), torch.randn(2, width, 6, 6, generator=generator))
+        for width in widths
+    )
+    student.features.requires_grad_()
+    objective = Objective(Method.model_validate({"pfs": {"weight": 2.0, "center": False}}), ignore_index=255)
+    total = objective(student, teacher, torch.zeros(2, 6, 6, dtype=torch.int64))["total"]
+    S, T = (F.normalize(x.features, dim=1).flatten(2) for x in (student, teacher))
+    expected = 2 * (S.mT @ S - T.mT @ T).square().mean()
+    gradients = [torch.autograd.grad(x, student.features)[0] for x in (total, expected)]
+    torch.testing.assert_close(*gradients)
 
 
 def test_without_terms_no_teacher_is_needed() -> None:

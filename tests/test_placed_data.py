@@ -187,7 +187,7 @@ def test_ones_own_folder_names_its_classes(tmp_path: Path) -> None:
 
 
 def test_an_unknown_split_lists_those_that_there_are(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="voc2012 has no split 'test'; valid choices: train, trainaug, val"):
+    with pytest.raises(DatasetError, match="voc2012 has no split 'test'; valid choices: train, val"):
         Voc2012(tmp_path, "test")
 
 
@@ -363,13 +363,14 @@ def test_another_folder_does_not_take_the_place_of_the_first(tmp_path: Path) -> 
         place(CamVid, tmp_path / "data", source=tree(CamVid, tmp_path / "other"))
 
 
-def test_all_that_a_folder_lacks_is_told_with_where_to_get_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kind", "whence"), [(Voc2012, "VOCtrainval_11-May-2012.tar"), (CamVid, CamVid.advice)])
+def test_all_that_a_folder_lacks_is_told_once_with_where_to_get_it(kind: Kind, whence: str, tmp_path: Path) -> None:
     (tmp_path / "own").mkdir()
     with pytest.raises(DatasetError) as error:
-        place(Voc2012, tmp_path / "data", source=tmp_path / "own")
-    (line,) = str(error.value).splitlines()  # once, not once for each of the four
-    assert f"{tmp_path / 'own'} lacks VOCdevkit/VOC2012, benchmark_RELEASE/dataset/cls, " in line
-    assert line.count("VOCtrainval_11-May-2012.tar") == 1
+        place(kind, tmp_path / "data", source=tmp_path / "own")
+    (line,) = str(error.value).splitlines()
+    assert line.startswith(f"{tmp_path / 'own'} lacks {', '.join(kind.entries(tmp_path / 'own'))}; ")
+    assert line.count(whence) == 1
 
 
 def archived(kind: Kind, folder: Path) -> tuple[Archive, ...]:

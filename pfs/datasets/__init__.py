@@ -70,6 +70,11 @@ def _found(spec: study.Data, root: Path) -> dict[str, SegmentationDataset]:
             return {split: DigitScenes(root, split, spec) for split in SPLITS}
         case study.Voc2012():
             folder = _placed(root / "voc2012", "voc2012")
+            if spec.train not in Voc2012.splits(folder):
+                raise DatasetError(
+                    f"{folder} has no labels of SBD, which trainaug is made of: say train: train in the study's data, "
+                    "or delete that folder and take VOC with SBD (data/README.md)"
+                )
             return {"train": Voc2012(folder, spec.train), "val": Voc2012(folder, "val")}
         case study.OwnFolder():
             folder = _placed(root / f"folder-{spec.folder}", f"folder --from .../{spec.folder}")

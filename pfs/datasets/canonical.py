@@ -8,8 +8,9 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from pfs.datasets.conversion import NOT_SCORED, Conversion
+from pfs.datasets.images import ImageError, from_deep, is_deep, open_image
 from pfs.datasets.layout import BACKGROUND, Item, Labels, Layout, abridged
-from pfs.datasets.masks import UNREADABLE, read_labels
+from pfs.datasets.masks import read_labels
 from pfs.datasets.segmentation import DatasetError, voc_palette
 from pfs.records import write_whole
 
@@ -73,7 +74,7 @@ def _write_item(item: Item, folder: Path, classes: Sequence[str], conversion: Co
     mask = mask.with_name(f"{item.image.stem}.png")
     for file in (image, mask):
         file.parent.mkdir(parents=True, exist_ok=True)
-    image.symlink_to(item.image)
+    _write_image(item.image, image, conversion.white)
     if item.draw is None and not conversion.mask_flags and _is_read_as_it_is(item.label):
         mask.symlink_to(item.label)
     else:
@@ -81,12 +82,24 @@ def _write_item(item: Item, folder: Path, classes: Sequence[str], conversion: Co
     return set(np.unique(labels).tolist()) - {NOT_SCORED}
 
 
+def _write_image(source: Path, target: Path, white: int) -> None:
+    """Link an image; but one of more than 8 bits a pixel is written as PNG, if it is known which value is white."""
+    try:
+        image = open_image(source) if white else None
+        if image is not None and is_deep(image):
+            from_deep(image, white).save(target.with_suffix(".png"))
+        else:
+            target.symlink_to(source)
+    except ImageError as error:
+        raise ValueError(f"is for {source}, which {error}") from None
+
+
 def _fits(item: Item, labels: Labels) -> None:
     """Raises ValueError where a mask has another size than its image."""
     try:
         with Image.open(item.image) as image:
             size = image.size
-    except UNREADABLE as error:
+    except Exception as error:  # Pillow raises whatever it stumbles over
         raise ValueError(f"is for {item.image}, which cannot be read as an image ({error})") from None
     if labels.shape[::-1] != size:
         height, width = labels.shape

@@ -29,7 +29,7 @@ class Color(NamedTuple):
 
 
 class Conversion(BaseModel):
-    """What the user says about the masks, beside the folder itself.
+    """What the user says about masks and images, beside the folder itself.
 
     Attributes:
         mask_colors: the file that names the colours, where masks are RGB.
@@ -38,6 +38,7 @@ class Conversion(BaseModel):
         first_class: the value of the first class in the masks; smaller values are not scored.
         binary: masks hold 0 for the background, and 1 or 255 for the foreground.
         split: per cent of the images for train and val, and for test where there are three numbers.
+        white: the value that is white in images of more than 8 bits a pixel; 0 where nobody says it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -48,11 +49,12 @@ class Conversion(BaseModel):
     first_class: int = 0
     binary: bool = False
     split: tuple[int, ...] = ()
+    white: int = 0
 
     @property
     def flags(self) -> str:
         """The options as they are typed, or "no option"."""
-        return " ".join([*self.mask_flags, *self._split_flag]) or "no option"
+        return " ".join([*self.mask_flags, *self._other_flags]) or "no option"
 
     @property
     def mask_flags(self) -> list[str]:
@@ -65,8 +67,11 @@ class Conversion(BaseModel):
         ]
 
     @property
-    def _split_flag(self) -> list[str]:
-        return [f"--split {'/'.join(map(str, self.split))}"] if self.split else []
+    def _other_flags(self) -> list[str]:
+        return [
+            *([f"--split {'/'.join(map(str, self.split))}"] if self.split else []),
+            *([f"--white {self.white}"] if self.white else []),
+        ]
 
     def color_classes(self) -> tuple[str, ...]:
         """The classes that the file of colours names, in its order; colours of one name are one class."""
@@ -162,15 +167,15 @@ def _color(file: Path, number: int, line: str) -> Color:
 
 
 def conversion(
-    mask_colors: Path | None, ignore: Sequence[int], first_class: int, binary: bool, split: str | None
+    mask_colors: Path | None, ignore: Sequence[int], first_class: int, binary: bool, split: str | None, white: int = 0
 ) -> Conversion:
     """The options as they stand on the command line.
 
     Raises:
         DatasetError: a value cannot be, or two of them contradict each other.
     """
-    if wrong := [value for value in (*ignore, first_class) if value < 0]:
-        raise DatasetError(f"{wrong[0]}: masks hold no negative values; --ignore and --first-class are 0 or more")
+    if wrong := [value for value in (*ignore, first_class, white) if value < 0]:
+        raise DatasetError(f"{wrong[0]}: no value is negative; --ignore, --first-class and --white are 0 or more")
     made = Conversion(
         mask_colors=mask_colors,
         colors=read_colors(mask_colors) if mask_colors else (),
@@ -178,6 +183,7 @@ def conversion(
         first_class=first_class,
         binary=binary,
         split=_shares(split) if split else (),
+        white=white,
     )
     whole = [flag for flag in made.mask_flags if not flag.startswith("--ignore")]
     if len(whole) > 1:

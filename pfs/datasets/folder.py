@@ -1,22 +1,26 @@
 """Your own data: a folder with images, masks and the names of the classes.
 
 <folder>/classes.txt                         one class a line, in the order of the labels
-<folder>/images/{train,val,test}/<name>      JPEG or PNG; test may be left out
-<folder>/masks/{train,val,test}/<name>.png   mode P or L: 0 the first class, 1 the second; 255 is not scored
+<folder>/images/{train,val,test}/<name>      JPEG, PNG, BMP, TIFF or WebP; test may be left out
+<folder>/masks/{train,val,test}/<name>       PNG, BMP or TIFF, one channel: 0 the first class; 255 is not scored
 """
 
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
 from PIL import ExifTags, Image
 
+from pfs.datasets.contents import Tally
 from pfs.datasets.conversion import Conversion
+from pfs.datasets.images import IMAGE_ENDINGS, MASK_ENDINGS
 from pfs.datasets.own_data import bring, check_origin
 from pfs.datasets.placed import PlacedDataset
 from pfs.datasets.segmentation import SPLITS, DatasetError
 
-SUFFIXES = (".jpg", ".jpeg", ".png")
+# Files that file managers leave in any folder.
+LEFTOVERS = {".ds_store", "thumbs.db", "desktop.ini"}
 
 
 class OwnFolder(PlacedDataset):
@@ -30,6 +34,9 @@ class OwnFolder(PlacedDataset):
         super().__init__(folder, split, transforms)
         lines = self._read(self.folder / "classes.txt").splitlines()
         self.classes = tuple(name for line in lines if (name := line.strip()))
+        if "__ignore__" in self.classes:
+            problem = "names __ignore__, which is no class: take that line out, so that the next one is the label 0"
+            raise self.error(self.folder / "classes.txt", problem)
         if not 2 <= len(self.classes) <= self.void or len(set(self.classes)) < len(self.classes):
             found = f"{len(self.classes)} names, {len(set(self.classes))} of them different"
             raise self.error(self.folder / "classes.txt", f"has {found}, not 2 to {self.void} different ones")
@@ -47,12 +54,12 @@ class OwnFolder(PlacedDataset):
     @classmethod
     def take(cls, source: Path, folder: Path, conversion: Conversion) -> None:
         """Any of the usual layouts is recognised, and said: see `pfs.datasets.own_data`."""
-        bring(source, folder, conversion, SUFFIXES)
+        bring(source, folder, conversion, IMAGE_ENDINGS)
 
     @classmethod
     def check_source(cls, source: Path, folder: Path, conversion: Conversion) -> None:
         """From the same folder, with the same options."""
-        check_origin(source, folder, conversion, SUFFIXES)
+        check_origin(source, folder, conversion, IMAGE_ENDINGS)
 
     @property
     def mend(self) -> str:
@@ -66,42 +73,66 @@ class OwnFolder(PlacedDataset):
         """The folder that holds the split's images."""
         return self.folder / "images" / self.split
 
+    @property
+    def masks(self) -> Path:
+        """The folder that holds the split's masks."""
+        return self.folder / "masks" / self.split
+
     def files(self, index: int) -> tuple[Path, Path]:
         """Where an item's image and its mask lie."""
         name = Path(self.names[index])
-        return self.list_file / name, self.folder / "masks" / self.split / f"{name.stem}.png"
+        named = [self.masks / f"{name.stem}{ending}" for ending in (*MASK_ENDINGS, *map(str.upper, MASK_ENDINGS))]
+        return self.list_file / name, next((file for file in named if file.exists()), named[0])
 
-    def verify(self) -> str:
-        """As every data set's; and masks without an image are told, and images that share one."""
-        stems = {Path(name).stem for name in self.names}
-        masks = sorted((self.folder / "masks" / self.split).glob("*.png"))
-        problems = [str(self.error(file, "has no image")) for file in masks if file.stem not in stems]
-        for twice in sorted(
-            stem for stem, count in Counter(Path(name).stem for name in self.names).items() if count > 1
-        ):
-            problems.append(str(self.error(self.list_file, f"has two images called {twice}, and there is one mask")))
+    def verify(self, tally: Tally | None = None) -> str:
+        """As every data set's; and masks without an image are told, images that share one, and files of other kinds."""
+        problems = [str(problem) for problem in self._wrong_names()]
         try:
-            found = super().verify()
+            found = super().verify(tally)
         except DatasetError as error:
             problems += str(error).splitlines()
         if problems:
             raise DatasetError("\n".join(problems))
         return found
 
+    def _wrong_names(self) -> Iterator[DatasetError]:
+        stems = Counter(Path(name).stem for name in self.names)
+        masks = _visible(self.masks) if self.masks.is_dir() else []
+        for file in masks:
+            if file.suffix.lower() not in MASK_ENDINGS:
+                yield self.error(file, f"is not a mask that is read ({', '.join(MASK_ENDINGS)})")
+            elif file.stem not in stems:
+                yield self.error(file, "has no image")
+        for stem, count in Counter(file.stem for file in masks).items():
+            if count > 1:
+                yield self.error(self.masks, f"has two masks called {stem}")
+        for stem, count in sorted(stems.items()):
+            if count > 1:
+                yield self.error(self.list_file, f"has two images called {stem}, and there is one mask")
+        for file in _visible(self.list_file):
+            if file.suffix.lower() not in IMAGE_ENDINGS:
+                yield self.error(file, f"is not an image that is read ({', '.join(IMAGE_ENDINGS)})")
+
     def read_files(self, index: int) -> tuple[Image.Image, Image.Image]:
         """As every data set's; but a photograph that is only turned when it is shown does not fit its mask."""
         image_file, _ = self.files(index)
-        turned = self._open(image_file).getexif().get(ExifTags.Base.Orientation, 1)
+        image, mask = super().read_files(index)
+        turned = image.getexif().get(ExifTags.Base.Orientation, 1)
         if turned != 1:
             raise self.error(
                 image_file, f"is stored turned (EXIF orientation {turned}): save it upright, as its mask is"
             )
-        return super().read_files(index)
+        return image, mask
 
     def _read_names(self) -> list[str]:
         if not self.list_file.is_dir():
             raise self.error(self.list_file, "is missing")
-        return sorted(file.name for file in self.list_file.iterdir() if file.suffix.lower() in SUFFIXES)
+        return [file.name for file in _visible(self.list_file) if file.suffix.lower() in IMAGE_ENDINGS]
 
     def _expected_count(self) -> int | None:
         return None
+
+
+def _visible(folder: Path) -> list[Path]:
+    """The files of a folder in the order of their names, without what file managers leave there."""
+    return sorted(file for file in folder.iterdir() if file.name.lower() not in LEFTOVERS and file.name[:2] != "._")

@@ -7,11 +7,9 @@ import numpy.typing as npt
 from PIL import Image
 
 from pfs.datasets.conversion import Conversion
+from pfs.datasets.images import is_deep, open_image
 
 LOSSY = (".jpg", ".jpeg")
-# What Pillow raises for a file that is no image, is broken, or would be very large.
-UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
-WIDE_MODES = ("I", "I;16", "I;16B", "I;16L")
 
 
 def read_labels(file: Path, conversion: Conversion) -> npt.NDArray[np.int32]:
@@ -23,26 +21,15 @@ def read_labels(file: Path, conversion: Conversion) -> npt.NDArray[np.int32]:
     """
     if file.suffix.lower() in LOSSY:
         raise ValueError("is a JPEG, which changes the labels at every edge: export the masks as PNG")
-    image = _open(file)
-    if conversion.colors and image.mode not in WIDE_MODES:
+    image = open_image(file)
+    if conversion.colors and not is_deep(image):
         return conversion.color_labels(np.asarray(image.convert("RGB")))
     return conversion.labels(_values(image))
 
 
-def _open(file: Path) -> Image.Image:
-    if not file.is_file():
-        raise ValueError("is no file")
-    try:
-        with Image.open(file) as image:
-            image.load()
-    except UNREADABLE as error:
-        raise ValueError(f"cannot be read as an image ({error})") from None
-    return image
-
-
 def _values(image: Image.Image) -> npt.NDArray[np.int32]:
     """The number (H, W) that each pixel of a mask holds."""
-    if image.mode in ("P", "L", "1", *WIDE_MODES):
+    if image.mode != "F" and (image.mode in ("P", "L", "1") or is_deep(image)):
         return np.asarray(image).astype(np.int32)
     if image.mode in ("RGB", "RGBA", "LA"):
         pixels = np.asarray(image.convert("RGB"))

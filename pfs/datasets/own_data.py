@@ -78,7 +78,7 @@ def _convert(source: Path, folder: Path, conversion: Conversion, endings: Collec
     print(f"{source}: {took}")
     _tell_left_out(layout, source)
     write_canonical(layout, items, folder, conversion)
-    return took, _digest(source, layout)
+    return took, _digest(source, layout, conversion)
 
 
 def check_origin(source: Path, folder: Path, conversion: Conversion, endings: Collection[str]) -> None:
@@ -97,7 +97,7 @@ def check_origin(source: Path, folder: Path, conversion: Conversion, endings: Co
         changed = f", and {colors} has changed since" if colors and origin.source == source else ""
         before = f"made from {origin.source} with {origin.conversion.flags}{changed}"
         raise DatasetError(f"{folder} is there already, {before}; delete it first, to make it {now}")
-    if origin.sha256 and origin.sha256 != _digest(source, _layout(source, conversion, endings)):
+    if origin.sha256 and origin.sha256 != _digest(source, _layout(source, conversion, endings), conversion):
         raise DatasetError(
             f"{folder} was made from {source}, in which images or masks have changed since; "
             f"delete {folder} and run the same command again, to take them as they are now"
@@ -154,8 +154,12 @@ def _tell_left_out(layout: Layout, source: Path) -> None:
             print(f"{what}, left out ({len(files)}):", *abridged(names), sep="\n  ")
 
 
-def _digest(source: Path, layout: Layout) -> str:
-    """The sha256 of which images a layout has, of the content of their masks or outlines, and of the classes."""
-    sums = {file: hashlib.sha256(file.read_bytes()).hexdigest() for file in {item.label for item in layout.items}}
-    lines = [f"{item.split} {os.path.relpath(item.image, source)} {sums[item.label]}" for item in layout.items]
+def _digest(source: Path, layout: Layout, conversion: Conversion) -> str:
+    """The sha256 of which images a layout has, of the classes, and of the content of what is not linked alone."""
+    files = {item.label for item in layout.items} | {item.image for item in layout.items if conversion.white}
+    sums = {file: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+    lines = [
+        f"{item.split} {os.path.relpath(item.image, source)} {sums.get(item.image)} {sums[item.label]}"
+        for item in layout.items
+    ]
     return hashlib.sha256(json.dumps([sorted(lines), layout.classes]).encode()).hexdigest()

@@ -7,7 +7,7 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,6 +15,8 @@ from typing import Any, ClassVar
 from filelock import FileLock
 
 from pfs.datasets.archives import Archive, fetch, unpack
+from pfs.datasets.contents import FILE as CONTENTS
+from pfs.datasets.contents import Contents, Tally, contents_of, refusals
 from pfs.datasets.conversion import Conversion
 from pfs.datasets.segmentation import DatasetError, SegmentationDataset
 from pfs.records import write_whole
@@ -144,28 +146,38 @@ def folder_name(dataset: type[PlacedDataset], source: Path | None) -> str:
     return dataset.name if source is None or dataset.counts else f"{dataset.name}-{source.resolve().name}"
 
 
-def verify(dataset: type[PlacedDataset], folder: Path) -> dict[str, str]:
-    """Read all splits of a data set, and return the checksum of each.
+def verify(dataset: type[PlacedDataset], folder: Path) -> tuple[dict[str, str], Contents]:
+    """Read all splits of a data set, and return the checksum of each, and what they hold.
 
     Raises:
-        DatasetError: everything that is wrong, one line each, the same file once.
+        DatasetError: everything that is wrong, one line each, the same file once; or why nothing could be learnt from
+            it, or scored on it.
     """
     found: dict[str, str] = {}
+    tallies: dict[str, Tally] = {}
     problems: dict[str, None] = {}  # a set that keeps its order: splits may share files
+    classes: Sequence[str] = ()
     for split in dataset.splits(folder):
         try:
-            found[split] = dataset(folder, split).verify()
+            loaded = dataset(folder, split)
+            classes = loaded.classes
+            tallies[split] = Tally(len(classes))
+            found[split] = loaded.verify(tallies[split])
         except DatasetError as error:
             problems |= dict.fromkeys(str(error).splitlines())
+    if not problems:
+        contents = contents_of(classes, tallies)
+        problems |= {f"{folder}: {refusal}": None for refusal in refusals(contents)}
     if problems:
         raise DatasetError("\n".join(problems))
-    return found
+    return found, contents
 
 
 def _verify_whole(dataset: type[PlacedDataset], folder: Path) -> None:
-    """Bring a data set into its form and verify it; write down its checksums, unless they have been before."""
+    """Bring a data set into its form and verify it; write down what it holds, and its checksums unless they are."""
     dataset.convert(folder)
-    found = verify(dataset, folder)
+    found, contents = verify(dataset, folder)
+    write_whole(folder / CONTENTS, contents.model_dump_json(indent=1) + "\n")
     if not (file := folder / "checksums.json").is_file():
         recipe = {split: len(dataset(folder, split)) for split in found}
         write_whole(file, json.dumps({"recipe": recipe, "sha256": found}, indent=2) + "\n")

@@ -20,6 +20,9 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from tqdm.auto import tqdm
 
+from pfs.datasets.contents import Tally
+from pfs.datasets.images import ImageError, as_mask, as_rgb, open_image
+
 Pixels = npt.NDArray[np.uint8]
 SPLITS = ("train", "val", "test")
 IMAGES, LABELS, LISTS = "JPEGImages", "SegmentationClass", "ImageSets/Segmentation"
@@ -108,17 +111,16 @@ class SegmentationDataset(Dataset[tuple[Any, Any]]):
     def read_files(self, index: int) -> tuple[Image.Image, Image.Image]:
         """An item's image (RGB) and its mask with the values that it has on disk, checked."""
         image_file, mask_file = self.files(index)
-        image, mask = self._open(image_file).convert("RGB"), self._open_mask(mask_file)
-        if mask.mode not in ("P", "L"):
-            raise self.error(mask_file, f"is of mode {mask.mode}, not a mask with one label a pixel (mode P or L)")
+        image, mask = self._open_image(image_file), self._open_mask(mask_file)
         if mask.size != image.size:
             raise self.error(mask_file, f"is {_size(mask)}, but its image is {_size(image)}")
         last = self.first + len(self.classes) - 1
         found = np.flatnonzero(np.bincount(np.asarray(mask).ravel())).tolist()
         if unknown := sorted(set(found) - {*range(self.first, last + 1), self.void}):
-            values = ", ".join(map(str, unknown))
+            values = ", ".join(map(str, unknown[:9])) + (", ..." if len(unknown) > 9 else "")
             allowed = f"a class ({self.first} to {last}) nor {self.void}"
-            raise self.error(mask_file, f"holds the label {values}, which is neither {allowed}")
+            meant = "; values that count from 1, instances or colours are no labels" if len(unknown) > 1 else ""
+            raise self.error(mask_file, f"holds the label {values}, which is neither {allowed}{meant}")
         return image, mask
 
     def labels(self, mask: Image.Image) -> Image.Image:
@@ -145,8 +147,11 @@ class SegmentationDataset(Dataset[tuple[Any, Any]]):
         part.names = [name for name in self.listed if name in names]
         return part
 
-    def verify(self) -> str:
+    def verify(self, tally: Tally | None = None) -> str:
         """Read the whole split: how many, readable, sizes, labels, checksum.
+
+        Args:
+            tally: counts what the split holds while it is read.
 
         Returns:
             The split's checksum.
@@ -159,7 +164,11 @@ class SegmentationDataset(Dataset[tuple[Any, Any]]):
         def contents() -> Iterator[tuple[bytes, bytes]]:
             for index in tqdm(range(len(self)), desc=f"verifying {self.split}", unit="image", leave=False):
                 try:
-                    yield self.content(index, *self.read_files(index))
+                    image, mask = self.read_files(index)
+                    content = self.content(index, image, mask)
+                    if tally is not None:
+                        tally.add(self.names[index], image, self.labels(mask), content[0])
+                    yield content
                 except DatasetError as error:
                     problems.append(error)
 
@@ -196,9 +205,9 @@ class SegmentationDataset(Dataset[tuple[Any, Any]]):
         if not file.is_file():
             raise self.error(file, "is missing")
         try:
-            return file.read_text()
+            return file.read_text(encoding="utf-8-sig")  # a byte-order mark, which some editors write, is no letter
         except UnicodeDecodeError as error:
-            raise self.error(file, f"is not text ({error})") from error
+            raise self.error(file, f"is not text in UTF-8 ({error})") from error
 
     def _read_checksums(self) -> tuple[int | None, dict[str, str]]:
         file = self.folder / "checksums.json"
@@ -209,19 +218,17 @@ class SegmentationDataset(Dataset[tuple[Any, Any]]):
         except (ValueError, KeyError, TypeError) as error:
             raise self.error(file, f"is broken ({error!r})") from error
 
-    def _open(self, file: Path) -> Image.Image:
+    def _open_image(self, file: Path) -> Image.Image:
         try:
-            with Image.open(file) as image:
-                image.load()
-        except FileNotFoundError:
-            raise self.error(file, "is missing") from None
-        # Pillow reports a broken PNG chunk as a SyntaxError, and a picture of a hundred megapixels as a bomb.
-        except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-            raise self.error(file, f"cannot be read as an image ({error})") from error
-        return image
+            return as_rgb(open_image(file))
+        except ImageError as error:
+            raise self.error(file, str(error)) from error
 
     def _open_mask(self, file: Path) -> Image.Image:
-        return self._open(file)
+        try:
+            return as_mask(open_image(file))
+        except ImageError as error:
+            raise self.error(file, str(error)) from error
 
 
 def checksum(contents: Iterable[tuple[bytes, bytes]]) -> str:

@@ -49,8 +49,14 @@ class Voc2012(PlacedDataset):
 
     @classmethod
     def entries(cls, folder: Path) -> list[str]:
-        """VOC, and the parts of SBD that trainaug is made of."""
-        return [str(VOC), str(SBD / "cls"), str(SBD / "train.txt"), str(SBD / "val.txt")]
+        """VOC, and the parts of SBD that trainaug is made of, if SBD is there at all."""
+        sbd = [str(SBD / "cls"), str(SBD / "train.txt"), str(SBD / "val.txt")]
+        return [str(VOC), *(sbd if (folder / SBD).is_dir() else [])]
+
+    @classmethod
+    def splits(cls, folder: Path) -> list[str]:
+        """Train, val, and trainaug where SBD is there."""
+        return [split for split in cls.counts if split != "trainaug" or (folder / SBD).is_dir()]
 
     @property
     def list_file(self) -> Path:
