@@ -363,13 +363,14 @@ def test_another_folder_does_not_take_the_place_of_the_first(tmp_path: Path) -> 
         place(CamVid, tmp_path / "data", source=tree(CamVid, tmp_path / "other"))
 
 
-def test_all_that_a_folder_lacks_is_told_with_where_to_get_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kind", "whence"), [(Voc2012, "VOCtrainval_11-May-2012.tar"), (CamVid, CamVid.advice)])
+def test_all_that_a_folder_lacks_is_told_once_with_where_to_get_it(kind: Kind, whence: str, tmp_path: Path) -> None:
     (tmp_path / "own").mkdir()
     with pytest.raises(DatasetError) as error:
-        place(Voc2012, tmp_path / "data", source=tmp_path / "own")
-    lines = str(error.value).splitlines()
-    assert len(lines) == 1
-    assert all(str(tmp_path / "own") in line and "VOCtrainval_11-May-2012.tar" in line for line in lines)
+        place(kind, tmp_path / "data", source=tmp_path / "own")
+    (line,) = str(error.value).splitlines()
+    assert line.startswith(f"{tmp_path / 'own'} lacks {', '.join(kind.entries(tmp_path / 'own'))}; ")
+    assert line.count(whence) == 1
 
 
 def archived(kind: Kind, folder: Path) -> tuple[Archive, ...]:

@@ -13,7 +13,9 @@ from typing import Any, ClassVar
 from PIL import ExifTags, Image
 
 from pfs.datasets.contents import Tally
+from pfs.datasets.conversion import Conversion
 from pfs.datasets.images import IMAGE_ENDINGS, MASK_ENDINGS
+from pfs.datasets.own_data import bring, check_origin
 from pfs.datasets.placed import PlacedDataset
 from pfs.datasets.segmentation import SPLITS, DatasetError
 
@@ -48,6 +50,16 @@ class OwnFolder(PlacedDataset):
     def entries(cls, folder: Path) -> list[str]:
         """Images, masks, classes."""
         return ["images", "masks", "classes.txt"]
+
+    @classmethod
+    def take(cls, source: Path, folder: Path, conversion: Conversion) -> None:
+        """Any of the usual layouts is recognised, and said: see `pfs.datasets.own_data`."""
+        bring(source, folder, conversion, IMAGE_ENDINGS)
+
+    @classmethod
+    def check_source(cls, source: Path, folder: Path, conversion: Conversion) -> None:
+        """From the same folder, with the same options."""
+        check_origin(source, folder, conversion, IMAGE_ENDINGS)
 
     @property
     def mend(self) -> str:

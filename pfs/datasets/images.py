@@ -39,13 +39,18 @@ def open_image(file: Path) -> Image.Image:
     return image
 
 
+def is_deep(image: Image.Image) -> bool:
+    """Whether an image has more than 8 bits a pixel."""
+    return image.mode in DEEP or image.mode.startswith("I;16")
+
+
 def as_rgb(image: Image.Image) -> Image.Image:
     """An image in 8-bit RGB with the colours that it has; one that is so already is not copied.
 
     Raises:
         ImageError: it has more than 8 bits a pixel, is transparent somewhere, or its mode has no colours in RGB.
     """
-    if image.mode in DEEP or image.mode.startswith("I;16"):
+    if is_deep(image):
         darkest, brightest = image.getextrema()
         raise ImageError(
             f"has more than 8 bits a pixel (mode {image.mode}, values {darkest} to {brightest}), and which of them is "

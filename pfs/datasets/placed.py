@@ -17,6 +17,7 @@ from filelock import FileLock
 from pfs.datasets.archives import Archive, fetch, unpack
 from pfs.datasets.contents import FILE as CONTENTS
 from pfs.datasets.contents import Contents, Tally, contents_of, refusals
+from pfs.datasets.conversion import Conversion
 from pfs.datasets.segmentation import DatasetError, SegmentationDataset
 from pfs.records import write_whole
 
@@ -66,6 +67,17 @@ class PlacedDataset(SegmentationDataset):
     def convert(cls, folder: Path) -> None:
         """Bring what the archives hold into the form that is read; most data sets are in it already."""
 
+    @classmethod
+    def take(cls, source: Path, folder: Path, conversion: Conversion) -> None:
+        """Link a user's folder: nothing is copied, and nothing is ever written into it."""
+        _link(cls, source, folder)
+
+    @classmethod
+    def check_source(cls, source: Path, folder: Path, conversion: Conversion) -> None:
+        """Raise DatasetError if what is in place was not taken from that folder of the user's."""
+        if not _is_linked(cls, source, folder):
+            raise DatasetError(f"{folder} is there already; delete it first, to take {source} in its place")
+
     @property
     def mend(self) -> str:
         """What is broken is the user's, or the archive's."""
@@ -83,7 +95,14 @@ class PlacedDataset(SegmentationDataset):
         return self.counts[self.split]
 
 
-def place(dataset: type[PlacedDataset], root: Path, *, source: Path | None = None, mirror: str | None = None) -> Path:
+def place(
+    dataset: type[PlacedDataset],
+    root: Path,
+    *,
+    source: Path | None = None,
+    mirror: str | None = None,
+    conversion: Conversion = Conversion(),  # noqa: B008  (it is frozen)
+) -> Path:
     """Put a data set into place and verify it; verify it only, if it is there. Returns its folder.
 
     It appears whole and verified, or not at all.
@@ -93,16 +112,21 @@ def place(dataset: type[PlacedDataset], root: Path, *, source: Path | None = Non
         root: the folder that holds the data sets.
         source: a folder that has it already: it is used where it lies, by links. None: download it.
         mirror: the address of a folder with the archives, in place of the official ones.
+        conversion: how a user's own masks are read; other data sets take none.
 
     Raises:
         DatasetError: everything that is wrong with it, one line each; or why it cannot be fetched or unpacked.
     """
+    if source is not None and not source.is_dir():
+        raise DatasetError(f"{source}: no such folder")
+    if conversion != Conversion() and (source is None or dataset.counts):
+        raise DatasetError(f"{conversion.flags}: only for one's own data, pfs data folder --from FOLDER")
     target = root / folder_name(dataset, source)
     root.mkdir(parents=True, exist_ok=True)
     with FileLock(root / f"{target.name}.lock"):
         if target.is_dir():
-            if source is not None and not _is_linked(dataset, source, target):
-                raise DatasetError(f"{target} is there already; delete it first, to take {source} in its place")
+            if source is not None:
+                dataset.check_source(source.resolve(), target, conversion)
             _verify_whole(dataset, target)
             return target
         with _whole(target) as partial:
@@ -110,7 +134,7 @@ def place(dataset: type[PlacedDataset], root: Path, *, source: Path | None = Non
             for archive, file in archives:
                 unpack(file, partial / archive.into)
             if source is not None:
-                _link(dataset, source.resolve(), partial)
+                dataset.take(source.resolve(), partial, conversion)
             _verify_whole(dataset, partial)
         for _, file in archives:
             file.unlink()
@@ -179,11 +203,10 @@ def _fetched(dataset: type[PlacedDataset], folder: Path, mirror: str | None) -> 
 
 
 def _link(dataset: type[PlacedDataset], source: Path, folder: Path) -> None:
-    """Link a user's folder: nothing is copied, and nothing is ever written into it."""
     entries = dataset.entries(source)
-    if missing := [str(source / entry) for entry in entries if not (source / entry).exists()]:
+    if missing := [entry for entry in entries if not (source / entry).exists()]:
         whence = ", ".join(archive.url for archive in dataset.archives) or dataset.advice
-        raise DatasetError("\n".join(f"{path} is missing; {dataset.name} has it from: {whence}" for path in missing))
+        raise DatasetError(f"{source} lacks {', '.join(missing)}; {dataset.name} has them from: {whence}")
     for entry in entries:
         (folder / entry).parent.mkdir(parents=True, exist_ok=True)
         (folder / entry).symlink_to(source / entry)
