@@ -237,7 +237,7 @@ import shutil
 with Path("executions").open("a") as file:
     file.write("x")
 """
-FINISHES = COUNTED + 'shutil.copy("prepared.json", f"{results}/toy/runs/{method}/{seed}/record.json")'
+FINISHES = COUNTED + 'shutil.copytree("prepared", f"{results}/toy/runs/{method}/{seed}", dirs_exist_ok=True)'
 ENDLESS = """
 from pathlib import Path
 import time
@@ -257,7 +257,7 @@ def prepare(clone: Path, method: str, seed: int, *, teacher: str | None = None) 
     provenance = record.provenance.model_copy(update={"code_hash": code, "teacher_checksum": teacher})
     settings = cell_settings(study, method, seed)
     record = record.model_copy(update={"settings": settings, "provenance": provenance, "files": {}})
-    (clone / "prepared.json").write_text(record.model_dump_json())
+    write_record(record, clone / "prepared")
     return record
 
 
@@ -334,10 +334,12 @@ def test_an_unknown_seed_runs_nothing(clone: Path, method: str, choices: str) ->
 def test_a_cell_whose_files_are_gone_is_not_done(clone: Path, study: Study) -> None:
     record = prepare(clone, "ce", 0).model_copy(update={"files": {"checkpoint": "checkpoint.pt"}})
     folder = cell_folder(study, study_folder(study, "results"), "ce", 0)
+    folder.mkdir(parents=True)
+    (folder / "checkpoint.pt").write_bytes(b"weights")
     write_record(record, folder)
-    assert ("ce", 0) not in finished_cells(study, study_folder(study, "results"))
-    (folder / "checkpoint.pt").touch()
     assert ("ce", 0) in finished_cells(study, study_folder(study, "results"))
+    (folder / "checkpoint.pt").unlink()
+    assert ("ce", 0) not in finished_cells(study, study_folder(study, "results"))
 
 
 def test_a_new_teacher_makes_only_those_stale_that_learn_from_it(clone: Path, study: Study) -> None:
