@@ -52,12 +52,12 @@ def weights_checksums(study: Study, roles: tuple[str, ...]) -> dict[str, str]:
     """
     files = {role: _weights_file(getattr(study, role).network) for role in roles}
     there = {role: file for role, file in files.items() if file is not None and file.is_file()}
-    return {role: _sha256_of(file, tuple(file.stat())) for role, file in there.items()}
+    return {role: _sha256_of(file, file.stat().st_mtime_ns) for role, file in there.items()}
 
 
 @cache
-def _sha256_of(file: Path, status: tuple[int, ...]) -> str:
-    """Of a file of that status: many runs of a study begin with the same large file."""
+def _sha256_of(file: Path, mtime_ns: int) -> str:
+    """Of a file that was last written at that time: many runs of a study begin with the same large file."""
     return sha256(file)
 
 
