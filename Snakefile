@@ -1,8 +1,9 @@
 """What of a study follows from what. `make study` runs it; `snakemake -n` shows what is stale.
 
 A cell is stale when its own part of the study, or the code that decides its numbers, is not what it was; prose and
-pictures in a notebook are neither. A cell's record is its only output here: Snakemake deletes the outputs of a failed
-job, and the executed notebook and the state to resume from must stay.
+pictures in a notebook are neither. Snakemake deletes the outputs of a job before it runs and when it fails, so the
+outputs here are marks, written last: `.done` in a cell's folder, and the checksums of tables, figures and report.
+Records, tables and figures themselves are only ever replaced, each file whole.
 """
 
 import shlex
@@ -11,13 +12,14 @@ import sys
 from pathlib import Path
 
 from pfs.reading import load_study
-from pfs.workflow import cell_settings, code_hash, notebook_path, study_path
+from pfs.records import COLLECTED
+from pfs.workflow import DONE, DRAWN, REPORTED, cell_settings, code_hash, notebook_path, study_path
 
 study_file = study_path(config.get("study", "digits"))
 results = config.get("results", "results")
 study = load_study(study_file)
 folder = f"{results}/{study.name}"
-teacher_record = f"{results}/{study.teacher_study}/teacher/record.json"
+teacher_done = f"{results}/{study.teacher_study}/teacher/{DONE}"
 
 code = {
     name: code_hash(notebook_path(name))
@@ -47,14 +49,14 @@ localrules:
 
 rule all:
     input:
-        f"{folder}/report.html",
+        f"{folder}/{REPORTED}",
 
 
 rule teacher:
     input:
         ancient("notebooks/study/train_teacher.ipynb"),
     output:
-        teacher_record,
+        teacher_done,
     log:
         f"{results}/{study.teacher_study}/teacher/executed.ipynb",
     params:
@@ -70,9 +72,9 @@ rule student:
     input:
         ancient("notebooks/study/distil_student.ipynb"),
         # A method without terms asks the teacher nothing.
-        lambda wildcards: teacher_record if study.methods[wildcards.method].needs_teacher else [],
+        lambda wildcards: teacher_done if study.methods[wildcards.method].needs_teacher else [],
     output:
-        f"{folder}/runs/{{method}}/{{seed}}/record.json",
+        f"{folder}/runs/{{method}}/{{seed}}/{DONE}",
     log:
         f"{folder}/runs/{{method}}/{{seed}}/executed.ipynb",
     params:
@@ -85,11 +87,10 @@ rule student:
 
 rule collect:
     input:
-        teacher_record,
-        expand(f"{folder}/runs/{{method}}/{{seed}}/record.json", method=study.methods, seed=study.seeds),
+        teacher_done,
+        expand(f"{folder}/runs/{{method}}/{{seed}}/{DONE}", method=study.methods, seed=study.seeds),
     output:
-        f"{folder}/runs.csv",
-        f"{folder}/examples.npz",
+        f"{folder}/{COLLECTED}",
     shell:
         "{pfs} collect {study_file:q} {options}"
 
@@ -103,7 +104,7 @@ rule figures:
         rules.collect.output,
         [str(base_runs)] if base_runs.is_file() else [],
     output:
-        expand(f"{folder}/tables/main.{{kind}}", kind=["csv", "md", "tex"]),
+        f"{folder}/{DRAWN}",
     log:
         f"{folder}/tables.ipynb",
         f"{folder}/figures.ipynb",
@@ -119,7 +120,7 @@ rule report:
         rules.collect.output,
         rules.figures.output,
     output:
-        f"{folder}/report.html",
+        f"{folder}/{REPORTED}",
     log:
         f"{folder}/report.ipynb",
     params:

@@ -15,11 +15,12 @@ from pfs.strict import StudyError, choices
 from pfs.study import PLACED_NAMES
 from pfs.workflow import (
     NotebookError,
+    draw_pages,
     finished_cells,
+    mark_done,
     notebook_path,
     run_cell,
     run_notebook,
-    run_page,
     stop_with,
     study_folder,
     study_path,
@@ -164,6 +165,7 @@ def _cell(options: argparse.Namespace) -> int:
         data=options.data,
         threads=options.threads,
     )
+    mark_done(options.study, options.method, options.seed, results=options.results)
     return 0
 
 
@@ -178,8 +180,7 @@ def _collect(options: argparse.Namespace) -> int:
 
 def _figures(options: argparse.Namespace) -> int:
     """make tables and figures from runs.csv and examples.npz, without training"""
-    for page in ("tables", "figures"):
-        run_page(options.study, page, results=options.results)
+    draw_pages(options.study, results=options.results)
     return 0
 
 

@@ -15,10 +15,16 @@ from urllib.request import Request, urlopen
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
-from pfs.records import TEACHER, cell_folder, cells
+from pfs.checksums import BrokenFileError, begin_study, check_files
+from pfs.data_state import changed_since_verified
+from pfs.interruption import stopping_on_signals
+from pfs.reading import repository
+from pfs.records import COLLECTED, TEACHER, cell_folder, cells, write_whole
+from pfs.staleness import stale_cells
+from pfs.stopping import await_requests
 from pfs.strict import StudyError
 from pfs.study import SegmentationModel, Study
-from pfs.workflow import finished_cells, study_folder
+from pfs.workflow import DONE, DRAWN, REPORTED, study_folder
 
 
 def bring_up_to_date(
@@ -39,15 +45,63 @@ def bring_up_to_date(
     with ExitStack() as locks:
         for needed in sorted({folder, teachers}):
             locks.enter_context(_only_study(needed))
-        finished = finished_cells(study, folder)
-        _fetch_weights(study, set(cells(study)) - finished)
-        for method, seed in set(cells(study)) - finished:
-            for leftover in ("progress", "error.txt"):
-                (cell_folder(study, folder, method, seed) / leftover).unlink(missing_ok=True)
+        begin_study()
+        await_requests(folder / ".stop")
+        stale = _stale_cells(study, folder, repository() / data)
+        _fetch_weights(study, set(stale))
+        _renew_marks(study, folder, set(stale))
+        named = Path(results) / study.name  # as the Snakefile names them
+        marks = [str(cell_folder(study, named, *cell) / DONE) for cell in stale]
+        marks += [str(named / mark) for mark in _broken_pages(folder)]
         config = {"study": path, "results": results, "data": data}
         config |= {} if threads is None else {"threads": str(threads)}
-        with _output_into(folder / "snakemake.log") as terminal, _progress_bar(study, folder, terminal):
-            return _snakemake(study, finished, cores, config)
+        with (
+            _output_into(folder / "snakemake.log") as terminal,
+            stopping_on_signals(study.name, folder / ".stop", terminal),
+            _progress_bar(study, folder, terminal),
+        ):
+            return _snakemake(marks, cores, config)
+
+
+def _stale_cells(study: Study, folder: Path, data: Path) -> dict[tuple[str, int], str]:
+    """The runs that must be made (again), and why; what is no mere matter of a first run is told.
+
+    Raises:
+        StudyError: files of the data have changed since they were verified.
+    """
+    if changed := changed_since_verified(study.data, data):
+        raise StudyError(f"study {study.name}: {changed}")
+    stale = stale_cells(study, folder, data)
+    for (method, seed), reason in stale.items():
+        if (cell_folder(study, folder, method, seed) / "record.json").is_file():
+            print(f"{study.name}: {method}, seed {seed}, is made again: {reason}", file=sys.stderr)
+    return stale
+
+
+def _renew_marks(study: Study, folder: Path, stale: set[tuple[str, int]]) -> None:
+    """Take away the marks of runs that are stale, and mark those that are done."""
+    for cell in cells(study):
+        place = cell_folder(study, folder, *cell)
+        if cell not in stale:
+            if not (place / DONE).is_file():
+                write_whole(place / DONE, "")
+            continue
+        for leftover in (DONE, "progress", "error.txt"):
+            (place / leftover).unlink(missing_ok=True)
+
+
+def _broken_pages(folder: Path) -> list[str]:
+    """The marks of tables, figures and report of which a file is missing or was edited: told, and made again."""
+    broken = []
+    for mark in (COLLECTED, DRAWN, REPORTED):
+        try:
+            if (folder / mark).is_file():
+                check_files(folder / mark)
+        except BrokenFileError as error:
+            print(f"{error}; it is made again", file=sys.stderr)
+            (folder / mark).unlink()
+            broken.append(mark)
+    return broken
 
 
 def ask_no_hub_in_vain(study: Study) -> None:
@@ -133,17 +187,20 @@ def _output_into(log: Path) -> Iterator[TextIO]:
                 os.close(saved)
 
 
-def _snakemake(study: Study, finished: set[tuple[str, int]], cores: str, config: dict[str, str]) -> bool:
-    """Run the Snakefile in this process, so that whoever kills the one has killed the other."""
+def _snakemake(marks: list[str], cores: str, config: dict[str, str]) -> bool:
+    """Run the Snakefile in this process, so that whoever kills the one has killed the other.
+
+    Args:
+        marks: the outputs of the Snakefile's rules that must be made again.
+        cores: how many to use, or "all".
+        config: of the Snakefile.
+    """
     from snakemake.cli import main as snakemake
 
     # A record tells by itself whether it is stale, also where Snakemake's own notes have been lost; and a table that
     # came with the clone, without the records that it was made of, is not what was asked for.
-    relative = Path(config["results"]) / study.name  # as the Snakefile names them
-    records = {cell: cell_folder(study, relative, *cell) / "record.json" for cell in cells(study)}
-    stale = [str(path) for cell, path in records.items() if cell not in finished]
     # Nothing here locks the clone: `_only_study` has, and it leaves no lock behind when it is killed.
-    arguments = ["--cores", cores, "--nolock", *(["--forcerun", *stale] if stale else [])]
+    arguments = ["--cores", cores, "--nolock", *(["--forcerun", *marks] if marks else [])]
     try:
         snakemake([*arguments, "--config", *(f"{key}={value}" for key, value in config.items())])
     except SystemExit as end:
@@ -191,7 +248,7 @@ def _done(study: Study, folder: Path) -> tuple[int, int]:
     finished = steps = 0
     for method, seed in cells(study):
         place = cell_folder(study, folder, method, seed)
-        if (place / "record.json").is_file():
+        if (place / DONE).is_file():
             finished += 1
             steps += _steps(study, method)
         elif (place / "progress").is_file():
@@ -201,7 +258,7 @@ def _done(study: Study, folder: Path) -> tuple[int, int]:
 
 def failures(study: Study, folder: Path) -> list[str]:
     """One line for each failed cell, or for the page that failed; then how much is missing, and where the log lies."""
-    unfinished = [cell for cell in cells(study) if not (cell_folder(study, folder, *cell) / "record.json").is_file()]
+    unfinished = [cell for cell in cells(study) if not (cell_folder(study, folder, *cell) / DONE).is_file()]
     errors = {cell: cell_folder(study, folder, *cell) / "error.txt" for cell in unfinished}
     failed = {cell: file.read_text().strip() for cell, file in errors.items() if file.is_file()}
     lines = [f"failed: {method}, seed {seed}: {error}" for (method, seed), error in failed.items()]
@@ -209,6 +266,9 @@ def failures(study: Study, folder: Path) -> list[str]:
     log = folder / "snakemake.log"
     if not unfinished:
         return [*_failed_pages(log), f"{study.name}: all cells are done, a page of theirs failed; log: {log}"]
+    if (folder / ".stop").is_file():
+        done = len(cells(study)) - len(unfinished)
+        return [*lines, f"{study.name}: stopped as asked, {done} of {len(cells(study))} cells are done; log: {log}"]
     return [
         *lines,
         f"{study.name}: {len(failed)} cells failed, {waiting} did not finish; log: {log}",

@@ -4,10 +4,9 @@ A run writes `record.json` last and whole, so a record that exists is a run that
 read what `collect` makes of the records, never a checkpoint. No torch here.
 """
 
+import hashlib
 import io
-import os
 import subprocess
-import tempfile
 from collections.abc import Collection, Iterable
 from importlib.metadata import distributions
 from pathlib import Path
@@ -17,11 +16,14 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from pfs.checksums import LIST, write_checksums
+from pfs.files import write_whole as write_whole  # others import it from here
 from pfs.reading import repository
 from pfs.study import Study
 
 Split = Literal["val", "test"]
 SPLITS: tuple[Split, ...] = ("val", "test")
+COLLECTED = ".collected.sha256.json"  # the checksums of what `collect` wrote
 TEACHER = "teacher"  # the teacher's method in tables, and its folder's name
 
 
@@ -113,24 +115,19 @@ class Record(Block):
 # --- files --------------------------------------------------------------------------------------------------
 
 
-def write_whole(path: Path, content: bytes | str) -> None:
-    """Write a file whole or not at all, by way of a temporary file beside it. Makes the folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def write_record(record: Record, folder: Path) -> Path:
-    """Write `folder/record.json`, the last file of a run, and return its path."""
+    """Write `folder/record.json`, the last file of a run, and return its path.
+
+    The checksums of the record and of the files that it names are written first. Of a folder, its own list of checksums
+    counts, which lies in it.
+    """
     path = folder / "record.json"
-    write_whole(path, record.model_dump_json(indent=1) + "\n")
+    content = record.model_dump_json(indent=1) + "\n"
+    named = [folder / name for name in record.files.values()]
+    files = [file / LIST if file.is_dir() else file for file in named]
+    known = {path.name: hashlib.sha256(content.encode()).hexdigest()}
+    write_checksums(folder / LIST, [file for file in files if file.is_file()], known)
+    write_whole(path, content)
     return path
 
 
@@ -235,16 +232,31 @@ def collect(study: Study, folder: Path, finished: Collection[tuple[str, int]]) -
         The other runs of the study, as `method/seed`; they are left out.
 
     Raises:
-        RecordError: a record is broken, or there is none at all.
+        RecordError: a record is broken, there is none at all, or the runs are of several data sets or teachers.
     """
     paths = {cell: cell_folder(study, folder, *cell) / "record.json" for cell in cells(study)}
     found = {cell: path for cell, path in paths.items() if cell in finished}
     if not found:
         raise RecordError(f"{folder}: no records yet; run `make study STUDY={study.name}` first")
-    table = run_table(read_record(path) for path in found.values())
+    records = [read_record(path) for path in found.values()]
+    _refuse_mixture(folder, records, "data_checksum", "data sets")
+    _refuse_mixture(folder, records, "teacher_checksum", "teachers")
+    table = run_table(records)
     write_whole(folder / "runs.csv", table.to_csv(index=False, float_format="%.4f", lineterminator="\n"))
     _write_examples(study, folder, list(found))
+    write_checksums(folder / COLLECTED, [folder / "runs.csv", folder / "examples.npz"])
     return [f"{method}/{seed}" for method, seed in paths if (method, seed) not in found]
+
+
+def _refuse_mixture(folder: Path, records: Iterable[Record], key: str, what: str) -> None:
+    """Numbers of runs on different data, or with different teachers, do not belong in one table."""
+    runs: dict[str, list[str]] = {}
+    for record in records:
+        if (checksum := getattr(record.provenance, key)) is not None:  # a student without a teacher goes with any
+            runs.setdefault(checksum, []).append(f"{record.method}/{record.seed}")
+    if len(runs) > 1:
+        shown = "; ".join(f"{value[:12]}: {', '.join(names)}" for value, names in runs.items())
+        raise RecordError(f"{folder}: runs of {len(runs)} {what} make no one table ({shown}): run the study again")
 
 
 def _write_examples(study: Study, folder: Path, found: list[tuple[str, int]]) -> None:

@@ -7,7 +7,6 @@ import platform
 import resource
 import sys
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -18,7 +17,7 @@ from accelerate import PartialState
 from torch import Tensor, nn
 
 from pfs.datasets import DatasetError, SegmentationDataset, data_checksum, decoded
-from pfs.evaluation import Scored, confusion_counts, predict, probes, score, similarity_at
+from pfs.evaluation import Scored, confusion_counts, score
 from pfs.inference import Pictures
 from pfs.machine import instruction_set, mixed_precision, prepare
 from pfs.networks import build_network, count_macs, count_parameters
@@ -47,16 +46,13 @@ from pfs.scenes import (
     Teacher,
     TrainingScenes,
     cache_teacher,
-    normalize,
     open_teacher_outputs,
 )
 from pfs.study import Study, Training
 from pfs.training import Progress
 from pfs.workflow import cell_notebook, cell_settings, code_hash, is_done
 
-EXAMPLES = 12  # the first scenes of the test split, kept for the figures: not chosen
 SCORED_AT_ONCE = 50  # scenes in memory, of one size
-SHOWN = 6  # of them in a notebook's pictures
 
 
 @dataclass(frozen=True)
@@ -223,46 +219,17 @@ def evaluate(
         batch_size=SCORED_AT_ONCE if how is None else 1,
     )
     counts = {split: count(network, scenes[split]) for split in SPLITS}
-    _write_arrays(run.folder / "confusion.npz", {split: count.to(torch.int32) for split, count in counts.items()})
+    write_arrays(run.folder / "confusion.npz", {split: count.to(torch.int32) for split, count in counts.items()})
     return {split: score(count, dataset.classes) for split, count in counts.items()}
 
 
-@torch.no_grad()
-def keep_examples(run: Run, network: nn.Module, dataset: SegmentationDataset, scenes: Scored) -> dict[str, np.ndarray]:
-    """What a network says of the first test scenes, kept in the run's `examples.npz` for the figures.
-
-    Returns:
-        image (E, H, W, 3) uint8, label and prediction (E, H, W) uint8, probe (E, 2) row and column in image
-        pixels, similarity (E, h, w) float16 of the probe's features to all others.
-    """
-    device = next(network.parameters()).device
-    images, labels = scenes.read(range(min(EXAMPLES, len(scenes))))
-    pixels = probes(labels, ignore_index=dataset.ignore_index)
-    predictions, similarities = [], []
-    for image, pixel in zip(images[:, None], pixels[:, None], strict=True):  # at full size, all at once are too many
-        inputs = normalize(image.to(device))
-        predictions.append(predict(network, inputs, scenes.size, run.study.evaluation))
-        similarities.append(similarity_at(network, inputs, pixel))
-    arrays = {
-        "image": images.permute(0, 2, 3, 1),
-        "label": labels,
-        "probe": pixels.to(torch.int16),
-        "prediction": torch.cat(predictions).to(torch.uint8),
-        "similarity": torch.cat(similarities).to(torch.float16),
-    }
-    return _write_arrays(run.folder / "examples.npz", arrays)
-
-
-def examples_beside_teacher(run: Run, examples: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], list[str]]:
-    """A run's examples beside the teacher's, if any, as the figures take them; and whose they are."""
-    shown = {name: examples[name][:SHOWN] for name in ("image", "label", "probe")}
-    by_method = {run.method: examples}
-    teacher = cell_folder(run.study, run.results / run.study.name, TEACHER, run.study.teacher.seed) / "examples.npz"
-    if teacher.is_file():
-        by_method = {TEACHER: dict(np.load(teacher)), **by_method}
-    for method, said in by_method.items():
-        shown |= {f"{name}/{method}": said[name][:SHOWN] for name in ("prediction", "similarity")}
-    return shown, list(by_method)
+def write_arrays(path: Path, tensors: dict[str, Tensor]) -> dict[str, np.ndarray]:
+    """Write tensors into an .npz file, whole, and return them as arrays by the same names."""
+    arrays = {name: tensor.cpu().numpy() for name, tensor in tensors.items()}
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]  # the stubs see options, not names
+    write_whole(path, buffer.getvalue())
+    return arrays
 
 
 def save_weights(run: Run, network: nn.Module) -> str:
@@ -293,7 +260,8 @@ def finish(
         teacher_checksum: of the teacher that the student learnt from; a teacher names itself.
         files: what the run left besides checkpoint, confusion counts and examples, by name.
     """
-    if is_done(run.study, run.results / run.study.name, run.method, run.seed, run.code_hash):
+    folder = run.results / run.study.name
+    if is_done(run.study, folder, run.method, run.seed, run.code_hash, data_checksum(dataset), once=True):
         return read_record(run.folder / "record.json")
     head, dirty = run.commit
     record = Record(
@@ -336,14 +304,6 @@ def finish(
     )
     write_record(record, run.folder)
     return record
-
-
-def _write_arrays(path: Path, tensors: dict[str, Tensor]) -> dict[str, np.ndarray]:
-    arrays = {name: tensor.cpu().numpy() for name, tensor in tensors.items()}
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]  # the stubs see options, not names
-    write_whole(path, buffer.getvalue())
-    return arrays
 
 
 def _peak_memory_mib() -> float:

@@ -15,9 +15,11 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from pfs.checksums import LIST, BrokenFileError, check_files_once, files_under, write_checksums
 from pfs.machine import autocast
 from pfs.prediction import KeptPrediction, Prediction, sum_dtype
 from pfs.similarity import worth_keeping
+from pfs.stopping import RunStoppedError, stop_requested
 
 
 class CacheError(ValueError):
@@ -194,16 +196,17 @@ def cache_teacher(
     Args:
         teacher: in eval mode; what is kept are its answers as an `OnlineTeacher`.
         scenes: N scenes, or their views.
-        folder: `outputs-<key>`, made by this; an earlier cache of this name is taken as it is. Those of other keys
-            beside it, from teachers that are no more, are deleted.
+        folder: `outputs-<key>`, made by this; an earlier cache of this name is taken if its files are as they were
+            written. A broken one is deleted, and so are those of other keys, from teachers that are no more.
         batch_size: rows a forward pass.
         limit_gib: what they may take; None: what is free.
 
     Raises:
         CacheTooLargeError: they would take more than is allowed or free; nothing has been written.
         CacheError: an answer is not finite.
+        RunStoppedError: the study was asked to stop; nothing has been kept.
     """
-    if folder.is_dir():
+    if folder.is_dir() and _is_whole(folder):
         return
     device = next(teacher.parameters()).device
     for other in folder.parent.glob("outputs-*"):  # one that a killed process left unfinished, too
@@ -214,6 +217,8 @@ def cache_teacher(
     batches = torch.arange(scenes.views * len(scenes)).split(batch_size)  # type: ignore[no-untyped-call]
     progress = tqdm(batches, desc="teacher's answers", mininterval=1)
     for rows, (images, _, _) in zip(progress, scenes.batches(batches, device), strict=True):
+        if stop_requested():
+            raise RunStoppedError("stopped while the teacher's outputs were computed; they will be computed anew")
         logits, features = OnlineTeacher(teacher).answers(rows, images)
         answer = {"logits": logits, "features": features, "known": worth_keeping(features)}
         outputs = outputs or _allocate(answer, scenes.views * len(scenes), unfinished, limit_gib)
@@ -221,17 +226,32 @@ def cache_teacher(
             if not values.isfinite().all():
                 raise CacheError(f"the teacher's {name} for rows {rows[0]} to {rows[-1]} are not finite")
             getattr(outputs, name)[rows] = values.to("cpu", getattr(outputs, name).dtype)
+    write_checksums(unfinished / LIST, files_under(unfinished))
     unfinished.rename(folder)
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether a cache is as it was written; one that is not is told in one line."""
+    try:
+        check_files_once(folder / LIST)
+    except BrokenFileError as error:
+        print(f"{error}: the teacher's outputs are computed again")
+        return False
+    return True
 
 
 def open_teacher_outputs(folder: Path) -> TeacherOutputs:
     """The cache that `cache_teacher` made, memory-mapped.
 
     Raises:
-        CacheError: there is none, or an older version of this code made it.
+        CacheError: there is none, it is not as it was written, or an older version of this code made it.
     """
     if not folder.is_dir():
         raise CacheError(f"{folder}: the teacher's answers are not there; run train_teacher.ipynb first")
+    try:
+        check_files_once(folder / LIST)
+    except BrokenFileError as error:
+        raise CacheError(f"{error}; run the study again: the teacher's outputs are computed anew") from None
     shapes = json.loads((folder / "shapes.json").read_text())
     if shapes.keys() != {field.name for field in fields(TeacherOutputs)}:
         raise CacheError(f"{folder}: the teacher's answers are of another version; run train_teacher.ipynb again")

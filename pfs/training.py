@@ -1,6 +1,5 @@
 """The training loop, written out; precision, devices and the state on disk are Accelerate's."""
 
-import shutil
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,7 +15,9 @@ from tqdm import tqdm
 from pfs.machine import mixed_precision
 from pfs.objective import Objective
 from pfs.records import write_whole
+from pfs.saved_states import SavedStates
 from pfs.scenes import Batch, TrainingScenes, batch_order
+from pfs.stopping import RunStoppedError, stop_requested
 from pfs.study import Poly, Sgd, Training
 
 LOG_EVERY = 20  # steps between two entries of the history; each one is checked for NaN
@@ -76,6 +77,7 @@ def train(
 
     Raises:
         TrainingError: a loss or a weight is not finite; the last good state stays.
+        RunStoppedError: the study was asked to stop; the state of this step is saved.
     """
     accelerator = Accelerator(mixed_precision=mixed_precision())
     parameters = [*network.parameters(), *objective.to(accelerator.device).parameters()]
@@ -83,8 +85,8 @@ def train(
     prepared, stepper = accelerator.prepare(network.to(memory_format=torch.channels_last), optimizer)
     progress = Progress()
     accelerator.register_for_checkpointing(scheduler, progress, objective)
-    state = _State(folder / "state", key)
-    state.restore(accelerator)
+    states = SavedStates(folder / "state", key)
+    states.restore(accelerator)
     order = batch_order(len(scenes), spec.batch_size, spec.steps, seed, views=scenes.views)
     batches = scenes.batches(order[progress.step :], accelerator.device)
 
@@ -101,9 +103,12 @@ def train(
         if progress.step % LOG_EVERY == 0 or last:
             progress.history.append(_entry(progress.step, learning_rate, losses))
             write_whole(folder / "progress", str(progress.step))
-        if progress.step % spec.save_every == 0 or last:
+        stopping = stop_requested()
+        if progress.step % spec.save_every == 0 or last or stopping:
             _check_finite(network, progress.step)
-            state.save(accelerator, progress.step)
+            states.save(accelerator, progress.step)
+        if stopping and not last:
+            raise RunStoppedError(f"stopped at step {progress.step} of {spec.steps}, whose state is saved")
     accelerator.unwrap_model(prepared, keep_fp32_wrapper=False).eval()
     return progress
 
@@ -155,27 +160,3 @@ def _check_finite(network: nn.Module, step: int) -> None:
             f"step {step}: {len(broken)} of the network's tensors are not finite, {broken[0]} first. "
             "Lower the learning rate; the last good state is kept"
         )
-
-
-class _State:
-    """The states of one run on disk: folders `<key>-<step>`, each written whole, of which the latest is
-    kept."""
-
-    def __init__(self, folder: Path, key: str) -> None:
-        self.folder = folder
-        self.key = key[:16]
-
-    def save(self, accelerator: Accelerator, step: int) -> None:
-        unfinished = self.folder / "unfinished"
-        shutil.rmtree(unfinished, ignore_errors=True)
-        accelerator.save_state(str(unfinished))
-        finished = self.folder / f"{self.key}-{step:08d}"
-        unfinished.rename(finished)
-        for other in self.folder.iterdir():
-            if other != finished:
-                shutil.rmtree(other)
-
-    def restore(self, accelerator: Accelerator) -> None:
-        states = sorted(self.folder.glob(f"{self.key}-*"))
-        if states:
-            accelerator.load_state(str(states[-1]))

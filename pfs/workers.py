@@ -28,7 +28,7 @@ def read_ahead(dataset: Dataset[Pair], batches: Sequence[Sequence[int]]) -> Iter
     """
     loader = DataLoader(
         dataset,
-        batch_sampler=batches,
+        batch_sampler=[list(rows) for rows in batches],
         num_workers=torch.get_num_threads(),
         collate_fn=_as_arrays,
         generator=torch.Generator(),  # else the loader would draw from the generator that a run's state keeps

@@ -1,258 +1,53 @@
-"""How a study is carried out: what a cell depends on, and how its notebook is executed.
+"""How a study is carried out: one run of it, and the pages that are made of its records.
 
 A cell is one run of a study: the teacher, or one method with one seed. The Snakefile says what follows from
-what and starts `pfs cell` for each stale cell; what it needs to decide that is here. No torch.
+what and starts `pfs cell` for each stale cell. No torch.
 """
 
-import ast
-import hashlib
-import json
 import os
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from threading import Thread
-from typing import Any
 
 from filelock import FileLock
-from traitlets.config import Config
 
+from pfs.checksums import files_under, write_checksums
+from pfs.code_hash import code_hash
+from pfs.data_state import current_checksum
+from pfs.files import write_whole
+from pfs.notebooks import NotebookError, NotebookStoppedError, Parameter, check_parameters, run_notebook
+from pfs.places import cell_notebook, notebook_path, study_folder, study_path
 from pfs.reading import load_study, repository
-from pfs.records import TEACHER, RecordError, cell_folder, cells, read_record, write_whole
+from pfs.records import TEACHER, cell_folder, cells
+from pfs.staleness import cell_settings, finished_cells, is_done
+from pfs.stopping import stop_requested
 from pfs.strict import StudyError
 from pfs.study import Study
 
-# These keep the books: what they say to a run is in its settings, so their edits never retrain anything.
-BOOKKEEPING = {"pfs.reading", "pfs.records", "pfs.strict", "pfs.study", "pfs.terms", "pfs.workflow"}
-# Cells of a notebook that change no record: pictures, and the defaults of its parameters.
-UNHASHED_TAGS = {"parameters", "picture"}
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+DONE = ".done"  # in a run's folder: Snakemake's own mark that the run is done
+# The checksums of what the notebooks of tables and figures wrote, and of the report.
+DRAWN, REPORTED = ".drawn.sha256.json", ".reported.sha256.json"
 
-Parameter = str | int | float | bool
-
-
-class NotebookError(RuntimeError):
-    """A notebook was given wrong parameters, or failed."""
-
-
-# --- where things are ---------------------------------------------------------------------------------------
-
-
-def study_path(name: str) -> str:
-    """The file of a study that is given by its path or by its bare name: `digits` is studies/digits.yaml."""
-    return name if name.endswith((".yaml", ".yml")) else f"studies/{name}.yaml"
-
-
-def study_folder(study: Study, results: str) -> Path:
-    """Where a study's results go; a relative `results` is taken from the repository's root."""
-    return repository() / results / study.name
-
-
-def notebook_path(name: str) -> Path:
-    """A notebook of the study by its bare name, such as `tables`."""
-    return repository() / "notebooks" / "study" / f"{name}.ipynb"
-
-
-def cell_notebook(method: str) -> Path:
-    """The notebook that makes a cell."""
-    return notebook_path("train_teacher" if method == TEACHER else "distil_student")
-
-
-# --- what a cell depends on ---------------------------------------------------------------------------------
-
-
-def cell_settings(study: Study, method: str | None = None, seed: int | None = None) -> dict[str, Any]:
-    """The part of a study that one cell depends on, as JSON: other methods and seeds are not in it.
-
-    Args:
-        study: the study.
-        method: the student's method; None (or "teacher") for the teacher.
-        seed: the student's seed.
-
-    Returns:
-        data, views and evaluation if there are any, and teacher; for a student also student, method and seed, and the
-        teacher only if it has one.
-    """
-    everything = study.model_dump(mode="json", exclude_none=True)
-    seen = [key for key in ("data", "views", "evaluation") if key in everything]
-    if method in (None, TEACHER):
-        return {key: everything[key] for key in (*seen, "teacher")}
-    terms = everything["methods"][method]
-    keys = ("teacher", "student") if study.methods[method].needs_teacher else ("student",)
-    return {**{key: everything[key] for key in (*seen, *keys)}, "method": terms, "seed": seed}
-
-
-def code_hash(notebook: Path) -> str:
-    """SHA-256 of the code that decides a notebook's numbers.
-
-    That is its code cells, but for those tagged `parameters` or `picture`, and all `pfs` modules that they
-    import, directly or not. Prose, comments, docstrings and formatting do not count.
-    """
-    pending = {notebook: _code_cells(notebook)}
-    hashed: dict[str, str] = {}
-    while pending:
-        file, source = pending.popitem()
-        tree = ast.parse(source, filename=str(file))
-        hashed[file.name if file == notebook else str(file.relative_to(repository()))] = _normal_form(tree)
-        for module in _imported_modules(tree):
-            if str(module.relative_to(repository())) not in hashed:
-                pending[module] = module.read_text()
-    return hashlib.sha256(json.dumps(hashed, sort_keys=True).encode()).hexdigest()
-
-
-def _code_cells(notebook: Path) -> str:
-    """The source of a notebook's cells that count, without IPython's magics."""
-    counted = [
-        "".join(cell["source"])
-        for cell in json.loads(notebook.read_text())["cells"]
-        if cell["cell_type"] == "code" and not UNHASHED_TAGS & set(cell["metadata"].get("tags", []))
-    ]
-    lines = "\n".join(counted).splitlines()
-    return "\n".join(line for line in lines if not line.lstrip().startswith(("%", "!")))
-
-
-def _normal_form(tree: ast.Module) -> str:
-    """Code without comments, docstrings and formatting."""
-    for node in ast.walk(tree):
-        documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
-        if documented and ast.get_docstring(node, clean=False) is not None:  # type: ignore[arg-type]
-            node.body = node.body[1:]  # type: ignore[attr-defined]
-    return ast.unparse(tree)
-
-
-def _imported_modules(tree: ast.Module) -> set[Path]:
-    """The files of the `pfs` modules that code imports, but for the bookkeeping."""
-    names: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            # `from pfs.x import y`: y may be a module too.
-            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    ours = {name for name in names - BOOKKEEPING if name.split(".")[0] == "pfs"}
-    bases = [repository().joinpath(*name.split(".")) for name in ours]
-    candidates = [file for base in bases for file in (base.with_suffix(".py"), base / "__init__.py")]
-    return {file for file in candidates if file.is_file()}
-
-
-def is_done(study: Study, folder: Path, method: str, seed: int, code: str) -> bool:
-    """Whether a cell's record is there, with its files, and is of today's settings, code and teacher.
-
-    Args:
-        study: the study.
-        folder: its results.
-        method: the cell's method.
-        seed: its seed.
-        code: `code_hash` of its notebook.
-    """
-    settings = cell_settings(study, method, seed)
-    own = cell_folder(study, folder, method, seed)
-    try:
-        record = read_record(own / "record.json")
-        learnt_from = record.provenance.teacher_checksum
-        if "student" in settings and "teacher" in settings:
-            teacher = read_record(cell_folder(study, folder, TEACHER, study.teacher.seed) / "record.json")
-            learnt_from = teacher.provenance.teacher_checksum
-    except RecordError:
-        return False
-    origin = record.provenance
-    complete = all((own / file).exists() for file in record.files.values())
-    return complete and (record.settings, origin.code_hash, origin.teacher_checksum) == (settings, code, learnt_from)
-
-
-def finished_cells(study: Study, folder: Path) -> set[tuple[str, int]]:
-    """The cells of a study, as (method, seed), that need not run."""
-    notebooks = {method: cell_notebook(method) for method, _ in cells(study)}
-    codes = {notebook: code_hash(notebook) for notebook in set(notebooks.values())}
-    return {cell for cell in cells(study) if is_done(study, folder, *cell, code=codes[notebooks[cell[0]]])}
-
-
-# --- executing a notebook -----------------------------------------------------------------------------------
-
-
-def run_notebook(notebook: Path, output: Path, parameters: Mapping[str, Parameter]) -> None:
-    """Execute a notebook with Papermill, in the repository's root, and keep the executed one, failed or not.
-
-    Args:
-        notebook: what to execute.
-        output: where the executed notebook goes; identical runs give identical bytes.
-        parameters: values for its `parameters` cell. `threads`, if there, bounds the kernel's pools too.
-
-    Raises:
-        NotebookError: a parameter is unknown or of the wrong type, or the notebook failed; one line.
-    """
-    import papermill
-    from nbclient.exceptions import DeadKernelError
-
-    check_parameters(notebook, parameters)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    pools = dict.fromkeys(THREAD_VARIABLES, str(parameters.get("threads", 1)))
-    try:
-        # Kernels that start at once may pick the same network port; sockets in a folder cannot collide.
-        with _environment(pools), TemporaryDirectory() as sockets:
-            papermill.execute_notebook(
-                notebook,
-                output,
-                dict(parameters),
-                kernel_name="python3",
-                cwd=repository(),
-                progress_bar=False,
-                autosave_cell_every=0,
-                record_timing=False,
-                coalesce_streams=True,
-                config=Config(KernelManager={"transport": "ipc", "ip": f"{sockets}/kernel"}),
-            )
-    except papermill.PapermillExecutionError as error:
-        reason = " ".join(f"{error.ename}: {error.evalue}".split())
-        raise NotebookError(f"{notebook.name}: {reason} (executed notebook: {output})") from None
-    except DeadKernelError:
-        reason = "the kernel died; was there memory enough?"
-        raise NotebookError(f"{notebook.name}: {reason} (executed notebook: {output})") from None
-    finally:
-        if output.is_file():
-            _strip(output)
-
-
-def check_parameters(notebook: Path, parameters: Mapping[str, Parameter]) -> None:
-    """Hold parameters against the notebook's own `parameters` cell: Papermill itself only warns.
-
-    Raises:
-        NotebookError: names the parameter, its value, and what would be right.
-    """
-    import papermill
-
-    known = papermill.inspect_notebook(str(notebook))
-    for name, value in parameters.items():
-        if name not in known:
-            raise NotebookError(f"{notebook.name}: unknown parameter {name}; valid ones: {', '.join(known)}")
-        expected = type(ast.literal_eval(known[name]["default"]))
-        if type(value) is not expected and (expected, type(value)) != (float, int):
-            raise NotebookError(f"{notebook.name}: {name} must be {expected.__name__}, not {value!r}")
-
-
-@contextmanager
-def _environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """Environment variables for the processes that are started inside."""
-    before = dict(os.environ)
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
-
-
-def _strip(executed: Path) -> None:
-    """Take out of an executed notebook what differs between identical runs."""
-    notebook = json.loads(executed.read_text())
-    kept = ("kernelspec", "language_info")
-    notebook["metadata"] = {key: notebook["metadata"][key] for key in kept if key in notebook["metadata"]}
-    for number, cell in enumerate(notebook["cells"]):
-        cell["id"] = f"cell-{number}"
-        cell["metadata"] = {"tags": cell["metadata"].get("tags", [])}
-    write_whole(executed, json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+__all__ = [
+    "DONE",
+    "DRAWN",
+    "REPORTED",
+    "NotebookError",
+    "cell_notebook",
+    "cell_settings",
+    "check_parameters",
+    "code_hash",
+    "finished_cells",
+    "is_done",
+    "notebook_path",
+    "run_cell",
+    "run_notebook",
+    "run_page",
+    "stop_with",
+    "study_folder",
+    "study_path",
+    "write_report",
+]
 
 
 def run_cell(path: str, method: str, seed: int, *, results: str, data: str, threads: int) -> None:
@@ -272,6 +67,7 @@ def run_cell(path: str, method: str, seed: int, *, results: str, data: str, thre
     Raises:
         StudyError: the study has no such cell.
         NotebookError: the notebook failed, or ended without a record.
+        NotebookStoppedError: the study was asked to stop.
     """
     study = load_study(path)
     parameters: dict[str, Parameter] = {"study": path, "results": results, "data": data, "threads": threads}
@@ -281,28 +77,52 @@ def run_cell(path: str, method: str, seed: int, *, results: str, data: str, thre
     if (method, seed) not in cells(study):
         seeds = [own for name, own in cells(study) if name == method]
         raise StudyError(f"{path}: {method} has no seed {seed}; valid choices: {', '.join(map(str, seeds))}")
-    notebook = cell_notebook(method)
-    folder = cell_folder(study, study_folder(study, results), method, seed)
+    _execute(study, (method, seed), parameters, results=results, data=data)
+
+
+def _execute(study: Study, run: tuple[str, int], parameters: dict[str, Parameter], *, results: str, data: str) -> None:
+    """Execute a run's notebook under its lock, unless the run is done."""
+    notebook = cell_notebook(run[0])
+    folder = cell_folder(study, study_folder(study, results), *run)
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".lock"):
-        if is_done(study, study_folder(study, results), method, seed, code_hash(notebook)):
+        found = current_checksum(study.data, repository() / data)
+        if is_done(study, study_folder(study, results), *run, code_hash(notebook), found, once=True):
             return
+        if stop_requested():
+            raise NotebookStoppedError(f"{notebook.name}: not started, for the study was asked to stop")
         for leftover in ("record.json", "progress", "error.txt", "executed.ipynb"):
             (folder / leftover).unlink(missing_ok=True)
         try:
             run_notebook(notebook, folder / "executed.ipynb", parameters)
             if not (folder / "record.json").is_file():
                 raise NotebookError(f"{notebook.name}: ended without writing {folder / 'record.json'}")
+        except NotebookStoppedError:
+            raise
         except NotebookError as error:
+            if (folder / "record.json").is_file():  # written last: what failed was a picture, or came after it
+                print(f"{error}: the run is done all the same")
+                return
             write_whole(folder / "error.txt", f"{error}\n")
             raise
+
+
+def mark_done(path: str, method: str, seed: int, *, results: str) -> None:
+    """Write the file by which Snakemake knows that a run is done.
+
+    Snakemake deletes this file before and after a job that it interrupts, and so never a record.
+    """
+    study = load_study(path)
+    write_whole(cell_folder(study, study_folder(study, results), method, seed) / DONE, "")
 
 
 def stop_with(parent: int) -> None:
     """End this process soon after its parent has ended, so that a killed study leaves nothing training.
 
-    The kernel watches this process in the same way.
+    The kernel watches this process in the same way. Ctrl-C in a terminal reaches the study alone, which then asks its
+    runs to stop.
     """
+    os.setpgid(0, 0)
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -310,6 +130,14 @@ def stop_with(parent: int) -> None:
         os._exit(1)
 
     Thread(target=watch, daemon=True).start()
+
+
+def draw_pages(path: str, *, results: str) -> None:
+    """Execute the notebooks of tables and figures, and note the checksums of what lies in their folders then."""
+    folder = study_folder(load_study(path), results)
+    for page in ("tables", "figures"):
+        run_page(path, page, results=results)
+    write_checksums(folder / DRAWN, [*files_under(folder / "tables"), *files_under(folder / "figures")])
 
 
 def run_page(path: str, name: str, *, results: str) -> Path:
@@ -329,4 +157,5 @@ def write_report(path: str, *, results: str) -> Path:
     page, _ = exporter.from_filename(str(executed))
     target = executed.with_suffix(".html")
     write_whole(target, page)
+    write_checksums(target.with_name(REPORTED), [target])
     return target

@@ -9,7 +9,6 @@ import yaml
 from pfs.__main__ import main
 from pfs.conduct import bring_up_to_date
 from pfs.reading import load_study
-from pfs.records import cells
 from pfs.strict import StudyError
 
 SCHEDULE = {"steps": 2, "learning_rate": 1.0e-3}
@@ -54,6 +53,6 @@ def test_weights_of_the_student_that_cannot_be_had_are_told_before_the_teacher_t
 
 def test_a_finished_study_asks_for_no_weights(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     study = load_study(file)
-    monkeypatch.setattr("pfs.conduct.finished_cells", lambda *_: set(cells(study)))
+    monkeypatch.setattr("pfs.conduct.stale_cells", lambda *_: {})
     monkeypatch.setattr("pfs.conduct._snakemake", lambda *_: True)
     assert bring_up_to_date(study, str(file), results=str(tmp_path / "results"), data="data")

@@ -15,6 +15,7 @@ from scipy import ndimage
 from sklearn.datasets import load_digits
 
 from pfs import study
+from pfs.data_state import DIGIT_SCENES_VERSION, digit_scenes_folder
 from pfs.datasets import (
     DatasetError,
     DigitScenes,
@@ -172,7 +173,7 @@ def test_an_interrupted_generation_leaves_nothing(tmp_path: Path, monkeypatch: p
 
 
 def test_the_remains_of_a_killed_generation_do_not_matter(tmp_path: Path) -> None:
-    folder = digit_scenes.folder_of(SPEC, tmp_path)
+    folder = digit_scenes_folder(SPEC, tmp_path)
     remains = folder.with_suffix(".partial") / "JPEGImages" / "half.png"
     remains.parent.mkdir(parents=True)
     remains.write_bytes(b"half")
@@ -305,8 +306,8 @@ def test_broken_checksums_are_named(train: DigitScenes, root: Path, content: str
 
 
 def test_a_change_of_the_drawing_wants_a_new_version() -> None:
-    """These are of VERSION 2. Other values: raise it, or old scenes on disk are taken for new ones."""
+    """These are of version 2. Other values: raise it, or old scenes on disk are taken for new ones."""
     scenes = [draw_scene(0, "train", index) for index in range(3)]
-    assert digit_scenes.VERSION == 2
+    assert DIGIT_SCENES_VERSION == 2
     assert [int((scene.label == 255).sum()) for scene in scenes] == [275, 273, 382]
     assert [float(scene.image.mean()) for scene in scenes] == pytest.approx([129.0, 174.91, 67.52], abs=0.5)

@@ -184,6 +184,20 @@ def test_collecting_nothing_says_what_to_do(study: Study, tmp_path: Path) -> Non
         collect(study, tmp_path, [])
 
 
+@pytest.mark.parametrize(("key", "what"), [("data_checksum", "data sets"), ("teacher_checksum", "teachers")])
+def test_runs_of_two_data_sets_or_teachers_make_no_table(study: Study, tmp_path: Path, key: str, what: str) -> None:
+    for (method, seed), value in {("teacher", 7): "first", ("pfs", 3): "first", ("pfs", 1): "other"}.items():
+        write_run(study, tmp_path, method, seed)
+        record = make_record(method, seed)
+        provenance = record.provenance.model_copy(update={key: value})
+        write_record(record.model_copy(update={"provenance": provenance}), cell_folder(study, tmp_path, method, seed))
+    finished = [("teacher", 7), ("pfs", 3), ("pfs", 1)]
+    with pytest.raises(RecordError, match=rf"2 {what} .*\(first: teacher/7, pfs/3; other: pfs/1\)"):
+        collect(study, tmp_path, finished)
+    assert not (tmp_path / "runs.csv").exists()
+    collect(study, tmp_path, finished[:2])
+
+
 def test_provenance_tells_the_packages() -> None:
     assert {"numpy", "pydantic"} <= package_versions().keys()
 

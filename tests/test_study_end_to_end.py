@@ -140,8 +140,11 @@ def test_tables_without_their_records_are_no_finished_study(finished: Clone, tmp
     clone = Clone(tmp_path, data)
     shutil.copytree(finished.results, clone.results)
     shutil.rmtree(clone.record("runs/ce/1").parent)
+    (clone.record("teacher").parent / ".done").unlink()  # as if killed between its record and the mark
+    teacher = clone.record("teacher").stat().st_mtime_ns
     result = clone.run()
     assert result.returncode == 0, result.stderr
+    assert clone.record("teacher").stat().st_mtime_ns == teacher, "it was evaluated again"
     assert clone.record("runs/ce/1").is_file()
     pd.testing.assert_frame_equal(clone.runs(), finished.runs())
 
@@ -249,6 +252,70 @@ def wait_for(condition: Any, seconds: float = 300) -> None:
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.05)
+
+
+def spoil(folder: Path) -> dict[str, Path]:
+    """Delete, truncate or edit one file of each kind; returns what must be told of."""
+    names = ["runs.csv", "tables/main.md", "figures/methods.png", "report.html", "runs/ce/0/confusion.npz"]
+    files = {name: folder / name for name in names}
+    files["runs.csv"].write_text(files["runs.csv"].read_text().replace("ce,0,test,", "ce,0,test,9"))
+    files["tables/main.md"].unlink()
+    for name in names[2:]:
+        files[name].write_bytes(b"")
+    outputs = next(folder.glob("teacher/outputs-*/logits.raw"))
+    content = bytearray(outputs.read_bytes())
+    content[1000] ^= 1
+    outputs.write_bytes(content)
+    return {**files, "logits.raw": outputs}
+
+
+def test_what_was_deleted_truncated_or_edited_is_told_and_made_again(
+    finished: Clone, tmp_path: Path, data: Path
+) -> None:
+    clone = Clone(tmp_path, data)
+    shutil.copytree(finished.results, clone.results)
+    spoilt = spoil(clone.results / "tiny")
+    student = clone.record("runs/pfs_wsp/0").stat().st_mtime_ns
+    result = clone.run()
+    assert result.returncode == 0, result.stderr
+    for file in spoilt.values():
+        assert str(file) in result.stderr
+        assert file.stat().st_size > 100
+    pd.testing.assert_frame_equal(clone.runs(), finished.runs())
+    assert clone.record("runs/pfs_wsp/0").stat().st_mtime_ns == student
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_study_that_is_asked_to_stop_says_so_and_saves_its_state(
+    tmp_path: Path, data: Path, number: signal.Signals
+) -> None:
+    teacher = {**STUDY["teacher"], "steps": 100_000, "save_every": 100_000}
+    clone = Clone(tmp_path, data, teacher=teacher, seeds=[0], methods={"pfs": {"pfs": {}}}, reference="pfs")
+    with subprocess.Popen(clone.command(), cwd=repository(), stderr=subprocess.PIPE, text=True) as study:
+        wait_for((clone.results / "tiny" / "teacher" / "progress").is_file)
+        children = psutil.Process(study.pid).children(recursive=True)
+        study.send_signal(number)
+        _, said = study.communicate(timeout=60)
+    assert study.returncode == 1
+    assert "tiny: stopping: runs save their state" in said
+    assert "tiny: stopped as asked, 0 of 2 cells are done" in said
+    assert "failed" not in said
+    assert list(clone.results.glob("tiny/teacher/state/*-*"))
+    _, alive = psutil.wait_procs(children, timeout=10)
+    assert not alive
+
+
+def test_a_second_signal_ends_everything(tmp_path: Path, data: Path) -> None:
+    clone = Clone(tmp_path, data, teacher={**STUDY["teacher"], "steps": 100_000}, seeds=[0])
+    with subprocess.Popen(clone.command(), cwd=repository(), stderr=subprocess.PIPE, text=True) as study:
+        wait_for((clone.results / "tiny" / "teacher" / "progress").is_file)
+        children = psutil.Process(study.pid).children(recursive=True)
+        study.send_signal(signal.SIGTERM)
+        study.send_signal(signal.SIGINT)
+        _, said = study.communicate(timeout=10)
+    assert "tiny: ended at once; run the study again to go on" in said
+    _, alive = psutil.wait_procs(children, timeout=10)
+    assert not alive
 
 
 def test_killing_the_study_leaves_no_process_that_trains(tmp_path: Path, data: Path) -> None:

@@ -1,5 +1,6 @@
 """The loop: it learns, it stops at NaN, and a run that was cut goes on bit for bit."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ from pfs import training
 from pfs.dilated_resnet import DilatedResNet
 from pfs.objective import Objective
 from pfs.prediction import Prediction
-from pfs.scenes import OnlineTeacher, Scenes, TeacherOutputs, cache_teacher, open_teacher_outputs
+from pfs.scenes import CacheError, OnlineTeacher, Scenes, TeacherOutputs, cache_teacher, open_teacher_outputs
 from pfs.similarity import squared_norm
+from pfs.stopping import STOP_FILE, RunStoppedError
 from pfs.study import Training
 from pfs.terms import Method
 from pfs.training import Progress, TrainingError, build_optimizer, train
@@ -150,7 +152,62 @@ def test_a_state_of_another_key_is_not_taken_up(tmp_path: Path) -> None:
     mixed, _ = run(tmp_path / "mixed", key="new")
     fresh, _ = run(tmp_path / "fresh")
     assert torch.equal(weights(mixed), weights(fresh))
-    assert [state.name for state in (tmp_path / "mixed" / "state").iterdir()] == ["new-00000012"]
+    states = sorted(state.name for state in (tmp_path / "mixed" / "state").iterdir())
+    assert states == ["new-00000008", "new-00000012"]
+
+
+def damage(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
+@pytest.mark.parametrize("breaks", [damage, lambda file: file.write_bytes(b""), Path.unlink])
+@pytest.mark.parametrize(
+    "name", ["model.safetensors", "optimizer.bin", "random_states_0.pkl", "custom_checkpoint_0.pkl"]
+)
+def test_a_broken_state_falls_back_to_the_one_before(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], breaks: Callable[[Path], None], name: str
+) -> None:
+    whole, _ = run(tmp_path)
+    breaks(tmp_path / "state" / "key-00000012" / name)
+    again, progress = run(tmp_path)
+    assert torch.equal(weights(whole), weights(again))
+    assert f"key-00000012/{name} is" in capsys.readouterr().out
+    assert progress.step == 12
+
+
+def test_without_a_whole_state_the_training_begins_anew(tmp_path: Path) -> None:
+    whole, _ = run(tmp_path)
+    for state in (tmp_path / "state").iterdir():
+        damage(state / "model.safetensors")
+    again, _ = run(tmp_path)
+    assert torch.equal(weights(whole), weights(again))
+
+
+def test_a_run_that_is_asked_to_stop_saves_its_state_and_goes_on_bit_for_bit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, expected = run(tmp_path / "whole")
+    request = tmp_path / "stop"
+    monkeypatch.setenv(STOP_FILE, str(request))
+    original = training.take_step
+
+    def ask_during_step_six(*arguments: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 6:
+            request.touch()
+        return original(*arguments)
+
+    calls: list[int] = []
+    monkeypatch.setattr(training, "take_step", ask_during_step_six)
+    with pytest.raises(RunStoppedError, match="stopped at step 6 of 12"):
+        run(tmp_path / "cut")
+    request.unlink()
+    resumed, progress = run(tmp_path / "cut")
+    assert len(calls) == 12
+    assert torch.equal(weights(whole), weights(resumed))
+    assert progress.history == expected.history
 
 
 def test_nan_in_the_features_stops_with_the_terms_and_keeps_the_last_good_state(
@@ -221,3 +278,21 @@ def test_cached_and_online_distillation_have_the_same_losses(tmp_path: Path, wid
         histories.append(progress.history)
     for cached, online in zip(*histories, strict=True):
         assert cached == online
+
+
+@pytest.mark.parametrize("breaks", [damage, lambda file: file.write_bytes(b""), Path.unlink])
+@pytest.mark.parametrize("name", ["logits.raw", "features.raw", "known.raw", "shapes.json"])
+def test_broken_outputs_of_the_teacher_are_not_used_and_computed_again(
+    tmp_path: Path, breaks: Callable[[Path], None], name: str
+) -> None:
+    torch.manual_seed(1)
+    teacher = DilatedResNet(2, 2).eval().to(memory_format=torch.channels_last)
+    alone, folder = replace(scenes(), teacher=None), tmp_path / "outputs-1"
+    cache_teacher(teacher, alone, folder, batch_size=4)
+    whole = (folder / name).read_bytes()
+    breaks(folder / name)
+    with pytest.raises(CacheError, match=f"{name} is .*run the study again"):
+        open_teacher_outputs(folder)
+    cache_teacher(teacher, alone, folder, batch_size=4)
+    assert (folder / name).read_bytes() == whole
+    open_teacher_outputs(folder)

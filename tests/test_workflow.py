@@ -16,8 +16,13 @@ from filelock import FileLock
 from test_records import make_record
 
 from pfs.__main__ import main
+from pfs.checksums import LIST, write_checksums
+from pfs.data_state import current_checksum, digit_scenes_folder
+from pfs.notebooks import NotebookStoppedError
 from pfs.reading import load_study
-from pfs.records import TEACHER, Record, cell_folder, cells, write_record
+from pfs.records import TEACHER, Record, cell_folder, cells, read_record, write_record, write_whole
+from pfs.staleness import stale_cells
+from pfs.stopping import STOP_FILE
 from pfs.strict import StudyError
 from pfs.study import Study
 from pfs.workflow import (
@@ -55,7 +60,7 @@ def write_notebook(path: Path, parameters: str, *code: str, picture: str = "", p
         nbformat.v4.new_markdown_cell(prose),
         nbformat.v4.new_code_cell(parameters, metadata={"tags": ["parameters"]}),
         *[nbformat.v4.new_code_cell(source) for source in code],
-        nbformat.v4.new_code_cell(picture, metadata={"tags": ["picture"]}),
+        nbformat.v4.new_code_cell(picture, metadata={"tags": ["picture", "raises-exception"]}),
     ]
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
@@ -221,6 +226,22 @@ def test_a_failed_notebook_is_kept_and_told_in_one_line(clone: Path) -> None:
     assert "so far" in output.read_text()
 
 
+@pytest.mark.parametrize(
+    ("name", "advice"), [("SIGKILL", "memory"), ("SIGSEGV", "ONEDNN_MAX_CPU_ISA=AVX2"), ("SIGABRT", "fewer threads")]
+)
+def test_a_kernel_that_dies_of_a_signal_is_told_as_such(clone: Path, name: str, advice: str) -> None:
+    dies = f"import os, signal\nos.kill(os.getpid(), signal.{name})\nimport time\ntime.sleep(60)"
+    notebook = write_notebook(clone / "toy.ipynb", "seed = 0", dies)
+    with pytest.raises(NotebookError, match=f"toy.ipynb: the kernel died of signal {name}; .*{advice}"):
+        run_notebook(notebook, clone / "out.ipynb", {})
+
+
+def test_a_kernel_that_ends_by_itself_is_told_with_its_status(clone: Path) -> None:
+    notebook = write_notebook(clone / "toy.ipynb", "seed = 0", "import os\nos._exit(3)")
+    with pytest.raises(NotebookError, match="the kernel died with status 3"):
+        run_notebook(notebook, clone / "out.ipynb", {})
+
+
 def test_a_report_is_one_page_that_needs_nothing_else(clone: Path) -> None:
     write_notebook(clone / "notebooks/study/report.ipynb", 'study = "x"\nresults = "r"', "print(6 * 7)")
     page = write_report("studies/toy.yaml", results="results").read_text()
@@ -237,7 +258,7 @@ import shutil
 with Path("executions").open("a") as file:
     file.write("x")
 """
-FINISHES = COUNTED + 'shutil.copy("prepared.json", f"{results}/toy/runs/{method}/{seed}/record.json")'
+FINISHES = COUNTED + 'shutil.copytree("prepared", f"{results}/toy/runs/{method}/{seed}", dirs_exist_ok=True)'
 ENDLESS = """
 from pathlib import Path
 import time
@@ -257,7 +278,7 @@ def prepare(clone: Path, method: str, seed: int, *, teacher: str | None = None) 
     provenance = record.provenance.model_copy(update={"code_hash": code, "teacher_checksum": teacher})
     settings = cell_settings(study, method, seed)
     record = record.model_copy(update={"settings": settings, "provenance": provenance, "files": {}})
-    (clone / "prepared.json").write_text(record.model_dump_json())
+    write_record(record, clone / "prepared")
     return record
 
 
@@ -304,6 +325,76 @@ def test_a_notebook_that_ends_without_a_record_has_failed(student: Path) -> None
         run_student()
 
 
+def test_a_picture_that_cannot_be_drawn_costs_no_run(clone: Path, student: Path) -> None:
+    write_notebook(student, STUDENT_PARAMETERS, FINISHES, picture="raise ValueError('no such font')")
+    record = prepare(clone, "ce", 0)
+    folder = run_student()
+    assert read_record(folder / "record.json") == record
+    assert "no such font" in (folder / "executed.ipynb").read_text()
+    assert not (folder / "error.txt").exists()
+
+
+def test_a_run_that_was_asked_to_stop_has_not_failed(
+    clone: Path, student: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stops = "class RunStoppedError(RuntimeError): ...\nraise RunStoppedError('at 6')"
+    write_notebook(student, STUDENT_PARAMETERS, stops)
+    with pytest.raises(NotebookStoppedError, match="at 6"):
+        run_student()
+    assert not (clone / "results/toy/runs/ce/0/error.txt").exists()
+    monkeypatch.setenv(STOP_FILE, str(student))  # a file that is there: asked before it has begun
+    with pytest.raises(NotebookStoppedError, match="not started"):
+        run_student()
+
+
+@pytest.mark.parametrize("name", ["record.json", "checkpoint.pt", LIST, "outputs/logits.raw"])
+@pytest.mark.parametrize("breaks", [lambda file: file.write_bytes(b"other"), lambda file: file.write_bytes(b"")])
+def test_a_run_of_which_a_file_is_broken_is_stale_and_the_file_is_named(
+    clone: Path, study: Study, name: str, breaks: Callable[[Path], None]
+) -> None:
+    folder = cell_folder(study, study_folder(study, "results"), "ce", 0)
+    (folder / "outputs").mkdir(parents=True)
+    for file in ("checkpoint.pt", "outputs/logits.raw"):
+        (folder / file).write_bytes(b"whole")
+    write_checksums(folder / "outputs" / LIST, [folder / "outputs" / "logits.raw"])
+    files = {"checkpoint": "checkpoint.pt", "outputs": "outputs"}
+    write_record(prepare(clone, "ce", 0).model_copy(update={"files": files}), folder)
+    assert ("ce", 0) not in stale_cells(study, study_folder(study, "results"))
+    breaks(folder / name)
+    assert str(folder / name) in stale_cells(study, study_folder(study, "results"))["ce", 0]
+
+
+def test_an_edited_record_is_stale(clone: Path, study: Study) -> None:
+    folder = cell_folder(study, study_folder(study, "results"), "ce", 0)
+    file = write_record(prepare(clone, "ce", 0), folder)
+    file.write_text(file.read_text().replace("44.7", "94.7"))
+    assert "record.json is not as it was written" in stale_cells(study, study_folder(study, "results"))["ce", 0]
+
+
+def test_a_run_on_other_data_is_stale(clone: Path, study: Study) -> None:
+    folder, data = study_folder(study, "results"), clone / "data"
+    record = prepare(clone, "ce", 0)
+    place = digit_scenes_folder(study.data, data)  # type: ignore[arg-type]  # the toy study's data are Digit Scenes
+    write_whole(place / "checksums.json", json.dumps({"sha256": {"train": "1", "val": "2", "test": "3"}}))
+    provenance = record.provenance.model_copy(update={"data_checksum": current_checksum(study.data, data)})
+    write_record(record.model_copy(update={"provenance": provenance}), cell_folder(study, folder, "ce", 0))
+    assert ("ce", 0) not in stale_cells(study, folder, data)
+    write_whole(place / "checksums.json", json.dumps({"sha256": {"train": "1", "val": "2", "test": "4"}}))
+    assert "made with other data" in stale_cells(study, folder, data)["ce", 0]
+
+
+def test_a_file_of_weights_is_part_of_what_a_run_depends_on(clone: Path, study: Study) -> None:
+    network = {"name": "segmentation_model", "architecture": "fpn", "encoder": "resnet18", "weights": "weights.pt"}
+    content = study.model_dump()
+    content["student"]["network"] = network
+    own = Study.model_validate(content)
+    (clone / "weights.pt").write_bytes(b"first")
+    before = {method: cell_settings(own, method, 0) for method in ("teacher", "ce", "kd")}
+    (clone / "weights.pt").write_bytes(b"other")
+    changed = {method for method in before if cell_settings(own, method, 0) != before[method]}
+    assert changed == {"ce", "kd"}
+
+
 def test_a_cell_that_waited_takes_what_the_other_process_finished(clone: Path, student: Path) -> None:
     write_notebook(student, STUDENT_PARAMETERS, FINISHES)
     record = prepare(clone, "ce", 0)
@@ -334,10 +425,12 @@ def test_an_unknown_seed_runs_nothing(clone: Path, method: str, choices: str) ->
 def test_a_cell_whose_files_are_gone_is_not_done(clone: Path, study: Study) -> None:
     record = prepare(clone, "ce", 0).model_copy(update={"files": {"checkpoint": "checkpoint.pt"}})
     folder = cell_folder(study, study_folder(study, "results"), "ce", 0)
+    folder.mkdir(parents=True)
+    (folder / "checkpoint.pt").write_bytes(b"weights")
     write_record(record, folder)
-    assert ("ce", 0) not in finished_cells(study, study_folder(study, "results"))
-    (folder / "checkpoint.pt").touch()
     assert ("ce", 0) in finished_cells(study, study_folder(study, "results"))
+    (folder / "checkpoint.pt").unlink()
+    assert ("ce", 0) not in finished_cells(study, study_folder(study, "results"))
 
 
 def test_a_new_teacher_makes_only_those_stale_that_learn_from_it(clone: Path, study: Study) -> None:

@@ -8,7 +8,6 @@ A scene is a function of (seed, split, index) alone: neither order nor the numbe
 <folder>/checksums.json                     how many images a split has, and its pixels' sha256
 """
 
-import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterator
@@ -22,12 +21,11 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 
 from pfs import study
+from pfs.data_state import digit_scenes_folder, digit_scenes_recipe
 from pfs.datasets.segmentation import IMAGES, LABELS, LISTS, SPLITS, SegmentationDataset, checksum
 
 if TYPE_CHECKING:
     from pfs.datasets.scene_drawing import Scene
-
-VERSION = 2  # of the recipe: raise it with any change of the pixels, so that old data are not taken for new
 
 
 class DigitScenes(SegmentationDataset):
@@ -52,7 +50,7 @@ class DigitScenes(SegmentationDataset):
         spec: study.DigitScenes,
         transforms: Callable[..., tuple[Any, Any]] | None = None,
     ) -> None:
-        super().__init__(folder_of(spec, root), split, transforms)
+        super().__init__(digit_scenes_folder(spec, Path(root)), split, transforms)
 
     @property
     def mend(self) -> str:
@@ -60,18 +58,12 @@ class DigitScenes(SegmentationDataset):
         return f"delete {self.folder} and run again: it is generated anew"
 
 
-def folder_of(spec: study.DigitScenes, root: str | Path) -> Path:
-    """Where the data of that recipe lie: its hash is in the name, so different data never mix."""
-    recipe = json.dumps(_recipe(spec), sort_keys=True)
-    return Path(root) / f"digit_scenes-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
-
-
 def generate(spec: study.DigitScenes, root: str | Path) -> Path:
     """Write the data set unless it is there, and return its folder.
 
     It appears whole or not at all; a process that asks while another writes waits for it.
     """
-    folder = folder_of(spec, root)
+    folder = digit_scenes_folder(spec, Path(root))
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_suffix(".lock")):
         if not folder.is_dir():
@@ -85,15 +77,11 @@ def generate(spec: study.DigitScenes, root: str | Path) -> Path:
     return folder
 
 
-def _recipe(spec: study.DigitScenes) -> dict[str, int]:
-    return {"version": VERSION, "seed": spec.seed, **{split: getattr(spec, split) for split in SPLITS}}
-
-
 def _write(spec: study.DigitScenes, folder: Path) -> None:
     for name in (IMAGES, LABELS, LISTS):
         (folder / name).mkdir(parents=True)
     sums = {split: checksum(_write_split(spec, split, folder)) for split in SPLITS}
-    content = {"recipe": _recipe(spec), "sha256": sums}
+    content = {"recipe": digit_scenes_recipe(spec), "sha256": sums}
     (folder / "checksums.json").write_text(json.dumps(content, indent=2) + "\n")
 
 

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 from filelock import FileLock
 
+from pfs.data_state import note_verified
 from pfs.datasets.archives import Archive, fetch, unpack
 from pfs.datasets.contents import FILE as CONTENTS
 from pfs.datasets.contents import Contents, Tally, contents_of, refusals
@@ -181,6 +182,7 @@ def _verify_whole(dataset: type[PlacedDataset], folder: Path) -> None:
     if not (file := folder / "checksums.json").is_file():
         recipe = {split: len(dataset(folder, split)) for split in found}
         write_whole(file, json.dumps({"recipe": recipe, "sha256": found}, indent=2) + "\n")
+    note_verified(folder)
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 The digits are scikit-learn's (UCI optical recognition of handwritten digits, 8x8), the photographs those
 inside the wheels of scikit-image and scikit-learn. No two splits share a digit or a photograph's pixel. Any
-change of the pixels wants a higher `pfs.datasets.digit_scenes.VERSION`.
+change of the pixels wants a higher `pfs.data_state.DIGIT_SCENES_VERSION`.
 """
 
 import functools

@@ -20,6 +20,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from tqdm.auto import tqdm
 
+from pfs.checksums import LIST, BrokenFileError, check_files_once, sha256, write_checksums
+from pfs.data_state import checksum_of
 from pfs.datasets.contents import Tally
 from pfs.datasets.images import ImageError, as_mask, as_rgb, open_image
 
@@ -241,8 +243,8 @@ def checksum(contents: Iterable[tuple[bytes, bytes]]) -> str:
 
 
 def data_checksum(dataset: SegmentationDataset) -> str:
-    """One sha256 for the whole data set that this split belongs to: pixels and labels of all splits."""
-    return hashlib.sha256(json.dumps(dataset.checksums, sort_keys=True).encode()).hexdigest()
+    """One sha256 for the whole data set that this split belongs to: pixels, labels and names of the classes."""
+    return checksum_of(dataset.folder, dataset.checksums)
 
 
 def hold_out(dataset: SegmentationDataset, count: int) -> tuple[SegmentationDataset, SegmentationDataset]:
@@ -283,13 +285,27 @@ def decoded(dataset: SegmentationDataset) -> tuple[Tensor, Tensor]:
 def kept(dataset: SegmentationDataset, name: str, make: Callable[[], tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
     """What `make` makes of a split, images and labels, from a file of that name beside the data, mapped into memory.
 
-    It is made when it is not there yet, or when anything has been written to the split since.
+    It is made when it is not there yet, when anything has been written to the split since, or when the file is broken.
     """
     file = dataset.folder / "decoded" / f"{name}.pt"
-    if not file.is_file() or file.stat().st_mtime_ns < _last_change(dataset):
+    if not file.is_file() or file.stat().st_mtime_ns < _last_change(dataset) or _is_broken(file):
         _save_whole(make(), file)
     images, labels = torch.load(file, mmap=True, weights_only=True)
     return images, labels
+
+
+def _is_broken(file: Path) -> bool:
+    """Whether a file of cached tensors is not as it was written, which is told in one line."""
+    try:
+        check_files_once(_checksums(file))
+    except BrokenFileError as error:
+        print(f"{error}: the images are decoded again")
+        return True
+    return False
+
+
+def _checksums(file: Path) -> Path:
+    return file.with_name(f"{file.name}.{LIST}")
 
 
 def _last_change(dataset: SegmentationDataset) -> int:
@@ -327,6 +343,7 @@ def _save_whole(tensors: tuple[Tensor, Tensor], file: Path) -> None:
     partial = file.with_suffix(f".{os.getpid()}.partial")
     try:
         torch.save(tensors, partial)
+        write_checksums(_checksums(file), [], {file.name: sha256(partial)})
         partial.replace(file)
     finally:
         partial.unlink(missing_ok=True)
