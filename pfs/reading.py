@@ -3,14 +3,15 @@
 A misspelt key, a wrong type or an unknown method names the file, the key and the valid choices. No torch here.
 """
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
-import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from pfs.strict import StudyError, choices
+from pfs.plain_yaml import PlainYamlError, read_yaml
+from pfs.strict import LONGEST_NAME, NAME, StudyError, choices, shown
 from pfs.study import Study
 
 
@@ -38,7 +39,8 @@ def load_study(path: str | Path) -> Study:
     try:
         study = Study.model_validate(content)
     except ValidationError as error:
-        raise StudyError("\n".join(f"{path}: {_explain(detail)}" for detail in error.errors())) from None
+        lines = dict.fromkeys(" ".join(f"{path}: {_explain(detail)}".split()) for detail in error.errors())
+        raise StudyError("\n".join(lines)) from None
     stem = Path(path).stem
     if study.name != stem:  # else the results of two studies would meet in one folder
         raise StudyError(f"{path}: name: {study.name!r} is not the file's own name; write name: {stem}")
@@ -48,13 +50,15 @@ def load_study(path: str | Path) -> Study:
 def _read(path: str | Path) -> dict[str, Any]:
     """A study's YAML as it stands."""
     file = _file(path)
-    if not file.is_file():
-        known = sorted(str(p.relative_to(file.parent.parent)) for p in file.parent.glob("*.yaml"))
-        raise StudyError(f"{path}: no such study{choices(str(path), known)}")
     try:
-        content = yaml.safe_load(file.read_text())
-    except yaml.YAMLError as error:
-        raise StudyError(f"{path}: not YAML: {error}") from error
+        if not file.is_file():
+            known = sorted(str(p.relative_to(file.parent.parent)) for p in file.parent.glob("*.yaml"))
+            raise StudyError(f"{path}: no such study{choices(str(path), known)}")
+        content = read_yaml(file)
+    except OSError as error:
+        raise StudyError(f"{shown(str(path))}: cannot be read ({error.strerror}): name another file") from None
+    except PlainYamlError as error:
+        raise StudyError(f"{path}: {error}") from None
     if not isinstance(content, dict):
         raise StudyError(f"{path}: a study is a mapping with the keys {', '.join(Study.model_fields)}")
     return content
@@ -66,6 +70,9 @@ def _file(path: str | Path) -> Path:
 
 def _extended(path: str | Path, content: dict[str, Any]) -> dict[str, Any]:
     """A study's content over that of the one it extends, which lies in the same folder."""
+    if not re.fullmatch(NAME, content["extends"]) or len(content["extends"]) > LONGEST_NAME:
+        named = shown(content["extends"])
+        raise StudyError(f"{path}: extends: {named} is not the bare name of a study in the same folder, such as digits")
     base = _read(_file(path).with_name(f"{content['extends']}.yaml"))
     if "extends" in base:
         raise StudyError(f"{path}: extends: {content['extends']} extends another study itself: extend that one")
@@ -78,8 +85,9 @@ def _extended(path: str | Path, content: dict[str, Any]) -> dict[str, Any]:
 
 def _explain(detail: ErrorDetails) -> str:
     """One pydantic error as a line: the dotted key, the value, what would be right."""
-    location = [str(part) for part in detail["loc"]]
+    location = [str(part) if str(part).isprintable() else repr(part) for part in detail["loc"]]
     key = ".".join(location) or "study"
+    value = shown(detail["input"])
     match detail["type"]:
         case "extra_forbidden":
             return f"unknown key {key}{choices(location[-1], _fields_at(detail['loc'][:-1]))}"
@@ -87,17 +95,17 @@ def _explain(detail: ErrorDetails) -> str:
             return f"{key} is missing"
         case "union_tag_invalid":
             tag, valid = detail["ctx"]["tag"], detail["ctx"]["expected_tags"].replace("'", "").split(", ")
-            return f"{key}.name: {tag!r} is not known{choices(tag, valid)}"
+            return f"{key}.name: {shown(tag)} is not known{choices(tag, valid)}"
         case "union_tag_not_found":
             return f"{key}.name is missing"
         case "literal_error":
-            return f"{key}: {detail['input']!r} is not known; valid choices: {detail['ctx']['expected']}"
+            return f"{key}: {value} is not known; valid choices: {detail['ctx']['expected']}"
         case "float_type" if isinstance(detail["input"], str):
-            return f"{key}: {detail['input']!r} is text, not a number (YAML reads 1e-4 as text: write 1.0e-4)"
+            return f"{key}: {value} is text, not a number (YAML reads 1e-4 as text: write 1.0e-4)"
         case "value_error":
             return detail["msg"].removeprefix("Value error, ")
         case _:
-            return f"{key}: {detail['msg']} (got {detail['input']!r})"
+            return f"{key}: {detail['msg']} (got {value})"
 
 
 def _fields_at(location: tuple[int | str, ...]) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
-from pfs.strict import Strict, StudyError, choices
+from pfs.strict import Name, Seed, Strict, StudyError, choices
 from pfs.terms import Method
 
 
@@ -19,7 +19,7 @@ class DigitScenes(Strict):
     train: Annotated[int, Field(ge=1)] = 6000
     val: Annotated[int, Field(ge=1)] = 300
     test: Annotated[int, Field(ge=1)] = 500
-    seed: int = 0
+    seed: Seed = 0
 
 
 class Placed(Strict):
@@ -74,7 +74,7 @@ class OwnFolder(WithoutTest):
     """
 
     name: Literal["folder"]
-    folder: Annotated[str, Field(pattern=r"^[^/]+$")]
+    folder: Annotated[str, Field(pattern=r"^[^/\x00-\x1f]+$", max_length=200)]
 
 
 Data = Annotated[
@@ -100,7 +100,7 @@ class Views(Strict):
     scale: list[Annotated[float, Field(gt=0)]] = Field(default=[1.0, 1.0], min_length=2, max_length=2)
     flip: bool = True
     color: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
 
     @model_validator(mode="after")
     def _scale_ascends(self) -> "Views":
@@ -223,7 +223,7 @@ class Teacher(Training):
     """The teacher's training; it has one seed, and every student of the study learns from that one
     teacher."""
 
-    seed: int = 0
+    seed: Seed = 0
 
 
 class Study(Strict):
@@ -235,17 +235,17 @@ class Study(Strict):
     where they need more, students ask the teacher at every step.
     """
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
+    name: Name
     data: Data
     views: Views | None = None
     evaluation: Evaluation | None = None
     cache_gib: Annotated[float, Field(ge=0)] | None = None
     teacher: Teacher
     student: Training
-    methods: Annotated[dict[Annotated[str, Field(pattern=r"^[a-z0-9_]+$")], Method], Field(min_length=1)]
+    methods: Annotated[dict[Name, Method], Field(min_length=1)]
     reference: str
-    seeds: Annotated[list[int], Field(min_length=1)]
-    extends: str | None = None
+    seeds: Annotated[list[Seed], Field(min_length=1)]
+    extends: Name | None = None
 
     @model_validator(mode="after")
     def _names_agree(self) -> "Study":
@@ -255,6 +255,16 @@ class Study(Strict):
             raise ValueError("methods: 'teacher' is the teacher's own name in the tables; call the method otherwise")
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"seeds: {self.seeds} names a seed twice")
+        return self
+
+    @model_validator(mode="after")
+    def _a_batch_is_no_larger_than_train(self) -> "Study":
+        for role, training in (("teacher", self.teacher), ("student", self.student)):
+            if isinstance(self.data, DigitScenes) and training.batch_size > self.data.train:
+                raise ValueError(
+                    f"{role}.batch_size: {training.batch_size} is more than data.train, which is {self.data.train}: "
+                    "lower the one or raise the other"
+                )
         return self
 
     @model_validator(mode="after")

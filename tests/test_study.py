@@ -14,7 +14,7 @@ from pfs.terms import KD, PFS
 
 STUDY: dict[str, Any] = {
     "name": "small",
-    "data": {"name": "digit_scenes", "train": 10},
+    "data": {"name": "digit_scenes", "train": 20},
     "teacher": {"network": {"name": "dilated_resnet", "width": 4}, "steps": 2, "learning_rate": 1e-3},
     "student": {"network": {"name": "dilated_resnet", "width": 2}, "steps": 2, "learning_rate": 1e-3},
     "methods": {
@@ -52,7 +52,7 @@ def complaint(file: Path) -> str:
 
 def test_a_study_is_read_with_its_defaults(tmp_path: Path) -> None:
     study = load_study(write(tmp_path, {}))
-    assert study.data == DigitScenes(name="digit_scenes", train=10, val=300)
+    assert study.data == DigitScenes(name="digit_scenes", train=20, val=300)
     assert study.teacher.network == DilatedResNet(name="dilated_resnet", width=4)
     assert study.methods["both"].terms == {"kd": KD(weight=1.0), "pfs": PFS(weight=4.0)}
     assert study.methods["ce"].terms == {}
