@@ -5,6 +5,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
+from io import TextIOWrapper
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -30,6 +31,7 @@ from pfs.workflow import (
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit status; whatever is wrong is told on standard error."""
+    _print_any_letter()
     options = _parser().parse_args(arguments)
     if "study" in options:
         options.study = study_path(options.study)
@@ -40,6 +42,13 @@ def main(arguments: list[str] | None = None) -> int:
     except (StudyError, RecordError, NotebookError) as error:
         print(error, file=sys.stderr)
         return 1
+
+
+def _print_any_letter() -> None:
+    """Show letters that the locale's encoding lacks, such as those of class names, by their number."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -134,7 +134,7 @@ def _serve(pipe: Connection, case: Case, form: str, threads: int) -> None:
     _work(replace(case, locations=16, channels=16), form)()  # libraries load their kernels
     work = _work(case, form)
     if Path("/proc/self/clear_refs").exists():
-        Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
+        Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # the peak counts from here
     before = _memory_mib("VmRSS")
     pipe.send(True)
     while pipe.recv():
@@ -158,7 +158,7 @@ def _work(case: Case, form: str) -> Callable[[], object]:
 def _memory_mib(field: str) -> float:
     """Resident size ("VmRSS") or its peak ("VmHWM", which unlike getrusage's is not the parent's); nan but on Linux."""
     status = Path("/proc/self/status")
-    lines = status.read_text().splitlines() if status.is_file() else []
+    lines = status.read_text(encoding="utf-8").splitlines() if status.is_file() else []
     return next((int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{field}:")), math.nan)
 
 

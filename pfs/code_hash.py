@@ -33,7 +33,7 @@ def code_hash(notebook: Path) -> str:
         hashed[file.name if file == notebook else str(file.relative_to(repository()))] = _normal_form(tree)
         for module in _imported_modules(tree):
             if str(module.relative_to(repository())) not in hashed:
-                pending[module] = module.read_text()
+                pending[module] = module.read_text(encoding="utf-8")
     return hashlib.sha256(json.dumps(hashed, sort_keys=True).encode()).hexdigest()
 
 
@@ -41,7 +41,7 @@ def _code_cells(notebook: Path) -> str:
     """The source of a notebook's cells that count, without IPython's magics."""
     counted = [
         "".join(cell["source"])
-        for cell in json.loads(notebook.read_text())["cells"]
+        for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]
         if cell["cell_type"] == "code" and not UNHASHED_TAGS & set(cell["metadata"].get("tags", []))
     ]
     lines = "\n".join(counted).splitlines()

@@ -175,7 +175,11 @@ def _output_into(log: Path) -> Iterator[TextIO]:
     sys.stdout.flush()
     sys.stderr.flush()
     before = [os.dup(1), os.dup(2)]
-    with log.open("a", buffering=1) as file, os.fdopen(os.dup(2), "w") as terminal:
+    letters, rest = sys.stderr.encoding, "backslashreplace"
+    with (
+        log.open("a", encoding="utf-8", buffering=1) as file,
+        os.fdopen(os.dup(2), "w", encoding=letters, errors=rest) as terminal,
+    ):
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
         try:
@@ -252,7 +256,7 @@ def _done(study: Study, folder: Path) -> tuple[int, int]:
             finished += 1
             steps += _steps(study, method)
         elif (place / "progress").is_file():
-            steps += int((place / "progress").read_text())
+            steps += int((place / "progress").read_text(encoding="utf-8"))
     return finished, steps
 
 
@@ -260,7 +264,7 @@ def failures(study: Study, folder: Path) -> list[str]:
     """One line for each failed cell, or for the page that failed; then how much is missing, and where the log lies."""
     unfinished = [cell for cell in cells(study) if not (cell_folder(study, folder, *cell) / DONE).is_file()]
     errors = {cell: cell_folder(study, folder, *cell) / "error.txt" for cell in unfinished}
-    failed = {cell: file.read_text().strip() for cell, file in errors.items() if file.is_file()}
+    failed = {cell: file.read_text(encoding="utf-8").strip() for cell, file in errors.items() if file.is_file()}
     lines = [f"failed: {method}, seed {seed}: {error}" for (method, seed), error in failed.items()]
     waiting = len(unfinished) - len(failed)
     log = folder / "snakemake.log"
@@ -277,5 +281,5 @@ def failures(study: Study, folder: Path) -> list[str]:
 
 def _failed_pages(log: Path) -> list[str]:
     """What the notebook of tables, figures or report said last, as `run_notebook` tells it."""
-    said = [line for line in log.read_text().splitlines() if re.match(r"\w+\.ipynb: ", line)]
+    said = [line for line in log.read_text(encoding="utf-8").splitlines() if re.match(r"\w+\.ipynb: ", line)]
     return [f"failed: {line}" for line in said[-1:]]

@@ -61,7 +61,7 @@ def write_trial(study: Study, folder: Path) -> tuple[Path, list[str]]:
     if isinstance(study.data, OwnFolder):
         said.append("pictures of noise have three classes and sizes of VOC's; yours may take more memory, or less")
     file = folder / f"{content['name']}.yaml"
-    file.write_text(yaml.safe_dump(content, sort_keys=False))
+    file.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
     return file, said
 
 

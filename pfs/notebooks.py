@@ -107,7 +107,7 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
 
 def _strip(executed: Path) -> None:
     """Take out of an executed notebook what differs between identical runs."""
-    notebook = json.loads(executed.read_text())
+    notebook = json.loads(executed.read_text(encoding="utf-8"))
     kept = ("kernelspec", "language_info")
     notebook["metadata"] = {key: notebook["metadata"][key] for key in kept if key in notebook["metadata"]}
     for number, cell in enumerate(notebook["cells"]):

@@ -34,7 +34,7 @@ def overhead(folder: Path, *, repeats: int) -> pd.DataFrame:
         repeats: turns, in each of which everything is done once.
     """
     notebook = folder / "empty.ipynb"
-    notebook.write_text(json.dumps(EMPTY))
+    notebook.write_text(json.dumps(EMPTY), encoding="utf-8")
     works: dict[str, Callable[[], object]] = {
         what: partial(subprocess.run, [sys.executable, "-c", code], check=True, cwd=repository())
         for what, (code, _) in IMPORTS.items()

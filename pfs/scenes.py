@@ -252,7 +252,7 @@ def open_teacher_outputs(folder: Path) -> TeacherOutputs:
         check_files_once(folder / LIST)
     except BrokenFileError as error:
         raise CacheError(f"{error}; run the study again: the teacher's outputs are computed anew") from None
-    shapes = json.loads((folder / "shapes.json").read_text())
+    shapes = json.loads((folder / "shapes.json").read_text(encoding="utf-8"))
     if shapes.keys() != {field.name for field in fields(TeacherOutputs)}:
         raise CacheError(f"{folder}: the teacher's answers are of another version; run train_teacher.ipynb again")
     return _map(folder, shapes)
@@ -269,7 +269,7 @@ def _allocate(answer: Mapping[str, Tensor], rows: int, folder: Path, limit_gib: 
             f"{folder.parent}: the teacher's answers for {rows} pictures take {needed:.3g} GiB, "
             f"{free:.3g} GiB are free{allowed}"
         )
-    (folder / "shapes.json").write_text(json.dumps(shapes))
+    (folder / "shapes.json").write_text(json.dumps(shapes), encoding="utf-8")
     return _map(folder, shapes, writable=True)
 
 

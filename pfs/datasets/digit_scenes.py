@@ -82,7 +82,7 @@ def _write(spec: study.DigitScenes, folder: Path) -> None:
         (folder / name).mkdir(parents=True)
     sums = {split: checksum(_write_split(spec, split, folder)) for split in SPLITS}
     content = {"recipe": digit_scenes_recipe(spec), "sha256": sums}
-    (folder / "checksums.json").write_text(json.dumps(content, indent=2) + "\n")
+    (folder / "checksums.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 def _write_split(spec: study.DigitScenes, split: str, folder: Path) -> Iterator[tuple[bytes, bytes]]:
@@ -91,7 +91,7 @@ def _write_split(spec: study.DigitScenes, split: str, folder: Path) -> Iterator[
     batches = DataLoader(_Scenes(spec.seed, split, count), batch_size=20, num_workers=2, collate_fn=list)
     scenes = tqdm(chain.from_iterable(batches), desc=f"drawing {split}", unit="scene", total=count)
     names = [f"{split}_{index:05d}" for index in range(count)]
-    (folder / LISTS / f"{split}.txt").write_text("\n".join(names) + "\n")
+    (folder / LISTS / f"{split}.txt").write_text("\n".join(names) + "\n", encoding="utf-8")
     for name, (image, label) in zip(names, scenes, strict=True):
         Image.fromarray(image).save(folder / IMAGES / f"{name}.png", compress_level=1)
         mask = Image.fromarray(label, "P")

@@ -45,7 +45,7 @@ def mask(file: Path, allowed: Sequence[int], size: Size = SMALL[0], *, palette: 
 def lines(file: Path, content: Sequence[str]) -> None:
     """A text file of those lines."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text("".join(f"{line}\n" for line in content))
+    file.write_text("".join(f"{line}\n" for line in content), encoding="utf-8")
 
 
 def voc2012(folder: Path, *, train: int = 2, val: int = 1, sizes: Sequence[Size] = SMALL) -> Path:
@@ -99,7 +99,7 @@ def pascal_context(folder: Path, *, train: int = 2, val: int = 1, sizes: Sequenc
     names = {identity: name for identity, name in IDS.items() if identity} | {1: "accordion"}
     categories = [{"category_id": identity, "name": name} for identity, name in names.items()]
     detail = {"images": images, "annos_segmentation": parts, "categories": categories}
-    (voc / "trainval_merged.json").write_text(json.dumps(detail))
+    (voc / "trainval_merged.json").write_text(json.dumps(detail), encoding="utf-8")
     return folder
 
 

@@ -144,7 +144,7 @@ def _convert(folder: Path) -> None:
         ) from error
     (folder / LISTS).mkdir(parents=True)  # last: it says that the masks are whole
     for split, listed in names.items():
-        (folder / LISTS / f"{split}.txt").write_text("".join(f"{name}\n" for name in sorted(listed)))
+        (folder / LISTS / f"{split}.txt").write_text("".join(f"{name}\n" for name in sorted(listed)), encoding="utf-8")
 
 
 def _check_names(found: dict[int, str], file: Path) -> None:
