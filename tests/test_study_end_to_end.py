@@ -290,7 +290,9 @@ def test_a_study_that_is_asked_to_stop_says_so_and_saves_its_state(
     tmp_path: Path, data: Path, number: signal.Signals
 ) -> None:
     teacher = {**STUDY["teacher"], "steps": 100_000, "save_every": 100_000}
-    clone = Clone(tmp_path, data, teacher=teacher, seeds=[0], methods={"pfs": {"pfs": {}}}, reference="pfs")
+    clone = Clone(
+        tmp_path, data, teacher=teacher, seeds=[0], methods={"pfs": {"pfs": {"weight": 1.0}}}, reference="pfs"
+    )
     with subprocess.Popen(clone.command(), cwd=repository(), stderr=subprocess.PIPE, text=True) as study:
         wait_for((clone.results / "tiny" / "teacher" / "progress").is_file)
         children = psutil.Process(study.pid).children(recursive=True)
