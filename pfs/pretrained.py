@@ -166,6 +166,8 @@ def _timm_name(name: str, places: list[str]) -> str:
 def _fill(body: nn.Module, state: dict[str, Tensor], file: Path, encoder: str) -> None:
     """Load a state into a network that has no classifier: the state's may be left over, and nothing else.
 
+    All that is loaded must be finite: a NaN here would be told later as one of the training's.
+
     Not by the encoder's own `load_state_dict`, which drops keys and returns nothing.
     """
     own = body.state_dict()
@@ -180,6 +182,12 @@ def _fill(body: nn.Module, state: dict[str, Tensor], file: Path, encoder: str) -
     if any(wrong.values()):
         said = "; ".join(f"{len(names)} {what} ({_first(sorted(names))})" for what, names in wrong.items() if names)
         raise WeightsError(f"{file}: not the weights of {encoder}: {said}; the file's own begin with {_first(state)}")
+    broken = [name for name, tensor in given.items() if not tensor.isfinite().all()]
+    if broken:
+        raise WeightsError(
+            f"{file}: not finite numbers alone: NaN or infinity in {_first(broken)}; give another file, or say "
+            "`weights: null`: from scratch"
+        )
     nn.Module.load_state_dict(body, given, strict=False)
 
 

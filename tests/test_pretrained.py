@@ -162,6 +162,19 @@ def test_tensors_that_do_not_match_are_named(
         build(SMALL, tmp_path / "other.pt")
 
 
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_a_number_that_is_not_finite_is_told_as_the_file_s(
+    tmp_path: Path, trained: dict[str, Tensor], number: float
+) -> None:
+    """But not one in the classifier, which is left over."""
+    name = "bn1.running_var"
+    torch.save({**trained, name: trained[name].clone().index_fill_(0, torch.tensor([3]), number)}, tmp_path / "bad.pt")
+    with pytest.raises(WeightsError, match=rf"bad\.pt: not finite numbers alone: NaN or infinity in {name}; give"):
+        build(SMALL, tmp_path / "bad.pt")
+    torch.save({**trained, "classifier.bias": torch.full((1000,), number)}, tmp_path / "good.pt")
+    build(SMALL, tmp_path / "good.pt")
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
