@@ -9,7 +9,8 @@ from io import TextIOWrapper
 from pathlib import Path
 from tempfile import mkdtemp
 
-from pfs.conduct import ask_no_hub_in_vain, bring_up_to_date, check_networks, failures
+from pfs.conduct import bring_up_to_date, failures
+from pfs.preflight import ask_no_hub_in_vain, check_networks
 from pfs.reading import load_study, repository
 from pfs.records import RecordError, collect
 from pfs.strict import StudyError, choices

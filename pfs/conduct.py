@@ -1,16 +1,14 @@
 """A whole study brought up to date: one Snakemake run, one bar of its progress, one line for each failure. No torch."""
 
+import json
 import os
 import re
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
-from http.client import HTTPException
 from pathlib import Path
 from threading import Event, Thread
 from typing import TextIO
-from urllib.error import HTTPError
-from urllib.request import Request, urlopen
 
 from filelock import FileLock, Timeout
 from tqdm import tqdm
@@ -18,12 +16,13 @@ from tqdm import tqdm
 from pfs.checksums import BrokenFileError, begin_study, check_files
 from pfs.data_state import changed_since_verified
 from pfs.interruption import stopping_on_signals
+from pfs.preflight import preflight
 from pfs.reading import repository
 from pfs.records import COLLECTED, TEACHER, cell_folder, cells, write_whole
 from pfs.staleness import stale_cells
 from pfs.stopping import await_requests
 from pfs.strict import StudyError
-from pfs.study import SegmentationModel, Study
+from pfs.study import Study
 from pfs.workflow import DONE, DRAWN, REPORTED, study_folder
 
 
@@ -48,7 +47,7 @@ def bring_up_to_date(
         begin_study()
         await_requests(folder / ".stop")
         stale = _stale_cells(study, folder, repository() / data)
-        _fetch_weights(study, set(stale))
+        preflight(study, set(stale), repository() / data)
         _renew_marks(study, folder, set(stale))
         named = Path(results) / study.name  # as the Snakefile names them
         marks = [str(cell_folder(study, named, *cell) / DONE) for cell in stale]
@@ -104,55 +103,6 @@ def _broken_pages(folder: Path) -> list[str]:
     return broken
 
 
-def ask_no_hub_in_vain(study: Study) -> None:
-    """Where the hub cannot be reached, let its library take what it has, here and in the cells, without five tries.
-
-    To be called before anything imports that library, which reads this once.
-    """
-    networks = (study.teacher.network, study.student.network)
-    asks = any(isinstance(spec, SegmentationModel) and spec.source == "hub" for spec in networks)
-    if not asks or "HF_HUB_OFFLINE" in os.environ:
-        return
-    hub = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
-    try:
-        urlopen(Request(hub, method="HEAD"), timeout=10).close()
-    except HTTPError:
-        pass  # it answers
-    except (OSError, HTTPException, ValueError) as error:
-        os.environ["HF_HUB_OFFLINE"] = "1"
-        print(
-            f"{hub} does not answer ({error}): of pre-trained weights there are those fetched before", file=sys.stderr
-        )
-
-
-def check_networks(study: Study) -> None:
-    """A network that cannot be built, or not for the crop, is told before a teacher has been trained for nothing."""
-    sizes = [(study.views.crop[0], study.views.crop[1])] if study.views else []
-    for role, spec in (("teacher", study.teacher.network), ("student", study.student.network)):
-        if isinstance(spec, SegmentationModel):
-            from pfs.networks import check_network  # asks the library, which takes seconds to import
-
-            try:
-                check_network(spec, sizes)
-            except StudyError as error:
-                raise StudyError(f"study {study.name}: {role}.network: {error}") from None
-
-
-def _fetch_weights(study: Study, stale: set[tuple[str, int]]) -> None:
-    """Pre-trained weights that cannot be had are told before anything trains, not when the student's turn comes."""
-    roles = (("teacher", study.teacher, {TEACHER}), ("student", study.student, set(study.methods)))
-    for role, training, methods in roles:
-        spec = training.network
-        needed = any(method in methods for method, _ in stale)
-        if needed and isinstance(spec, SegmentationModel) and spec.weights is not None:
-            from pfs.networks import build_network
-
-            try:
-                build_network(spec, classes=2)
-            except StudyError as error:
-                raise StudyError(f"study {study.name}: {role}.network: {error}") from None
-
-
 @contextmanager
 def _only_study(folder: Path) -> Iterator[None]:
     """Be the only process at work on a study: wait for another one, and say so."""
@@ -206,7 +156,9 @@ def _snakemake(marks: list[str], cores: str, config: dict[str, str]) -> bool:
     # Nothing here locks the clone: `_only_study` has, and it leaves no lock behind when it is killed.
     arguments = ["--cores", cores, "--nolock", *(["--forcerun", *marks] if marks else [])]
     try:
-        snakemake([*arguments, "--config", *(f"{key}={value}" for key, value in config.items())])
+        # In quotes, for Snakemake reads values as YAML: without, `5` is a number and `a: b` a mapping.
+        quoted = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in config.items()]
+        snakemake([*arguments, "--config", *quoted])
     except SystemExit as end:
         return end.code == 0
     return True

@@ -5,11 +5,14 @@ from typing import Any
 
 import pytest
 import yaml
+from torch import nn
 
 from pfs.__main__ import main
 from pfs.conduct import bring_up_to_date
+from pfs.networks import build_network
 from pfs.reading import load_study
 from pfs.strict import StudyError
+from pfs.study import Network, SegmentationModel
 
 SCHEDULE = {"steps": 2, "learning_rate": 1.0e-3}
 STUDY = {
@@ -35,10 +38,12 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    def offline(*_: object, **__: object) -> None:
-        raise StudyError("resnet18: no network; connect to it once")
+    def offline(spec: Network, classes: int) -> nn.Module:
+        if isinstance(spec, SegmentationModel):
+            raise StudyError("resnet18: no network; connect to it once")
+        return build_network(spec, classes)
 
-    monkeypatch.setattr("pfs.networks.build_network", offline)
+    monkeypatch.setattr("pfs.network_check.build_network", offline)
 
 
 def test_weights_of_the_student_that_cannot_be_had_are_told_before_the_teacher_trains(

@@ -12,7 +12,7 @@ from urllib.request import Request
 import pytest
 import yaml
 
-from pfs import __main__, conduct, dry_run
+from pfs import __main__, dry_run, preflight
 from pfs.__main__ import main
 from pfs.conduct import failures
 from pfs.datasets import PLACED, build
@@ -231,7 +231,7 @@ def test_a_hub_out_of_reach_is_asked_once(
         assert os.environ["HF_HUB_OFFLINE"] == "1"  # before its library is imported, which reads it once
         raise StudyError("far enough")
 
-    monkeypatch.setattr(conduct, "urlopen", unreachable)
+    monkeypatch.setattr(preflight, "urlopen", unreachable)
     monkeypatch.setattr(__main__, "check_networks", stop)
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     monkeypatch.setenv("HF_ENDPOINT", "http://hub")
@@ -244,8 +244,8 @@ def test_a_hub_out_of_reach_is_asked_once(
 @pytest.mark.parametrize("weights", [None, "wheel", "mine.pt"])
 def test_a_study_that_needs_no_hub_does_not_ask_it(weights: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
-    monkeypatch.setattr(conduct, "urlopen", None)  # would be a TypeError
-    conduct.ask_no_hub_in_vain(tiny(student=SCHEDULE | {"network": NETWORK_OF_THE_HUB | {"weights": weights}}))
+    monkeypatch.setattr(preflight, "urlopen", None)  # would be a TypeError
+    preflight.ask_no_hub_in_vain(tiny(student=SCHEDULE | {"network": NETWORK_OF_THE_HUB | {"weights": weights}}))
 
 
 def test_a_command_imports_the_hub_s_library_only_after_it_has_asked() -> None:
