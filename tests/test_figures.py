@@ -134,7 +134,7 @@ def test_a_class_without_an_iou_has_a_dash(runs: pd.DataFrame) -> None:
     texts = [text.get_text() for text in figures.class_figure(classes, "ce").axes[0].texts]
     numbers = np.array(texts).reshape(classes.shape)
     assert set(numbers[:, 4]) == {"-"}
-    assert numbers[0, 0] == f"{classes.iloc[0, 0]:.0f}"
+    assert numbers[0, 0] == f"{classes.to_numpy()[0, 0]:.0f}"
 
 
 # What stands in users' files of classes: signs of mathematics, of Markdown and of HTML, other letters, a sentence.
