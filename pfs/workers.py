@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 Pair = tuple[Tensor, Tensor]  # image (3, H, W) and label (H, W), uint8
 
 
-def read_ahead(dataset: Dataset[Pair], batches: Sequence[Sequence[int]]) -> Iterator[Pair]:
+def read_ahead(dataset: Dataset[Pair], batches: Sequence[list[int]]) -> Iterator[Pair]:
     """The rows of each batch, in order, read ahead by as many worker processes as this process has threads.
 
     Workers hand their batches over as NumPy arrays, which pass through a pipe. Tensors would need shared memory, of
