@@ -16,8 +16,12 @@ from tqdm import tqdm
 from pfs.preflight import preflight
 from pfs.reading import repository
 from pfs.records import TEACHER, cell_folder, cells
+from pfs.strict import StudyError
 from pfs.study import Study
 from pfs.workflow import finished_cells, study_folder
+
+# Lines of Snakemake's log that stand there whatever the reason of a failure.
+_SAYS_NOTHING = r"\s*File |Using |\[|Complete log|Shutting down|Exiting because|At least one job|Storing output"
 
 
 def bring_up_to_date(
@@ -34,6 +38,8 @@ def bring_up_to_date(
         threads: that a student computes with; None: 1, or all cores where there is a GPU.
     """
     folder = study_folder(study, results)
+    if folder.is_dir() and not os.access(folder, os.W_OK):
+        return _nothing_to_write(study, folder)
     teachers = cell_folder(study, folder, TEACHER, study.teacher.seed).parent
     with ExitStack() as locks:
         for needed in sorted({folder, teachers}):
@@ -47,6 +53,13 @@ def bring_up_to_date(
         config |= {} if threads is None else {"threads": str(threads)}
         with _output_into(folder / "snakemake.log") as terminal, _progress_bar(study, folder, terminal):
             return _snakemake(study, finished, cores, config)
+
+
+def _nothing_to_write(study: Study, folder: Path) -> bool:
+    """True for a study that is finished, whose results may only be read; a StudyError for one that is not."""
+    if finished_cells(study, folder) == set(cells(study)) and (folder / "report.html").is_file():
+        return True
+    raise StudyError(f"{folder} cannot be written, and the study is not finished: name another folder with --results")
 
 
 @contextmanager
@@ -71,7 +84,10 @@ def _output_into(log: Path) -> Iterator[TextIO]:
     sys.stdout.flush()
     sys.stderr.flush()
     before = [os.dup(1), os.dup(2)]
-    with log.open("a", buffering=1) as file, os.fdopen(os.dup(2), "w") as terminal:
+    with (
+        log.open("a", buffering=1, encoding="utf-8", errors="backslashreplace") as file,
+        os.fdopen(os.dup(2), "w", errors="backslashreplace") as terminal,
+    ):
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
         try:
@@ -95,9 +111,9 @@ def _snakemake(study: Study, finished: set[tuple[str, int]], cores: str, config:
     # Nothing here locks the clone: `_only_study` has, and it leaves no lock behind when it is killed.
     arguments = ["--cores", cores, "--nolock", *(["--forcerun", *stale] if stale else [])]
     try:
-        # In quotes, for Snakemake reads values as YAML: without, `5` is a number and `a: b` a mapping.
-        quoted = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in config.items()]
-        snakemake([*arguments, "--config", *quoted])
+        # As YAML's text, or Snakemake would read `5` as a number and `a: b` as a mapping; it strips quotes at the ends.
+        texts = [f"{key}=!!str {json.dumps(value, ensure_ascii=False)} " for key, value in config.items()]
+        snakemake([*arguments, "--config", *texts])
     except SystemExit as end:
         return end.code == 0
     return True
@@ -147,7 +163,7 @@ def _done(study: Study, folder: Path) -> tuple[int, int]:
             finished += 1
             steps += _steps(study, method)
         elif (place / "progress").is_file():
-            steps += int((place / "progress").read_text())
+            steps += int((place / "progress").read_text(encoding="utf-8"))
     return finished, steps
 
 
@@ -155,19 +171,32 @@ def failures(study: Study, folder: Path) -> list[str]:
     """One line for each failed cell, or for the page that failed; then how much is missing, and where the log lies."""
     unfinished = [cell for cell in cells(study) if not (cell_folder(study, folder, *cell) / "record.json").is_file()]
     errors = {cell: cell_folder(study, folder, *cell) / "error.txt" for cell in unfinished}
-    failed = {cell: file.read_text().strip() for cell, file in errors.items() if file.is_file()}
+    failed = {cell: file.read_text(encoding="utf-8").strip() for cell, file in errors.items() if file.is_file()}
     lines = [f"failed: {method}, seed {seed}: {error}" for (method, seed), error in failed.items()]
     waiting = len(unfinished) - len(failed)
     log = folder / "snakemake.log"
     if not unfinished:
-        return [*_failed_pages(log), f"{study.name}: all cells are done, a page of theirs failed; log: {log}"]
+        return [
+            *(_failed_pages(log) or _last_words(log)),
+            f"{study.name}: all cells are done, a page of theirs failed; log: {log}",
+        ]
     return [
-        *lines,
+        *(lines or _last_words(log)),
         f"{study.name}: {len(failed)} cells failed, {waiting} did not finish; log: {log}",
     ]
 
 
 def _failed_pages(log: Path) -> list[str]:
     """What the notebook of tables, figures or report said last, as `run_notebook` tells it."""
-    said = [line for line in log.read_text().splitlines() if re.match(r"\w+\.ipynb: ", line)]
+    said = [line for line in _lines(log) if re.match(r"\w+\.ipynb: ", line)]
     return [f"failed: {line}" for line in said[-1:]]
+
+
+def _last_words(log: Path) -> list[str]:
+    """The last lines of Snakemake's log that say something, where neither a cell nor a page has told its reason."""
+    said = [line.strip() for line in _lines(log) if line.strip() and not re.match(_SAYS_NOTHING, line)]
+    return [f"Snakemake: {line}" for line in said[-3:]]
+
+
+def _lines(log: Path) -> list[str]:
+    return log.read_text(encoding="utf-8", errors="replace").splitlines()

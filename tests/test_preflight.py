@@ -145,7 +145,7 @@ def test_a_network_that_cannot_take_whole_images_is_told_as_the_student_s(tmp_pa
     )
     preflight(spec, cells(spec), data)  # 64 x 64 will do
     images = StudyImages(11, (32, 32), ((60, 60),))
-    with pytest.raises(NetworkError, match="image of 60 x 60 does not fit.*multiples of 32: 64 x 64 would"):
+    with pytest.raises(NetworkError, match=r"image of 60 x 60 does not fit.*multiples of 32: 64 x 64 would"):
         check_forward(spec.student.network, images, None)
     check_forward(spec.student.network, images, Evaluation())  # which pads
 
