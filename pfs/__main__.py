@@ -10,7 +10,15 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import mkdtemp
 
-from pfs.caller import check_results, from_clone, prepare_output, prepare_temporary_folder, study_file, told
+from pfs.caller import (
+    check_clone,
+    check_results,
+    from_clone,
+    prepare_output,
+    prepare_temporary_folder,
+    study_file,
+    told,
+)
 from pfs.conduct import bring_up_to_date, failures
 from pfs.preflight import ask_no_hub_in_vain, check_networks
 from pfs.reading import load_study, repository
@@ -36,6 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = options.command
     try:
+        check_clone()
         prepare_temporary_folder()
         _take_paths_from_the_clone(options)
         os.chdir(repository())

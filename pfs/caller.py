@@ -42,6 +42,13 @@ def check_results(results: str) -> None:
         raise StudyError(f"--results {shown(results)}: is a file, not a folder: name a folder")
 
 
+def check_clone() -> None:
+    """Raise a StudyError for a clone in whose path Papermill would look for the names of parameters."""
+    clone = str(repository())
+    if "{" in clone or "}" in clone:
+        raise StudyError(f"{clone}: braces are parameters to Papermill: move the clone to a folder without them")
+
+
 def prepare_output() -> None:
     """Let a terminal that has no character for what is printed show its number, in place of an error."""
     if isinstance(sys.stdout, io.TextIOWrapper):

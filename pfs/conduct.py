@@ -20,8 +20,9 @@ from pfs.strict import StudyError
 from pfs.study import Study
 from pfs.workflow import finished_cells, study_folder
 
+_STARTS = "Using workflow specific profile"  # the first line of each start of Snakemake, whose log holds many
 # Lines of Snakemake's log that stand there whatever the reason of a failure.
-_SAYS_NOTHING = r"\s*File |Using |\[|Complete log|Shutting down|Exiting because|At least one job|Storing output"
+_SAYS_NOTHING = r"\s*File |Using |\[|Complete log|Shutting down|Exiting because|At least one job|Elapsed"
 
 
 def bring_up_to_date(
@@ -193,8 +194,17 @@ def _failed_pages(log: Path) -> list[str]:
 
 
 def _last_words(log: Path) -> list[str]:
-    """The last lines of Snakemake's log that say something, where neither a cell nor a page has told its reason."""
-    said = [line.strip() for line in _lines(log) if line.strip() and not re.match(_SAYS_NOTHING, line)]
+    """Why a study failed of which neither a cell nor a page has told it: what the log of its last start ends with.
+
+    Where a command failed, that is what the command printed last, just before Snakemake says that it has failed.
+    """
+    lines = _lines(log)
+    starts = [row for row, line in enumerate(lines) if line.startswith(_STARTS)]
+    said = [
+        line.strip() for line in lines[max(starts, default=0) :] if line.strip() and not re.match(_SAYS_NOTHING, line)
+    ]
+    if "RuleException:" in said:
+        said = said[: said.index("RuleException:")][-1:]
     return [f"Snakemake: {line}" for line in said[-3:]]
 
 

@@ -151,7 +151,7 @@ def test_finished_results_that_may_only_be_read_are_up_to_date_and_others_cannot
     before = sorted(folder.parent.rglob("*"))
     study = load_study(file)
     monkeypatch.setattr(conduct, "finished_cells", lambda *_: set(cells(study)) if finished else set())
-    monkeypatch.setattr(conduct.os, "access", lambda *_: False)
+    monkeypatch.setattr(os, "access", lambda *_: False)
     assert main(["study", str(file), "--results", str(folder.parent)]) == (0 if finished else 1)
     said = capsys.readouterr()
     assert ("tiny is up to date" in said.out) == finished
@@ -159,19 +159,52 @@ def test_finished_results_that_may_only_be_read_are_up_to_date_and_others_cannot
     assert sorted(folder.parent.rglob("*")) == before
 
 
-def test_a_failure_that_no_run_has_told_is_told_with_the_last_lines_of_the_log(file: Path, tmp_path: Path) -> None:
-    log = tmp_path / "snakemake.log"
-    log.write_text(
-        'Using profile x\nTypeError in file "Snakefile", line 29:\nexpected a string, größer\n  File "Snakefile"\n'
-        "\n[Mon Jan 1]\nComplete log(s): x.log\n",
-        encoding="utf-8",
-    )
-    reasons = failures(load_study(file), tmp_path)
-    assert reasons[:2] == [
-        'Snakemake: TypeError in file "Snakefile", line 29:',
-        "Snakemake: expected a string, größer",
-    ]
-    assert reasons[2].startswith("tiny: 0 cells failed, 2 did not finish; log: ")
+STARTED = "Using workflow specific profile profiles/default for setting default command line arguments.\n"
+BROKEN_FILE = 'TypeError in file "Snakefile", line 29:\nexpected a string, größer\n  File "Snakefile"\n'
+FAILED_COMMAND = """  File "x.py", line 3
+exceptions.Missing: parameter 'x'
+RuleException:
+CalledProcessError in file "Snakefile", line 83:
+[Mon Jan 1]
+Error in rule student:
+    message: None
+Exiting because a job execution failed. Look above for error messages
+Complete log(s): x.log
+WorkflowError:
+At least one job did not complete successfully.
+"""
+
+
+@pytest.mark.parametrize(
+    ("log", "reasons"),
+    [
+        (BROKEN_FILE, ['TypeError in file "Snakefile", line 29:', "expected a string, größer"]),
+        (FAILED_COMMAND, ["exceptions.Missing: parameter 'x'"]),
+        (
+            FAILED_COMMAND + STARTED + BROKEN_FILE,
+            ['TypeError in file "Snakefile", line 29:', "expected a string, größer"],
+        ),
+    ],
+)
+def test_a_failure_that_no_run_has_told_is_told_from_the_log(
+    file: Path, tmp_path: Path, log: str, reasons: list[str]
+) -> None:
+    (tmp_path / "snakemake.log").write_text(STARTED + log, encoding="utf-8")
+    *told, summary = failures(load_study(file), tmp_path)
+    assert told == [f"Snakemake: {reason}" for reason in reasons]
+    assert summary.startswith("tiny: 0 cells failed, 2 did not finish; log: ")
+
+
+def test_a_clone_with_braces_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clone = tmp_path / "a{b}"
+    clone.mkdir()
+    (clone / "Snakefile").touch()
+    monkeypatch.chdir(clone)
+    assert main(["study", "digits"]) == 1
+    told = f"{clone}: braces are parameters to Papermill: move the clone to a folder without them\n"
+    assert capsys.readouterr().err == told
 
 
 # --- the system -------------------------------------------------------------------------------------------------
@@ -196,7 +229,7 @@ C_LOCALE = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 def test_a_terminal_without_the_character_gets_its_number(tmp_path: Path) -> None:
     file = tmp_path / "größer.yaml"
     file.write_text(f"# größer\n{yaml.safe_dump(STUDY)}", encoding="utf-8")
-    command = [sys.executable, "-m", "pfs", "collect", os.fsencode(file)]
+    command = [sys.executable, "-m", "pfs", "collect", str(file)]
     result = subprocess.run(command, cwd=repository(), env={**os.environ, **C_LOCALE}, capture_output=True, timeout=100)
     told = result.stderr.decode("ascii").splitlines()
     assert len(told) == 1, told
