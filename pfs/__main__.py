@@ -2,13 +2,22 @@
 
 import argparse
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Callable
-from io import TextIOWrapper
 from pathlib import Path
 from tempfile import mkdtemp
 
+from pfs.caller import (
+    check_clone,
+    check_results,
+    from_clone,
+    prepare_output,
+    prepare_temporary_folder,
+    study_file,
+    told,
+)
 from pfs.conduct import bring_up_to_date, failures
 from pfs.preflight import ask_no_hub_in_vain, check_networks
 from pfs.reading import load_study, repository
@@ -25,31 +34,39 @@ from pfs.workflow import (
     run_notebook,
     stop_with,
     study_folder,
-    study_path,
     write_report,
 )
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit status; whatever is wrong is told on standard error."""
-    _print_any_letter()
+    prepare_output()
     options = _parser().parse_args(arguments)
-    if "study" in options:
-        options.study = study_path(options.study)
     command: Callable[[argparse.Namespace], int] = options.command
     try:
+        check_clone()
+        prepare_temporary_folder()
+        _take_paths_from_the_clone(options)
         os.chdir(repository())
         return command(options)
     except (StudyError, RecordError, NotebookError) as error:
         print(error, file=sys.stderr)
-        return 1
+    except OSError as error:
+        print(told(error), file=sys.stderr)
+    return 1
 
 
-def _print_any_letter() -> None:
-    """Show letters that the locale's encoding lacks, such as those of class names, by their number."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+def _take_paths_from_the_clone(options: argparse.Namespace) -> None:
+    """Make the caller's paths right for the clone's root, where every command runs; what was not given lies there."""
+    if "study" in options:
+        results = getattr(options, "results", None)
+        options.typed = [options.study, *(["--results", str(results)] if results else [])]
+        options.study = study_file(options.study)
+    for name in ("results", "data"):
+        if name in options and not isinstance(given := getattr(options, name), str):
+            setattr(options, name, name if given is None else from_clone(given))
+    if "results" in options:
+        check_results(options.results)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -61,9 +78,9 @@ def _parser() -> argparse.ArgumentParser:
         if command not in (_benchmark, _throughput):
             added.add_argument("study", metavar="STUDY", help="the study's file, or its bare name: digits")
         if command is not _dry_run:
-            added.add_argument("--results", default="results", help="folder of all results (%(default)s)")
+            added.add_argument("--results", type=Path, help="folder of all results (the clone's results)")
         if command in (_study, _cell):
-            added.add_argument("--data", default="data", help="folder of all data sets (%(default)s)")
+            added.add_argument("--data", type=Path, help="folder of all data sets (the clone's data)")
         added.set_defaults(command=command)
         return added
 
@@ -132,11 +149,16 @@ def _study(options: argparse.Namespace) -> int:
     how = {"data": options.data, "cores": options.cores, "threads": options.threads}
     if not bring_up_to_date(study, options.study, results=options.results, **how):
         print(*failures(study, study_folder(study, options.results)), sep="\n", file=sys.stderr)
-        rest = f"`pfs collect {study.name}` and `pfs figures {study.name}` for the tables of what there is."
-        print(f"Run the study again to go on, or {rest}", file=sys.stderr)
+        print(f"Run the study again to go on, or {_tables_of_what_there_is(options)}", file=sys.stderr)
         return 1
     print(f"{study.name} is up to date: {options.results}/{study.name}/ (start with report.html)")
     return 0
+
+
+def _tables_of_what_there_is(options: argparse.Namespace) -> str:
+    """The two commands that make tables of the runs that are done, with study and results as they were typed."""
+    collect, figures = (shlex.join(["pfs", command, *options.typed]) for command in ("collect", "figures"))
+    return f"`{collect}` and `{figures}` for the tables of what there is."
 
 
 def _dry_run(options: argparse.Namespace) -> int:

@@ -19,11 +19,15 @@ from pfs.interruption import stopping_on_signals
 from pfs.preflight import preflight
 from pfs.reading import repository
 from pfs.records import COLLECTED, TEACHER, cell_folder, cells, write_whole
-from pfs.staleness import stale_cells
+from pfs.staleness import finished_cells, stale_cells
 from pfs.stopping import await_requests
 from pfs.strict import StudyError
 from pfs.study import Study
 from pfs.workflow import DONE, DRAWN, REPORTED, study_folder
+
+_STARTS = "Using workflow specific profile"  # the first line of each start of Snakemake, whose log holds many
+# Lines of Snakemake's log that stand there whatever the reason of a failure.
+_SAYS_NOTHING = r"\s*File |Using |\[|Complete log|Shutting down|Exiting because|At least one job|Elapsed"
 
 
 def bring_up_to_date(
@@ -40,6 +44,8 @@ def bring_up_to_date(
         threads: that a student computes with; None: 1, or all cores where there is a GPU.
     """
     folder = study_folder(study, results)
+    if folder.is_dir() and not os.access(folder, os.W_OK):
+        return _nothing_to_write(study, folder)
     teachers = cell_folder(study, folder, TEACHER, study.teacher.seed).parent
     with ExitStack() as locks:
         for needed in sorted({folder, teachers}):
@@ -103,6 +109,13 @@ def _broken_pages(folder: Path) -> list[str]:
     return broken
 
 
+def _nothing_to_write(study: Study, folder: Path) -> bool:
+    """True for a study that is finished, whose results may only be read; a StudyError for one that is not."""
+    if finished_cells(study, folder) == set(cells(study)) and (folder / "report.html").is_file():
+        return True
+    raise StudyError(f"{folder} cannot be written, and the study is not finished: name another folder with --results")
+
+
 @contextmanager
 def _only_study(folder: Path) -> Iterator[None]:
     """Be the only process at work on a study: wait for another one, and say so."""
@@ -127,7 +140,7 @@ def _output_into(log: Path) -> Iterator[TextIO]:
     before = [os.dup(1), os.dup(2)]
     letters, rest = sys.stderr.encoding, "backslashreplace"
     with (
-        log.open("a", encoding="utf-8", buffering=1) as file,
+        log.open("a", encoding="utf-8", buffering=1, errors="backslashreplace") as file,
         os.fdopen(os.dup(2), "w", encoding=letters, errors=rest) as terminal,
     ):
         os.dup2(file.fileno(), 1)
@@ -156,9 +169,9 @@ def _snakemake(marks: list[str], cores: str, config: dict[str, str]) -> bool:
     # Nothing here locks the clone: `_only_study` has, and it leaves no lock behind when it is killed.
     arguments = ["--cores", cores, "--nolock", *(["--forcerun", *marks] if marks else [])]
     try:
-        # In quotes, for Snakemake reads values as YAML: without, `5` is a number and `a: b` a mapping.
-        quoted = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in config.items()]
-        snakemake([*arguments, "--config", *quoted])
+        # As YAML's text, or Snakemake would read `5` as a number and `a: b` as a mapping; it strips quotes at the ends.
+        texts = [f"{key}=!!str {json.dumps(value, ensure_ascii=False)} " for key, value in config.items()]
+        snakemake([*arguments, "--config", *texts])
     except SystemExit as end:
         return end.code == 0
     return True
@@ -221,17 +234,39 @@ def failures(study: Study, folder: Path) -> list[str]:
     waiting = len(unfinished) - len(failed)
     log = folder / "snakemake.log"
     if not unfinished:
-        return [*_failed_pages(log), f"{study.name}: all cells are done, a page of theirs failed; log: {log}"]
+        return [
+            *(_failed_pages(log) or _last_words(log)),
+            f"{study.name}: all cells are done, a page of theirs failed; log: {log}",
+        ]
     if (folder / ".stop").is_file():
         done = len(cells(study)) - len(unfinished)
         return [*lines, f"{study.name}: stopped as asked, {done} of {len(cells(study))} cells are done; log: {log}"]
     return [
-        *lines,
+        *(lines or _last_words(log)),
         f"{study.name}: {len(failed)} cells failed, {waiting} did not finish; log: {log}",
     ]
 
 
 def _failed_pages(log: Path) -> list[str]:
     """What the notebook of tables, figures or report said last, as `run_notebook` tells it."""
-    said = [line for line in log.read_text(encoding="utf-8").splitlines() if re.match(r"\w+\.ipynb: ", line)]
+    said = [line for line in _lines(log) if re.match(r"\w+\.ipynb: ", line)]
     return [f"failed: {line}" for line in said[-1:]]
+
+
+def _last_words(log: Path) -> list[str]:
+    """Why a study failed of which neither a cell nor a page has told it: what the log of its last start ends with.
+
+    Where a command failed, that is what the command printed last, just before Snakemake says that it has failed.
+    """
+    lines = _lines(log)
+    starts = [row for row, line in enumerate(lines) if line.startswith(_STARTS)]
+    said = [
+        line.strip() for line in lines[max(starts, default=0) :] if line.strip() and not re.match(_SAYS_NOTHING, line)
+    ]
+    if "RuleException:" in said:
+        said = said[: said.index("RuleException:")][-1:]
+    return [f"Snakemake: {line}" for line in said[-3:]]
+
+
+def _lines(log: Path) -> list[str]:
+    return log.read_text(encoding="utf-8", errors="replace").splitlines()
