@@ -24,6 +24,8 @@ from pfs.strict import StudyError
 from pfs.study import Study
 from pfs.views import DrawnScenes, Views, training_views
 
+pytestmark = pytest.mark.trains
+
 NETWORK = {"name": "dilated_resnet", "width": 2}
 SCHEDULE = {
     "network": NETWORK,

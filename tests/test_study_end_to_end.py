@@ -18,6 +18,8 @@ import yaml
 from pfs.reading import repository
 from pfs.records import read_record
 
+pytestmark = pytest.mark.trains
+
 STUDY: dict[str, Any] = {
     "name": "tiny",
     "data": {"name": "digit_scenes", "train": 24, "val": 6, "test": 8, "seed": 0},
