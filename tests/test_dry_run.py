@@ -64,6 +64,7 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "temporary"
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    monkeypatch.setattr(__main__, "prepare_temporary_folder", lambda: None)  # which replaces a long one
     return folder
 
 
