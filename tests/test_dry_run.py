@@ -25,8 +25,6 @@ from pfs.study import Study
 from pfs.views import DrawnScenes, Views, training_views
 from pfs.workflow import DONE
 
-pytestmark = pytest.mark.trains
-
 NETWORK = {"name": "dilated_resnet", "width": 2}
 SCHEDULE = {
     "network": NETWORK,
@@ -75,6 +73,7 @@ def write(folder: Path, **changes: object) -> Path:
     return file
 
 
+@pytest.mark.trains
 def test_a_dry_run_goes_the_whole_way_and_leaves_nothing(tmp_path: Path, temporary: Path) -> None:
     before = sorted((repository() / "results").rglob("*"))
     command = [sys.executable, "-m", "pfs", "dry-run", str(write(tmp_path)), "--cores", "2"]
