@@ -9,8 +9,9 @@ from pathlib import Path
 from pfs.reading import repository
 from pfs.strict import StudyError, shown
 
-# Sockets lie in temporary folders, and the system allows them 103 to 107 bytes; 40 are for names that are put behind.
-LONGEST_TEMPORARY = 60
+# Sockets lie in temporary folders. The system bounds their paths, and Python puts a name such as
+# /pymp-abcdefgh/listener-abcdefgh behind the folder's.
+LONGEST_TEMPORARY = (103 if sys.platform == "darwin" else 107) - 32
 
 
 def study_file(name: str) -> str:

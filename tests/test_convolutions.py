@@ -15,6 +15,8 @@ from pfs.dilated_resnet import DilatedResNet
 from pfs.networks import build_network, count_macs
 from pfs.study import SegmentationModel
 
+pytestmark = pytest.mark.trains
+
 # A plain AVX2 processor, or what oneDNN and torch take for one: both decide when they are loaded.
 AVX2 = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2", "OMP_NUM_THREADS": "1"}
 BACKWARD_PASSES = """

@@ -13,6 +13,8 @@ from pfs.prediction import upsample
 from pfs.similarity import pfs_loss
 from pfs.study import DilatedResNet, SegmentationModel
 
+pytestmark = pytest.mark.trains
+
 
 def small(width: int = 8) -> torch.nn.Module:
     return build_network(DilatedResNet(name="dilated_resnet", width=width), 11)

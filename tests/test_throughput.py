@@ -14,6 +14,8 @@ from pfs.study import DilatedResNet
 from pfs.throughput import measure
 from pfs.workflow import notebook_path, run_notebook
 
+pytestmark = pytest.mark.trains
+
 TINY: dict[str, str | int] = {
     **{"digits_batch": 2, "photo_batch": 2, "photo_size": 64, "photo_encoders": "resnet18,resnet18"},
     **{"repeats": 1, "compiled": ""},

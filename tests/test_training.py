@@ -20,6 +20,8 @@ from pfs.study import Training
 from pfs.terms import Method
 from pfs.training import Progress, TrainingError, build_optimizer, train
 
+pytestmark = pytest.mark.trains
+
 PFS_WSP = {"pfs": {"weight": 4.0}, "wsp": {"weight": 1.0}}
 WITH_HINT = {"fitnet": {"weight": 1.0}}
 FIELDS: dict[str, Any] = {"optimizer": {"name": "sgd"}, "schedule": {"name": "poly"}}  # what the field trains with

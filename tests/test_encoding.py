@@ -11,13 +11,15 @@ import pytest
 from pfs.datasets import miniatures
 from pfs.reading import repository
 
+PACKAGE = repository() / "pfs"
 
-@pytest.mark.parametrize("file", sorted((repository() / "pfs").rglob("*.py")), ids=lambda file: file.stem)
-def test_no_file_is_read_or_written_in_the_locale_s_encoding(file: Path) -> None:
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+
+@pytest.mark.parametrize("name", sorted(str(file.relative_to(PACKAGE)) for file in PACKAGE.rglob("*.py")))
+def test_no_file_of_the_library_leaves_the_encoding_to_the_system(name: str) -> None:
+    for node in ast.walk(ast.parse((PACKAGE / name).read_text(encoding="utf-8"))):
         called = node.func.attr if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else ""
         if isinstance(node, ast.Call) and called in ("read_text", "write_text"):
-            assert "encoding" in {keyword.arg for keyword in node.keywords}, f"{file}:{node.lineno}"
+            assert "encoding" in {keyword.arg for keyword in node.keywords}, f"{name}:{node.lineno}"
 
 
 def test_names_of_any_letters_are_read_and_told_in_the_plain_locale(tmp_path: Path) -> None:
@@ -28,5 +30,4 @@ def test_names_of_any_letters_are_read_and_told_in_the_plain_locale(tmp_path: Pa
     done = subprocess.run(command, env=plain, cwd=repository(), capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
     assert b"Stra\\xdfe" in done.stdout
-    contents = (tmp_path / "data" / "folder-own" / "contents.json").read_text(encoding="utf-8")
-    assert "Straße" in contents
+    assert "Straße" in (tmp_path / "data" / "folder-own" / "contents.json").read_text(encoding="utf-8")
