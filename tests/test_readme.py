@@ -6,9 +6,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from pfs.reading import load_study
-from pfs.statistics import read_runs, to_markdown
-from pfs.study import OwnFolder
+from pfs.config.data import OwnFolder
+from pfs.config.load import load_study
+from pfs.report.statistics import read_runs
+from pfs.report.tables import to_markdown
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -52,6 +53,6 @@ def test_commands_exist(target: str) -> None:
     assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
 
 
-@pytest.mark.parametrize("room", sorted(path.stem for path in (ROOT / "pfs").glob("[a-z]*.py")))
+@pytest.mark.parametrize("room", sorted(path.parent.name for path in (ROOT / "pfs").glob("*/__init__.py")))
 def test_every_room_is_described(room: str) -> None:
     assert f"`{room}`" in README
