@@ -69,8 +69,8 @@ def test_a_study_s_file_is_taken_from_the_caller_s_folder_then_from_the_clone(mo
 def test_a_folder_in_the_clone_is_named_from_its_root_and_another_absolutely(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(repository() / "pfs" / "datasets")
-    assert from_clone(Path("x")) == "pfs/datasets/x"
+    monkeypatch.chdir(repository() / "pfs" / "data")
+    assert from_clone(Path("x")) == "pfs/data/x"
     assert from_clone(Path("../../results")) == "results"
     assert from_clone(tmp_path) == str(tmp_path)
 

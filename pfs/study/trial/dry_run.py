@@ -5,6 +5,8 @@ only the steps, the data, the number of students and of views are others. All of
 nobody's result.
 """
 
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -149,7 +151,8 @@ def _place(study: Study, root: Path) -> None:
     source = root / "source" / (study.data.folder if isinstance(study.data, OwnFolder) else name)
     sizes = FRAMES if isinstance(study.data, CamVid) else PHOTOGRAPHS
     TREES[name](source, train=_pictures(study) + SCORED, val=SCORED, sizes=sizes)
-    place(_of_any_count(PLACED[name]), root, source=source)
+    with redirect_stdout(StringIO()):  # what it took is no user's folder
+        place(_of_any_count(PLACED[name]), root, source=source)
 
 
 def _of_any_count(dataset: type[PlacedDataset]) -> type[PlacedDataset]:
