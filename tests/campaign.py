@@ -1,6 +1,6 @@
 """Kill a small study at random moments and break its files at random places: it must end with the same tables.
 
-    python tests/campaign.py --kills 30 --corruptions 40 --seed 0
+    python -m tests.campaign --kills 30 --corruptions 40 --seed 0
 
 The suite tests each kind once; this looks for moments and places that nobody has thought of. It prints a line for each
 attempt, and ends with 1 where a table differs, a process is left behind, or a study does not finish.
@@ -18,27 +18,9 @@ from pathlib import Path
 import psutil
 import yaml
 
-STUDY = {
-    "name": "tiny",
-    "data": {"name": "digit_scenes", "train": 24, "val": 6, "test": 8, "seed": 0},
-    "teacher": {
-        "network": {"name": "dilated_resnet", "width": 16},
-        "steps": 30,
-        "batch_size": 4,
-        "learning_rate": 2.0e-3,
-        "save_every": 5,
-    },
-    "student": {
-        "network": {"name": "dilated_resnet", "width": 4},
-        "steps": 60,
-        "batch_size": 4,
-        "learning_rate": 6.0e-3,
-        "save_every": 10,
-    },
-    "methods": {"ce": {}, "pfs_wsp": {"pfs": {"weight": 16.0}, "wsp": {"weight": 1.0}}},
-    "reference": "ce",
-    "seeds": [0, 1],
-}
+from tests.whole_study import STUDY as TINY
+
+STUDY = {**TINY, "teacher": {**TINY["teacher"], "steps": 30, "save_every": 5}}
 SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 LIMIT = 900  # seconds that a study may take
 

@@ -5,6 +5,7 @@ as the work takes.
 """
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -21,3 +22,9 @@ LONGEST = "test_study"  # files of whole studies, begun first: nobody waits for 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the longest files; the tests of a file share fixtures, and run in one process."""
     items.sort(key=lambda item: not item.path.stem.startswith(LONGEST))
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of all data sets; what a test generates there, later ones find."""
+    return tmp_path_factory.mktemp("data")
