@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from pfs.reading import load_study
-from pfs.statistics import main_table, read_runs
+from pfs.statistics import main_table, markdown_table, read_runs
 from pfs.study import Study
 
 
@@ -53,10 +53,11 @@ def to_markdown(table: pd.DataFrame) -> str:
     """
     steps = list(table["steps"].unique())
     head = ["Method", *(f"{column}, {count} steps" for count in steps for column in ("Test mIoU (%)", "Difference"))]
-    lines = [head, ["---", *["---:"] * (len(head) - 1)]]
-    for label, rows in table.groupby("label", sort=False):
-        lines.append([str(label), *(cell for count in steps for cell in _cells(rows[rows["steps"] == count].iloc[0]))])
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    lines = [
+        [label, *(cell for count in steps for cell in _cells(rows[rows["steps"] == count].iloc[0]))]
+        for label, rows in table.groupby("label", sort=False)
+    ]
+    return markdown_table(head, lines)
 
 
 def _cells(row: "pd.Series[float]") -> tuple[str, str]:
