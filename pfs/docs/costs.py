@@ -36,6 +36,7 @@ def steps(benchmark: Path) -> str:
     alone = table.pivot_table(index="case", columns="setting", values="ratio_to_student", sort=False)
     rows = {what: alone.loc[above] / alone.loc[below] for what, (above, below) in CASES.items()}
     rows["teacher asked at every step / student and teacher"] = limit.loc["online"]
+    rows["torchdistill's loop / student alone, without a teacher"] = alone.loc["torchdistill"]
     lines = [(what, *(f"{value:.2f}" for value in values[alone.columns])) for what, values in rows.items()]
     return markdown_table(("step", *(f"`{setting}`" for setting in alone.columns)), lines)
 
