@@ -11,12 +11,12 @@ from pfs.__main__ import main
 from pfs.docs.blocks import BLOCK, blocks, draw_method, filled, pages
 from pfs.docs.keys import NO_MEANING, TABLES, table
 from pfs.docs.schema import keys_of
-from pfs.reading import load_study
+from pfs.reading import load_study, repository
 from pfs.statistics import findings, read_runs
 from pfs.strict import StudyError
 from pfs.study import OwnFolder, Study
 
-ROOT = Path(__file__).parent.parent
+ROOT = repository()
 DOCS = ROOT / "docs"
 TEXTS = {str(page.relative_to(ROOT)): page.read_text(encoding="utf-8") for page in pages(ROOT)}
 TEXTS["data/README.md"] = (ROOT / "data" / "README.md").read_text(encoding="utf-8")

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from pfs.reading import load_study
+from pfs.reading import load_study, repository
 from pfs.statistics import read_runs
 
-ROOT = Path(__file__).parent.parent
+ROOT = repository()
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 RESULTS = ROOT / "results" / "digits"
 
