@@ -1,6 +1,8 @@
 """README.md and docs/ say what the results and the code say, and their examples run."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import matplotlib.image
@@ -68,6 +70,13 @@ def test_the_command_writes_what_is_behind(capsys: pytest.CaptureFixture[str], m
     monkeypatch.setattr("pfs.docs.blocks.write_docs", lambda root: [root / "docs" / "cost.md"])
     assert main(["docs"]) == 0
     assert capsys.readouterr().out == "docs/cost.md has changed\ndocs are up to date\n"
+
+
+def test_no_torch() -> None:
+    """The pages are made in a second or two: nothing that they need imports torch."""
+    code = "import sys, pfs.docs.blocks; print('torch' in sys.modules)"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert answer == "False\n"
 
 
 # --- the keys of the YAML -----------------------------------------------------------------------------------

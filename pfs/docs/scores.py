@@ -41,7 +41,7 @@ def comparisons(results: Path) -> str:
 def first_looks(results: Path) -> str:
     """Test mIoU of every method of the studies of one seed, but for the searches of weights."""
     rows = [
-        (f"`{study.name}`", label(method), f"{miou:.1f}", _signed(miou - scores[study.reference]))
+        (f"`{study.name}`", label(str(method)), f"{miou:.1f}", _signed(miou - scores[study.reference]))
         for study, runs in studies_with_runs(results)
         if len(study.seeds) == 1 and not study.name.endswith("_weights")
         for scores in [runs[runs["split"] == "test"].set_index("method")["miou"]]
