@@ -1,7 +1,6 @@
 """The README is one page, and names every room."""
 
 import re
-from pathlib import Path
 
 import pytest
 
