@@ -4,11 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
-
 from pfs import study
 from pfs.datasets import DatasetError, SegmentationDataset, build
 from pfs.datasets.digit_scenes import DigitScenes
+from pfs.datasets.images import ImageError, image_size
 from pfs.strict import StudyError
 
 Size = tuple[int, int]  # height and width in pixels
@@ -110,9 +109,6 @@ def _image_files(split: SegmentationDataset) -> Iterable[Path]:
 
 def _size(split: SegmentationDataset, file: Path) -> Size:
     try:
-        with Image.open(file) as image:
-            return image.height, image.width
-    except FileNotFoundError:
-        raise split.error(file, "is missing") from None
-    except (OSError, ValueError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise split.error(file, f"cannot be read as an image ({error})") from None
+        return image_size(file)
+    except ImageError as error:
+        raise split.error(file, str(error)) from None

@@ -7,7 +7,7 @@ read what `collect` makes of the records, never a checkpoint. No torch here.
 import hashlib
 import io
 import subprocess
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any, Literal
@@ -113,6 +113,13 @@ class Record(Block):
 
 
 # --- files --------------------------------------------------------------------------------------------------
+
+
+def write_npz(path: Path, arrays: Mapping[str, np.ndarray[Any, Any]]) -> None:
+    """Write arrays into a compressed .npz file, whole; equal arrays give equal bytes."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]  # the stubs see options, not names
+    write_whole(path, buffer.getvalue())
 
 
 def write_record(record: Record, folder: Path) -> Path:
@@ -269,6 +276,4 @@ def _write_examples(study: Study, folder: Path, found: list[tuple[str, int]]) ->
             if method == TEACHER:
                 arrays |= {name: examples[name] for name in ("image", "label", "probe")}
             arrays |= {f"{name}/{method}": examples[name] for name in ("prediction", "similarity")}
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]  # numpy dates the members 1980: stable bytes
-    write_whole(folder / "examples.npz", buffer.getvalue())
+    write_npz(folder / "examples.npz", arrays)

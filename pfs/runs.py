@@ -1,7 +1,6 @@
 """One cell of a study, from its name to its record: what the two training notebooks share."""
 
 import hashlib
-import io
 import json
 import platform
 import resource
@@ -16,6 +15,7 @@ import torch
 from accelerate import PartialState
 from torch import Tensor, nn
 
+from pfs.checkpoint import write_checkpoint
 from pfs.datasets import DatasetError, SegmentationDataset, data_checksum, decoded
 from pfs.evaluation import Scored, confusion_counts, score
 from pfs.inference import Pictures
@@ -36,8 +36,8 @@ from pfs.records import (
     commit,
     package_versions,
     read_record,
+    write_npz,
     write_record,
-    write_whole,
 )
 from pfs.scenes import (
     CacheTooLargeError,
@@ -151,15 +151,6 @@ def load_scenes(run: Run, splits: dict[str, SegmentationDataset], size: tuple[in
     return {split: Scenes(*decoded(splits[split])) for split in scored}
 
 
-def weights_checksum(network: nn.Module) -> str:
-    """The sha256 of a network's state, parameter by parameter."""
-    digest = hashlib.sha256()
-    for name, tensor in network.state_dict().items():
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
-
-
 def keep_answers(
     run: Run, teacher: nn.Module, scenes: TrainingScenes, dataset: SegmentationDataset, checksum: str
 ) -> dict[str, str]:
@@ -226,18 +217,13 @@ def evaluate(
 def write_arrays(path: Path, tensors: dict[str, Tensor]) -> dict[str, np.ndarray]:
     """Write tensors into an .npz file, whole, and return them as arrays by the same names."""
     arrays = {name: tensor.cpu().numpy() for name, tensor in tensors.items()}
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]  # the stubs see options, not names
-    write_whole(path, buffer.getvalue())
+    write_npz(path, arrays)
     return arrays
 
 
 def save_weights(run: Run, network: nn.Module) -> str:
     """Keep the weights in the run's `checkpoint.pt`; returns their checksum."""
-    buffer = io.BytesIO()
-    torch.save({name: tensor.cpu() for name, tensor in network.state_dict().items()}, buffer)
-    write_whole(run.folder / "checkpoint.pt", buffer.getvalue())
-    return weights_checksum(network)
+    return write_checkpoint(network, run.folder / "checkpoint.pt")
 
 
 def finish(

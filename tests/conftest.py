@@ -15,16 +15,9 @@ from pfs.machine import prepare  # noqa: E402  # numpy and torch read these when
 
 prepare(threads=1)
 
-LONGEST = "test_study_end_to_end.py"  # begun first, so that nobody waits for it alone at the end
+LONGEST = "test_study"  # files of whole studies, begun first: nobody waits for one alone at the end
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file in one process, where they share fixtures; whole studies run beside each other.
-
-    Of the tests of whole studies those that share the finished one are a group, and each of the others is its own.
-    """
-    for item in items:
-        shared = LONGEST not in item.nodeid or "finished" in item.fixturenames  # type: ignore[attr-defined]
-        item.add_marker(pytest.mark.xdist_group(item.path.stem if shared else item.name))
-    items.sort(key=lambda item: LONGEST not in item.nodeid)
+    """Begin with the longest files; the tests of a file share fixtures, and run in one process."""
+    items.sort(key=lambda item: not item.path.stem.startswith(LONGEST))

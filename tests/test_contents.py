@@ -87,7 +87,7 @@ def copy_image(folder: Path) -> None:
     [
         (GOOD, "sky\nsea\nsun\n", None, "no mask of train holds sun; if 0 is void in these masks, --first-class 1"),
         (GOOD, "void\nsea\n", None, "the first class is called void, and is scored like any other"),
-        (GOOD, "sky\nsea\n", copy_image, "1 images stand in two splits.*train/a.png = val/a.png"),
+        (GOOD, "sky\nsea\n", copy_image, "images that stand in two splits.*\\(1\\): train/a.png = val/a.png"),
         ({**GOOD, "val/c": [[0, 1, *[255] * 9]]}, "sky\nsea\n", None, "82% of val's pixels are not scored"),
     ],
 )
@@ -105,6 +105,32 @@ def test_what_may_not_be_meant_is_told(
     assert contents is not None
     (line,) = [line for line in report(contents).splitlines() if line.startswith("look at this")][:1]
     assert re.search(said, line)
+
+
+def test_a_label_just_beyond_the_last_class_is_told_with_what_it_may_mean(tmp_path: Path) -> None:
+    """Void as 0 and classes from 1: with as many names as classes, the last one is out of range."""
+    source = own(tmp_path / "own", {"train/a": [[0, 1, 2]], "val/c": [[1, 0]]})
+    with pytest.raises(DatasetError, match=r"a.png holds the label 2, .*0 is void, say --first-class 1"):
+        place(OwnFolder, tmp_path / "data", source=source)
+
+
+def test_a_mask_saved_as_jpeg_is_told_once_and_for_what_it_is(tmp_path: Path) -> None:
+    source = own(tmp_path / "own", GOOD)
+    Image.open(source / "masks/val/c.png").save(source / "masks/val/c.jpg")
+    (source / "masks/val/c.png").unlink()
+    with pytest.raises(DatasetError) as error:
+        place(OwnFolder, tmp_path / "data", source=source)
+    (line,) = str(error.value).splitlines()
+    assert "masks/val/c.jpg is a JPEG, which keeps no exact values: save masks as PNG" in line
+
+
+def test_a_fault_of_all_masks_is_told_in_forty_lines(tmp_path: Path) -> None:
+    source = own(tmp_path / "own", {**{f"train/{number:03}": [[0, 7]] for number in range(60)}, "val/c": [[0, 1]]})
+    with pytest.raises(DatasetError) as error:
+        place(OwnFolder, tmp_path / "data", source=source)
+    lines = str(error.value).splitlines()
+    assert len(lines) == 41
+    assert lines[-1] == "and 20 more"
 
 
 def test_of_many_classes_the_rarest_are_printed(tmp_path: Path) -> None:
@@ -134,14 +160,14 @@ def test_a_byte_order_mark_is_no_part_of_a_name(tmp_path: Path) -> None:
 def test_files_of_other_kinds_are_named_with_those_that_are_read(tmp_path: Path) -> None:
     source = own(tmp_path / "own", GOOD)
     (source / "images/train/film.gif").write_bytes(b"GIF89a")
-    (source / "masks/val/c.JPG").write_bytes(b"")
+    (source / "masks/val/c.gif").write_bytes(b"")
     (source / "images/train/.DS_Store").write_bytes(b"")
     with pytest.raises(DatasetError) as error:
         place(OwnFolder, tmp_path / "data", source=source)
     lines = str(error.value).splitlines()
     assert len(lines) == 3  # the mask c has two files, too
     assert "film.gif is not an image that is read (.jpg, .jpeg, .png, .bmp, .tif, .tiff, .webp)" in str(error.value)
-    assert "c.JPG is not a mask that is read (.png, .bmp, .tif, .tiff)" in str(error.value)
+    assert "c.gif is not a mask that is read (.png, .bmp, .tif, .tiff)" in str(error.value)
 
 
 def test_images_and_masks_of_several_kinds_and_endings_in_capitals_are_read(tmp_path: Path) -> None:

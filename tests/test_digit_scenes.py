@@ -198,7 +198,8 @@ def test_decoded_reads_no_image_twice(train: DigitScenes, monkeypatch: pytest.Mo
     images, _ = decoded(train)
     monkeypatch.setattr(Image, "open", None)
     assert torch.equal(decoded(train)[0], images)
-    assert [path.suffix for path in (train.folder / "decoded").iterdir()] == [".pt"]
+    assert len(list((train.folder / "decoded").glob("*.pt"))) == 1
+    assert not list((train.folder / "decoded").glob("*.partial"))
 
 
 def test_a_file_that_changes_after_decoding_is_noticed(train: DigitScenes) -> None:
@@ -206,6 +207,26 @@ def test_a_file_that_changes_after_decoding_is_noticed(train: DigitScenes) -> No
     change_a_pixel(train)
     with pytest.raises(DatasetError, match="a pixel or label has changed"):
         decoded(train)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK not an archive"])
+def test_broken_decoded_images_are_told_and_decoded_again(
+    train: DigitScenes, capsys: pytest.CaptureFixture[str], content: bytes
+) -> None:
+    images = decoded(train)[0].clone()
+    (file,) = (train.folder / "decoded").glob("*.pt")
+    file.write_bytes(content)
+    assert torch.equal(decoded(train)[0], images)
+    assert f"{file} is not as it was written" in capsys.readouterr().out
+
+
+def test_a_flipped_bit_of_decoded_images_is_noticed(train: DigitScenes) -> None:
+    images = decoded(train)[0].clone()
+    (file,) = (train.folder / "decoded").glob("*.pt")
+    broken = bytearray(file.read_bytes())
+    broken[len(broken) // 2] ^= 1
+    file.write_bytes(broken)
+    assert torch.equal(decoded(train)[0], images)
 
 
 # --- broken data: one clear line each -----------------------------------------------------------------------

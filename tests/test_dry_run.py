@@ -23,8 +23,7 @@ from pfs.scenes import Scenes
 from pfs.strict import StudyError
 from pfs.study import Study
 from pfs.views import DrawnScenes, Views, training_views
-
-pytestmark = pytest.mark.trains
+from pfs.workflow import DONE
 
 NETWORK = {"name": "dilated_resnet", "width": 2}
 SCHEDULE = {
@@ -74,6 +73,7 @@ def write(folder: Path, **changes: object) -> Path:
     return file
 
 
+@pytest.mark.trains
 def test_a_dry_run_goes_the_whole_way_and_leaves_nothing(tmp_path: Path, temporary: Path) -> None:
     before = sorted((repository() / "results").rglob("*"))
     command = [sys.executable, "-m", "pfs", "dry-run", str(write(tmp_path)), "--cores", "2"]
@@ -121,9 +121,9 @@ def test_a_dry_run_that_fails_says_where_and_keeps_what_there_is(
 def test_a_page_that_fails_after_all_cells_is_told_with_its_reason(tmp_path: Path) -> None:
     study = load_study(write(tmp_path))
     for method, seed in cells(study):
-        file = cell_folder(study, tmp_path / "tiny", method, seed) / "record.json"
-        file.parent.mkdir(parents=True)
-        file.write_text("{}")
+        mark = cell_folder(study, tmp_path / "tiny", method, seed) / DONE
+        mark.parent.mkdir(parents=True)
+        mark.touch()
     (tmp_path / "tiny" / "snakemake.log").write_text("rule figures:\nfigures.ipynb: ValueError: no scenes\nExiting.\n")
     reason, summary = failures(study, tmp_path / "tiny")
     assert reason == "failed: figures.ipynb: ValueError: no scenes"

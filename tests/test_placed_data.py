@@ -313,7 +313,7 @@ def test_a_mask_without_an_image_is_told(tmp_path: Path) -> None:
         place(OwnFolder, tmp_path / "data", source=source)
 
 
-@pytest.mark.parametrize("content", ["{", '{"images": []}'])
+@pytest.mark.parametrize("content", ["{", '{"images": []}', "[" * 100_000], ids=["cut", "other", "nested"])
 def test_another_json_file_is_refused(content: str, tmp_path: Path) -> None:
     source = miniatures.pascal_context(tmp_path / "own")
     (source / "VOCdevkit/VOC2010/trainval_merged.json").write_text(content)

@@ -18,8 +18,6 @@ import yaml
 from pfs.reading import repository
 from pfs.records import read_record
 
-pytestmark = pytest.mark.trains
-
 STUDY: dict[str, Any] = {
     "name": "tiny",
     "data": {"name": "digit_scenes", "train": 24, "val": 6, "test": 8, "seed": 0},
@@ -85,6 +83,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Clone:
     return clone
 
 
+@pytest.mark.trains
 def test_every_cell_leaves_a_complete_record(finished: Clone) -> None:
     cells = ["teacher", *(f"runs/{method}/{seed}" for method in STUDY["methods"] for seed in STUDY["seeds"])]
     for cell in cells:
@@ -216,6 +215,7 @@ def test_a_study_that_extends_another_learns_from_its_teacher(finished: Clone) -
     assert set(pd.read_csv(finished.results / "kd" / "runs.csv").method) == {"teacher", "kd"}
 
 
+@pytest.mark.trains
 def test_students_of_augmented_views_ask_a_teacher_whose_answers_are_too_large(tmp_path: Path, data: Path) -> None:
     views = {"count": 3, "crop": [48, 48], "scale": [0.75, 1.5], "color": 0.2}
     student = {**STUDY["student"], "steps": 20}

@@ -8,7 +8,7 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from pfs.datasets.conversion import NOT_SCORED, Conversion
-from pfs.datasets.images import ImageError, from_deep, is_deep, open_image
+from pfs.datasets.images import ImageError, from_deep, image_size, is_deep, open_image
 from pfs.datasets.layout import BACKGROUND, Item, Labels, Layout, abridged
 from pfs.datasets.masks import read_labels
 from pfs.datasets.segmentation import DatasetError, voc_palette
@@ -97,13 +97,12 @@ def _write_image(source: Path, target: Path, white: int) -> None:
 def _fits(item: Item, labels: Labels) -> None:
     """Raises ValueError where a mask has another size than its image."""
     try:
-        with Image.open(item.image) as image:
-            size = image.size
-    except Exception as error:  # Pillow raises whatever it stumbles over
-        raise ValueError(f"is for {item.image}, which cannot be read as an image ({error})") from None
-    if labels.shape[::-1] != size:
+        size = image_size(item.image)
+    except ImageError as error:
+        raise ValueError(f"is for {item.image}, which {error}") from None
+    if labels.shape != size:
         height, width = labels.shape
-        raise ValueError(f"is {width}x{height}, but its image {item.image} is {size[0]}x{size[1]}")
+        raise ValueError(f"is {width}x{height}, but its image {item.image} is {size[1]}x{size[0]}")
 
 
 def _is_read_as_it_is(mask: Path) -> bool:

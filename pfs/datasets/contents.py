@@ -150,7 +150,7 @@ def warnings(contents: Contents) -> list[str]:
         )
     if contents.duplicates:
         lines.append(
-            f"{len(contents.duplicates)} images stand in two splits, so that what is learnt is also scored: "
+            f"images that stand in two splits, so that what is learnt is also scored ({len(contents.duplicates)}): "
             f"{_some(contents.duplicates)}"
         )
     return lines

@@ -14,7 +14,7 @@ from PIL import ExifTags, Image
 
 from pfs.datasets.contents import Tally
 from pfs.datasets.conversion import Conversion
-from pfs.datasets.images import IMAGE_ENDINGS, MASK_ENDINGS
+from pfs.datasets.images import IMAGE_ENDINGS, LOSSY_ENDINGS, LOSSY_MASK, MASK_ENDINGS
 from pfs.datasets.own_data import bring, check_origin
 from pfs.datasets.placed import PlacedDataset
 from pfs.datasets.segmentation import SPLITS, DatasetError
@@ -81,7 +81,8 @@ class OwnFolder(PlacedDataset):
     def files(self, index: int) -> tuple[Path, Path]:
         """Where an item's image and its mask lie."""
         name = Path(self.names[index])
-        named = [self.masks / f"{name.stem}{ending}" for ending in (*MASK_ENDINGS, *map(str.upper, MASK_ENDINGS))]
+        endings = (*MASK_ENDINGS, *LOSSY_ENDINGS)  # a JPEG is found, so that it is refused for what it is
+        named = [self.masks / f"{name.stem}{ending}" for ending in (*endings, *map(str.upper, endings))]
         return self.list_file / name, next((file for file in named if file.exists()), named[0])
 
     def verify(self, tally: Tally | None = None) -> str:
@@ -99,7 +100,9 @@ class OwnFolder(PlacedDataset):
         stems = Counter(Path(name).stem for name in self.names)
         masks = _visible(self.masks) if self.masks.is_dir() else []
         for file in masks:
-            if file.suffix.lower() not in MASK_ENDINGS:
+            if file.suffix.lower() in LOSSY_ENDINGS:
+                yield self.error(file, LOSSY_MASK)
+            elif file.suffix.lower() not in MASK_ENDINGS:
                 yield self.error(file, f"is not a mask that is read ({', '.join(MASK_ENDINGS)})")
             elif file.stem not in stems:
                 yield self.error(file, "has no image")

@@ -1,13 +1,17 @@
 """Image files as they come: opened without hanging, and never changed in silence on their way to 8-bit colours."""
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 MASK_ENDINGS = (".png", ".bmp", ".tif", ".tiff")
+LOSSY_ENDINGS = (".jpg", ".jpeg")
+LOSSY_MASK = "is a JPEG, which keeps no exact values: save masks as PNG from where they were drawn"
 DEEP = {"I", "F"}  # and "I;16" in several orders of bytes: more than 8 bits a pixel
 # These are opaque, and have the same colours in 8 bits each.
 OPAQUE = {"1", "L", "P", "RGB", "RGBX", "CMYK", "YCbCr"}
@@ -21,27 +25,55 @@ def open_image(file: Path) -> Image.Image:
     """Read an image file of one picture, whole.
 
     Raises:
-        ImageError: it is missing, no regular file (reading from a pipe would wait for ever), broken, or an animation.
+        ImageError: it is missing, no regular file (reading from a pipe would wait for ever), broken, or an animation;
+            or its colours have 16 bits a channel, of which Pillow would drop the lower 8 without a word.
     """
+    with _opened(file) as image:
+        # Many phones save photographs as MPO: a JPEG whose first picture is the one that every program shows.
+        if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
+            raise ImageError("holds several pictures; save the one that is meant alone")
+        if not is_deep(image) and any(";16" in str(tile.args) for tile in getattr(image, "tile", ())):
+            raise ImageError("has colours of 16 bits a channel, of which 8 can be read; save it with 8 bits a channel")
+        image.load()
+    return image
+
+
+def image_size(file: Path) -> tuple[int, int]:
+    """The height and the width of an image file, from its first bytes: no pixel is decoded.
+
+    Raises:
+        ImageError: it is missing, no regular file, or no image.
+    """
+    with _opened(file) as image:
+        return image.height, image.width
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[Image.Image]:
+    """An image file whose pixels are not read yet; all that Pillow raises, here or inside, becomes an ImageError."""
     if not file.is_file():
         is_there = file.is_symlink() or file.exists()
         raise ImageError("is no regular file, nor a link to one" if is_there else "is missing")
     try:
         with warnings.catch_warnings(), Image.open(file) as image:
             warnings.simplefilter("ignore")  # of broken metadata: the pixels decide
-            if getattr(image, "n_frames", 1) > 1:
-                raise ImageError("holds several pictures; save the one that is meant alone")
-            image.load()
+            yield image
     except ImageError:
         raise
+    except UnidentifiedImageError:
+        raise ImageError("cannot be read as an image (it begins like none of a kind that is known)") from None
     except Exception as error:  # Pillow's decoders raise whatever they stumble over
         raise ImageError(f"cannot be read as an image ({error})") from error
-    return image
 
 
 def is_deep(image: Image.Image) -> bool:
     """Whether an image has more than 8 bits a pixel."""
     return image.mode in DEEP or image.mode.startswith("I;16")
+
+
+def is_lossy(image: Image.Image) -> bool:
+    """Whether an image was read from a JPEG, whatever its file is called, or from a TIFF that holds one."""
+    return image.format in ("JPEG", "MPO") or image.info.get("compression") == "jpeg"
 
 
 def as_rgb(image: Image.Image) -> Image.Image:
@@ -90,8 +122,8 @@ def as_mask(image: Image.Image) -> Image.Image:
     Raises:
         ImageError: it is a JPEG, which changes values on the way; it has colours; or it holds a value above 255.
     """
-    if image.format in ("JPEG", "MPO"):
-        raise ImageError("is a JPEG, which keeps no exact values: save masks as PNG from where they were drawn")
+    if is_lossy(image):
+        raise ImageError(LOSSY_MASK)
     if image.mode == "1":
         return Image.fromarray(np.asarray(image).astype(np.uint8))
     if image.mode == "I" or image.mode.startswith("I;16"):

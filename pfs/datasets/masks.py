@@ -7,9 +7,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from pfs.datasets.conversion import Conversion
-from pfs.datasets.images import is_deep, open_image
-
-LOSSY = (".jpg", ".jpeg")
+from pfs.datasets.images import LOSSY_MASK, ImageError, is_deep, is_lossy, open_image
 
 
 def read_labels(file: Path, conversion: Conversion) -> npt.NDArray[np.int32]:
@@ -19,9 +17,9 @@ def read_labels(file: Path, conversion: Conversion) -> npt.NDArray[np.int32]:
         ValueError: the file cannot be read as an image, or what it holds does not fit the options; to be read after
             the file's name.
     """
-    if file.suffix.lower() in LOSSY:
-        raise ValueError("is a JPEG, which changes the labels at every edge: export the masks as PNG")
     image = open_image(file)
+    if is_lossy(image):
+        raise ImageError(LOSSY_MASK)
     if conversion.colors and not is_deep(image):
         return conversion.color_labels(np.asarray(image.convert("RGB")))
     return conversion.labels(_values(image))

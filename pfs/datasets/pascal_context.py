@@ -15,6 +15,7 @@ to an id of the JSON file, which has names too, and the two are compared.
 """
 
 import json
+import os
 from collections import defaultdict
 from pathlib import Path
 from typing import Any, ClassVar
@@ -124,6 +125,8 @@ def decode_rle(counts: str, height: int, width: int) -> npt.NDArray[np.bool_]:
 
 def _convert(folder: Path) -> None:
     file = folder / VOC / DETAIL
+    if not file.is_file():  # reading from a pipe would wait for ever
+        raise DatasetError(f"{os.path.realpath(file)} is no regular file; fetch it again")
     try:
         detail = json.loads(file.read_bytes())
         _check_names({category["category_id"]: category["name"] for category in detail["categories"]}, file)
@@ -136,7 +139,7 @@ def _convert(folder: Path) -> None:
             if image["phase"] in names:
                 names[image["phase"]].append(name := Path(image["file_name"]).stem)
                 Image.fromarray(_mask(image, parts[image["image_id"]])).save(folder / MASKS / f"{name}.png")
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         if isinstance(error, DatasetError):
             raise
         raise DatasetError(

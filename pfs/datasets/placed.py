@@ -6,6 +6,7 @@
 """
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,8 +20,11 @@ from pfs.datasets.archives import Archive, fetch, unpack
 from pfs.datasets.contents import FILE as CONTENTS
 from pfs.datasets.contents import Contents, Tally, contents_of, refusals
 from pfs.datasets.conversion import Conversion
+from pfs.datasets.layout import abridged
 from pfs.datasets.segmentation import DatasetError, SegmentationDataset
 from pfs.records import write_whole
+
+MOST_TOLD = 40  # lines of what is wrong with a data set: a fault that all its files have is seen from the first
 
 
 class PlacedDataset(SegmentationDataset):
@@ -86,7 +90,7 @@ class PlacedDataset(SegmentationDataset):
 
     def error(self, file: Path, problem: str) -> DatasetError:
         """One line: the file itself, not a link to it; what is wrong with it, how to mend it."""
-        return super().error(file.resolve(), problem)
+        return super().error(Path(os.path.realpath(file)), problem)  # unlike `resolve`, it takes links in circles
 
     def _read_checksums(self) -> tuple[int | None, dict[str, str]]:
         placed = (self.folder / "checksums.json").is_file()
@@ -151,8 +155,8 @@ def verify(dataset: type[PlacedDataset], folder: Path) -> tuple[dict[str, str], 
     """Read all splits of a data set, and return the checksum of each, and what they hold.
 
     Raises:
-        DatasetError: everything that is wrong, one line each, the same file once; or why nothing could be learnt from
-            it, or scored on it.
+        DatasetError: what is wrong, one line each, the same file once, at most 40 lines; or why nothing could be learnt
+            from it, or scored on it.
     """
     found: dict[str, str] = {}
     tallies: dict[str, Tally] = {}
@@ -170,7 +174,7 @@ def verify(dataset: type[PlacedDataset], folder: Path) -> tuple[dict[str, str], 
         contents = contents_of(classes, tallies)
         problems |= {f"{folder}: {refusal}": None for refusal in refusals(contents)}
     if problems:
-        raise DatasetError("\n".join(problems))
+        raise DatasetError("\n".join(abridged(list(problems), MOST_TOLD)))
     return found, contents
 
 

@@ -121,8 +121,7 @@ class SegmentationDataset(Dataset[tuple[Any, Any]]):
         if unknown := sorted(set(found) - {*range(self.first, last + 1), self.void}):
             values = ", ".join(map(str, unknown[:9])) + (", ..." if len(unknown) > 9 else "")
             allowed = f"a class ({self.first} to {last}) nor {self.void}"
-            meant = "; values that count from 1, instances or colours are no labels" if len(unknown) > 1 else ""
-            raise self.error(mask_file, f"holds the label {values}, which is neither {allowed}{meant}")
+            raise self.error(mask_file, f"holds the label {values}, which is neither {allowed}{_meant(unknown, last)}")
         return image, mask
 
     def labels(self, mask: Image.Image) -> Image.Image:
@@ -207,9 +206,12 @@ class SegmentationDataset(Dataset[tuple[Any, Any]]):
         if not file.is_file():
             raise self.error(file, "is missing")
         try:
-            return file.read_text(encoding="utf-8-sig")  # a byte-order mark, which some editors write, is no letter
+            text = file.read_text(encoding="utf-8-sig")  # a byte-order mark, which some editors write, is no letter
         except UnicodeDecodeError as error:
             raise self.error(file, f"is not text in UTF-8 ({error})") from error
+        if "\0" in text:  # no name of a file may hold it
+            raise self.error(file, "is not text: it holds a byte that is zero")
+        return text
 
     def _read_checksums(self) -> tuple[int | None, dict[str, str]]:
         file = self.folder / "checksums.json"
@@ -231,6 +233,13 @@ class SegmentationDataset(Dataset[tuple[Any, Any]]):
             return as_mask(open_image(file))
         except ImageError as error:
             raise self.error(file, str(error)) from error
+
+
+def _meant(unknown: list[int], last: int) -> str:
+    """A hint at what labels may be that are no class, the last of which is `last`; nothing where there is none."""
+    if unknown == [last + 1]:
+        return "; if the labels count from 1 and 0 is void, say --first-class 1"
+    return "; instances or colours are no labels" if len(unknown) > 1 else ""
 
 
 def checksum(contents: Iterable[tuple[bytes, bytes]]) -> str:
@@ -311,7 +320,8 @@ def _checksums(file: Path) -> Path:
 def _last_change(dataset: SegmentationDataset) -> int:
     """When a file of the split was last written, added or removed, in nanoseconds since the epoch."""
     folders = {file.parent for index in range(len(dataset)) for file in dataset.files(index)}
-    files = [entry.stat().st_mtime_ns for folder in folders for entry in os.scandir(folder)]
+    entries = (entry for folder in folders for entry in os.scandir(folder))
+    files = [entry.stat().st_mtime_ns for entry in entries if Path(entry).exists()]  # editors leave links to nothing
     return max(*files, *(path.stat().st_mtime_ns for path in (*folders, dataset.list_file)))
 
 
