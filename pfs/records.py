@@ -175,7 +175,7 @@ def cell_folder(study: Study, folder: Path, method: str, seed: int) -> Path:
 
 
 def commit() -> tuple[str, bool]:
-    """The clone's commit, and whether more than the results differ from it; ("unknown", True) without git."""
+    """HEAD's commit, and whether files outside of results/ differ from it; ("unknown", True) without git."""
     try:
         head = _git("rev-parse", "--verify", "HEAD")
         return head, bool(_git("status", "--porcelain", "--", ".", ":!results"))

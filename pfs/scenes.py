@@ -49,7 +49,7 @@ class TeacherOutputs:
 
     @property
     def channels(self) -> int:
-        """Of the features."""
+        """How many channels the features have."""
         return self.features.shape[1]
 
     def answers(self, rows: Tensor, images: Tensor) -> KeptPrediction:
@@ -74,7 +74,7 @@ class OnlineTeacher:
 
     @property
     def channels(self) -> int:
-        """Of the features."""
+        """How many channels the features have."""
         channels: int = self.network.channels  # type: ignore[assignment]  # every network of ours has it
         return channels
 
@@ -135,7 +135,7 @@ class TrainingScenes(Protocol):
 
     @property
     def views(self) -> int:
-        """Of each scene."""
+        """How many views there are of each image."""
 
     @property
     def size(self) -> tuple[int, int]:
