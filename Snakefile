@@ -11,9 +11,12 @@ import shutil
 import sys
 from pathlib import Path
 
-from pfs.reading import load_study
-from pfs.records import COLLECTED
-from pfs.workflow import DONE, DRAWN, REPORTED, cell_settings, code_hash, notebook_path, study_path
+from pfs.config.load import load_study
+from pfs.study.records import COLLECTED
+from pfs.study.code_hash import code_hash
+from pfs.study.execution.run import DONE, DRAWN, REPORTED
+from pfs.study.places import notebook_path, study_path
+from pfs.study.staleness import cell_settings
 
 study_file = study_path(config.get("study", "digits"))
 results = config.get("results", "results")

@@ -9,7 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import mkdtemp
 
-from pfs.caller import (
+from pfs.config.base import StudyError, choices
+from pfs.config.data import PLACED_NAMES
+from pfs.config.files import repository
+from pfs.config.load import load_study
+from pfs.report.page import write_report
+from pfs.study.caller import (
     check_clone,
     check_results,
     from_clone,
@@ -18,24 +23,13 @@ from pfs.caller import (
     study_file,
     told,
 )
-from pfs.conduct import bring_up_to_date, failures
-from pfs.preflight import ask_no_hub_in_vain, check_networks
-from pfs.reading import load_study, repository
-from pfs.records import RecordError, collect
-from pfs.strict import StudyError, choices
-from pfs.study import PLACED_NAMES
-from pfs.workflow import (
-    NotebookError,
-    draw_pages,
-    finished_cells,
-    mark_done,
-    notebook_path,
-    run_cell,
-    run_notebook,
-    stop_with,
-    study_folder,
-    write_report,
-)
+from pfs.study.execution.execute import bring_up_to_date, failures
+from pfs.study.execution.notebooks import NotebookError, run_notebook
+from pfs.study.execution.run import draw_pages, mark_done, run_cell, stop_with
+from pfs.study.places import notebook_path, study_folder
+from pfs.study.records import RecordError, collect
+from pfs.study.staleness import finished_cells
+from pfs.study.trial.preflight import ask_no_hub_in_vain, check_networks
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -164,7 +158,7 @@ def _tables_of_what_there_is(options: argparse.Namespace) -> str:
 
 def _dry_run(options: argparse.Namespace) -> int:
     """try a study at its true networks, crop and batch: two steps on pictures of noise, of which nothing is kept"""
-    from pfs.dry_run import report, write_trial  # torch takes seconds to import
+    from pfs.study.trial.dry_run import report, write_trial  # torch takes seconds to import
 
     study = load_study(options.study)
     ask_no_hub_in_vain(study)
@@ -225,7 +219,7 @@ def _report(options: argparse.Namespace) -> int:
 
 def _docs(_: argparse.Namespace) -> int:
     """bring the generated tables of README.md and docs/ up to date, and draw the diagram of the method"""
-    from pfs.docs.blocks import write_docs  # pandas and matplotlib take a second to import
+    from pfs.report.docs.blocks import write_docs  # pandas and matplotlib take a second to import
 
     changed = write_docs(repository())
     print(*(f"{page.relative_to(repository())} has changed" for page in changed), "docs are up to date", sep="\n")
@@ -236,9 +230,11 @@ def _data(options: argparse.Namespace) -> int:
     """download a data set, or take the folder that you have, and verify every file of it"""
     if options.name not in PLACED_NAMES:
         raise StudyError(f"unknown data set {options.name!r}{choices(options.name, PLACED_NAMES)}")
-    from pfs.datasets import PLACED, DatasetError, place  # torch takes seconds to import
-    from pfs.datasets.contents import read_contents, report
-    from pfs.datasets.conversion import conversion
+    from pfs.data.build import PLACED
+    from pfs.data.dataset import DatasetError
+    from pfs.data.install.contents import read_contents, report
+    from pfs.data.install.own.conversion import conversion
+    from pfs.data.install.place import place  # torch takes seconds to import
 
     try:
         masks = (options.mask_colors, options.ignore, options.first_class, options.binary)

@@ -11,7 +11,7 @@ import pytest
 for pool in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # of the processes that tests start, too
     os.environ[pool] = "1"
 
-from pfs.machine import prepare  # noqa: E402  # numpy and torch read these when they are imported
+from pfs.training.machine import prepare  # noqa: E402  # numpy and torch read these when they are imported
 
 prepare(threads=1)
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from pfs.reading import load_study
-from pfs.schedules import both_schedules, to_markdown
-from pfs.statistics import read_runs
+from pfs.config.load import load_study
+from pfs.report.schedules import both_schedules, to_markdown
+from pfs.report.statistics import read_runs
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "results"

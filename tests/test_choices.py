@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from pfs.reading import load_study
-from pfs.statistics import read_runs
-from pfs.terms import Method
+from pfs.config.load import load_study
+from pfs.config.methods import Method
+from pfs.report.statistics import read_runs
 
 ROOT = Path(__file__).parent.parent
 SEARCHES: dict[

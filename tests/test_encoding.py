@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pfs.datasets import miniatures
-from pfs.reading import repository
+from pfs.config.files import repository
+from pfs.study.trial import miniatures
 
 PACKAGE = repository() / "pfs"
 

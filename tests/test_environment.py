@@ -10,7 +10,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from pfs.reading import repository
+from pfs.config.files import repository
 
 # Where conda-forge calls a package otherwise.
 CONDA_NAMES = {"torch": "pytorch"}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pfs.reading import repository
+from pfs.config.files import repository
 
 NOTEBOOKS = sorted(
     path for path in (repository() / "notebooks").rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts

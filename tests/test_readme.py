@@ -4,8 +4,9 @@ import re
 
 import pytest
 
-from pfs.reading import load_study, repository
-from pfs.statistics import read_runs
+from pfs.config.files import repository
+from pfs.config.load import load_study
+from pfs.report.statistics import read_runs
 
 ROOT = repository()
 README = (ROOT / "README.md").read_text(encoding="utf-8")

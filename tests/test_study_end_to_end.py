@@ -15,8 +15,8 @@ import psutil
 import pytest
 import yaml
 
-from pfs.reading import repository
-from pfs.records import read_record
+from pfs.config.files import repository
+from pfs.study.records import read_record
 
 STUDY: dict[str, Any] = {
     "name": "tiny",

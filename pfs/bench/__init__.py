@@ -1,0 +1,1 @@
+"""What the method costs: kernels, training steps, notebooks."""

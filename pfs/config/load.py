@@ -1,0 +1,127 @@
+"""From a study's file to a `Study`, everything checked before anything runs.
+
+A misspelt key, a wrong type or an unknown method names the file, the key and the valid choices. No torch here.
+"""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from pfs.config.base import LONGEST_NAME, NAME, StudyError, choices, shown
+from pfs.config.files import repository
+from pfs.config.plain_yaml import PlainYamlError, read_yaml
+from pfs.config.study import Study
+
+
+def load_study(path: str | Path) -> Study:
+    """Read and check a study.
+
+    Args:
+        path: the YAML file; a relative path is taken from the repository's root.
+
+    Raises:
+        StudyError: one line for each thing that is wrong: file, key, value, and the valid choices.
+    """
+    content = _read(path)
+    if isinstance(content.get("extends"), str):
+        content = _extended(path, content)
+    try:
+        study = Study.model_validate(content)
+    except ValidationError as error:
+        lines = dict.fromkeys(" ".join(f"{path}: {_explain(detail)}".split()) for detail in error.errors())
+        raise StudyError("\n".join(lines)) from None
+    stem = Path(path).stem
+    if study.name != stem:  # else the results of two studies would meet in one folder
+        raise StudyError(f"{path}: name: {study.name!r} is not the file's own name; write name: {stem}")
+    return study
+
+
+def _read(path: str | Path) -> dict[str, Any]:
+    """A study's YAML as it stands."""
+    file = _file(path)
+    try:
+        if not file.is_file():
+            known = sorted(str(p.relative_to(file.parent.parent)) for p in file.parent.glob("*.yaml"))
+            raise StudyError(f"{path}: no such study{choices(str(path), known)}")
+        content = read_yaml(file)
+    except OSError as error:
+        raise StudyError(f"{shown(str(path))}: cannot be read ({error.strerror}): name another file") from None
+    except PlainYamlError as error:
+        raise StudyError(f"{path}: {error}") from None
+    if not isinstance(content, dict):
+        raise StudyError(f"{path}: a study is a mapping with the keys {', '.join(Study.model_fields)}")
+    return content
+
+
+def _file(path: str | Path) -> Path:
+    return Path(path) if Path(path).is_absolute() else repository() / path
+
+
+def _extended(path: str | Path, content: dict[str, Any]) -> dict[str, Any]:
+    """A study's content over that of the one it extends, which lies in the same folder."""
+    if not re.fullmatch(NAME, content["extends"]) or len(content["extends"]) > LONGEST_NAME:
+        named = shown(content["extends"])
+        raise StudyError(f"{path}: extends: {named} is not the bare name of a study in the same folder, such as digits")
+    base = _read(_file(path).with_name(f"{content['extends']}.yaml"))
+    if "extends" in base:
+        raise StudyError(f"{path}: extends: {content['extends']} extends another study itself: extend that one")
+    own = [key for key in ("data", "views", "evaluation", "teacher") if key in content]
+    if own:
+        has = "has its data, its views, its evaluation and its teacher"
+        raise StudyError(f"{path}: {own[0]}: a study that extends {content['extends']} {has}")
+    return {**base, "name": None, **content}
+
+
+def _explain(detail: ErrorDetails) -> str:
+    """One pydantic error as a line: the dotted key, the value, what would be right."""
+    location = [str(part) if str(part).isprintable() else repr(part) for part in detail["loc"]]
+    key = ".".join(location) or "study"
+    value = shown(detail["input"])
+    match detail["type"]:
+        case "extra_forbidden":
+            return f"unknown key {key}{choices(location[-1], _fields_at(detail['loc'][:-1]))}"
+        case "missing":
+            return f"{key} is missing"
+        case "union_tag_invalid":
+            tag, valid = detail["ctx"]["tag"], detail["ctx"]["expected_tags"].replace("'", "").split(", ")
+            return f"{key}.name: {shown(tag)} is not known{choices(tag, valid)}"
+        case "union_tag_not_found":
+            return f"{key}.name is missing"
+        case "literal_error":
+            return f"{key}: {value} is not known; valid choices: {detail['ctx']['expected']}"
+        case "float_type" if isinstance(detail["input"], str):
+            return f"{key}: {value} is text, not a number (YAML reads 1e-4 as text: write 1.0e-4)"
+        case "value_error":
+            return detail["msg"].removeprefix("Value error, ")
+        case _:
+            return f"{key}: {detail['msg']} (got {value})"
+
+
+def _fields_at(location: tuple[int | str, ...]) -> list[str]:
+    """The keys that are valid at a place of the YAML, found by walking the annotations from `Study` down."""
+    annotation: Any = Study
+    for part in location:
+        if _is_model(annotation):
+            annotation = annotation.model_fields[str(part)].annotation
+        elif get_origin(annotation) is dict:
+            annotation = get_args(annotation)[1]
+        while get_origin(annotation) is Annotated or type(None) in get_args(annotation):
+            annotation = get_args(annotation)[0]  # of `KD | None` the class
+        if get_origin(annotation) is not dict:
+            # Of the networks the one that pydantic names by its `name` in the location.
+            models = [inner for inner in get_args(annotation) if _is_model(inner)]
+            annotation = next((model for model in models if _tag(model) == part), annotation)
+    return list(annotation.model_fields) if _is_model(annotation) else []
+
+
+def _is_model(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def _tag(model: type[BaseModel]) -> str | None:
+    """The value that a class's `name` field must have, where that is a literal: what picks it in a union."""
+    literal = get_args(model.model_fields["name"].annotation) if "name" in model.model_fields else ()
+    return literal[0] if literal else None

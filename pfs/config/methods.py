@@ -1,0 +1,101 @@
+"""The terms that a method may add to the cross-entropy: a class a term, its fields the loss's own options.
+
+They are blocks of a study's YAML; the losses themselves are rooms of their own. No torch here.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from pfs.config.base import Strict
+
+Weight = Annotated[float, Field(gt=0)]
+Temperature = Annotated[float, Field(gt=0)]
+
+
+class Term(Strict):
+    """A loss and the weight that it has beside the cross-entropy."""
+
+    weight: Weight
+
+
+class KD(Term):
+    """Hinton et al. 2015 (arXiv 1503.02531), per pixel: `pfs.losses.baselines.kd_loss`."""
+
+    temperature: Temperature = 1.0
+
+
+class FitNet(Term):
+    """Romero et al. 2014 (arXiv 1412.6550), with a learnt 1 x 1 convolution: `pfs.losses.baselines.fitnet_loss`."""
+
+
+class AT(Term):
+    """Zagoruyko and Komodakis 2016 (arXiv 1612.03928): `pfs.losses.baselines.attention_loss`."""
+
+
+class SP(Term):
+    """Tung and Mori 2019 (arXiv 1907.09682): `pfs.losses.baselines.sp_loss`."""
+
+
+class SKD(Term):
+    """The pair-wise term of Liu et al. 2019 (arXiv 1903.04197): `pfs.losses.baselines.skd_pairwise_loss`."""
+
+    grid: Annotated[int, Field(ge=1)] = 4
+    center: bool = False
+
+
+class CWD(Term):
+    """Shu et al. 2020 (arXiv 2011.13256), of the logits: `pfs.losses.baselines.cwd_loss`."""
+
+    temperature: Temperature = 4.0
+
+
+class IFVD(Term):
+    """Wang et al., ECCV 2020: `pfs.losses.baselines.ifvd_loss`."""
+
+
+class HardPixels(Term):
+    """The control without a teacher: `pfs.losses.baselines.hard_pixel_loss`."""
+
+
+class PFS(Term):
+    """Pixel-wise feature similarities, the paper's first idea: `pfs.losses.pfs_loss`."""
+
+    match: Literal["squared", "kl"] = "squared"
+    similarity: Literal["cosine", "dot"] = "cosine"
+    center: bool = True
+    scope: Literal["image", "batch"] = "image"
+    tau: Temperature = 0.1
+
+
+class WSP(Term):
+    """Weighted soft-prediction imitation, the paper's second idea: `pfs.losses.wsp_loss`."""
+
+    gap: Literal["margin", "absolute", "loss", "divergence", "correct", "student", "uniform"] = "margin"
+    temperature: Temperature = 2.0
+    normalize: bool = True
+
+
+class Method(Strict):
+    """What a student learns from besides the labels. Without any term, it learns from labels alone."""
+
+    kd: KD | None = None
+    fitnet: FitNet | None = None
+    at: AT | None = None
+    sp: SP | None = None
+    skd: SKD | None = None
+    cwd: CWD | None = None
+    ifvd: IFVD | None = None
+    hard_pixels: HardPixels | None = None
+    pfs: PFS | None = None
+    wsp: WSP | None = None
+
+    @property
+    def terms(self) -> dict[str, Term]:
+        """The terms that this method names, in the order of the class."""
+        return {name: getattr(self, name) for name in type(self).model_fields if getattr(self, name) is not None}
+
+    @property
+    def needs_teacher(self) -> bool:
+        """Whether any term asks the teacher."""
+        return any(not isinstance(term, HardPixels) for term in self.terms.values())

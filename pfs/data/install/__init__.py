@@ -1,0 +1,1 @@
+"""How data sets are put into place: fetched, recognised, converted, verified."""

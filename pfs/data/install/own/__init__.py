@@ -1,0 +1,1 @@
+"""A user's own images and masks, as they lie."""

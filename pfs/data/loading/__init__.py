@@ -1,0 +1,1 @@
+"""How images come from files into memory: opened, decoded once, read ahead."""

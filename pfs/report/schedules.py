@@ -1,0 +1,68 @@
+"""Two studies that differ in how long their students train, beside each other: what holds early may not hold late."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from pfs.config.load import load_study
+from pfs.config.study import Study
+from pfs.report.statistics import read_runs
+from pfs.report.tables import main_table, markdown_table
+
+
+def both_schedules(path: str | Path, results: Path) -> pd.DataFrame | None:
+    """The tables of a study and of the one that it extends, one below the other, the shorter schedule first.
+
+    Args:
+        path: the study's file.
+        results: the folder of all studies' results.
+
+    Returns:
+        The columns of `pfs.report.tables.main_table`, and `steps` of the students before them; of the methods that are
+        the same in both studies. None where the study extends none, or one whose students differ in more than their
+        steps or in nothing, or one that has another reference or no `runs.csv` yet.
+    """
+    study = load_study(path)
+    if study.extends is None:
+        return None
+    other = load_study(Path(path).with_name(f"{study.extends}.yaml"))
+    shorter, longer = sorted((study, other), key=lambda one: one.student.steps)
+    if not _comparable(shorter, longer) or not (results / other.name / "runs.csv").is_file():
+        return None
+    same = [name for name, method in shorter.methods.items() if longer.methods.get(name) == method]
+    return pd.concat([_with_steps(one, results, same) for one in (shorter, longer)], ignore_index=True)
+
+
+def _comparable(shorter: Study, longer: Study) -> bool:
+    """Whether two studies differ in the steps of their students, and in nothing else that moves all methods."""
+    longer_student = shorter.student.model_copy(update={"steps": longer.student.steps})
+    alike = longer_student == longer.student and shorter.reference == longer.reference
+    return alike and shorter.student.steps != longer.student.steps
+
+
+def _with_steps(study: Study, results: Path, methods: list[str]) -> pd.DataFrame:
+    table = main_table(read_runs(results / study.name), study).set_index("method").loc[methods].reset_index()
+    table.insert(0, "steps", study.student.steps)
+    return table
+
+
+def to_markdown(table: pd.DataFrame) -> str:
+    """Both schedules for a page: a row a method, for each schedule its test mIoU and the difference to the reference.
+
+    Args:
+        table: `both_schedules`.
+    """
+    steps = list(table["steps"].unique())
+    head = ["Method", *(f"{column}, {count} steps" for count in steps for column in ("Test mIoU (%)", "Difference"))]
+    lines = [
+        [label, *(cell for count in steps for cell in _cells(rows[rows["steps"] == count].iloc[0]))]
+        for label, rows in table.groupby("label", sort=False)
+    ]
+    return markdown_table(head, lines)
+
+
+def _cells(row: "pd.Series[float]") -> tuple[str, str]:
+    spread = "" if pd.isna(row["miou_std"]) else f" ± {row['miou_std']:.1f}"
+    ends = "" if pd.isna(row["difference_low"]) else f" [{row['difference_low']:+.1f}, {row['difference_high']:+.1f}]"
+    difference = "" if pd.isna(row["difference"]) else f"{row['difference']:+.1f}{ends}"
+    return f"{row['miou_mean']:.1f}{spread}", difference

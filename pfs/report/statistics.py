@@ -1,0 +1,168 @@
+"""What a study's runs say: means with intervals over seeds, and differences between methods paired by seed.
+
+A seed fixes a student's first weights and the batches it sees, so two methods of one seed differ in nothing
+else. Their differences vary less than the methods themselves do, and the intervals are taken over those
+differences: Student's t, which with three seeds has two degrees of freedom and is honestly wide.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import stats
+
+from pfs.config.study import Study
+from pfs.report.style import label
+from pfs.study.places import TEACHER, cells
+from pfs.study.records import RecordError
+
+# What is asked besides "better than the student alone?": each idea against the one that it refines, WSP against its
+# two controls, and both together against each, against plain distillation, and against the strongest rivals known here.
+CONTROLS = (
+    *(("pfs", "skd"), ("wsp", "kd"), ("wsp", "student_gap"), ("wsp", "hard_pixels")),
+    *(("pfs_wsp", "pfs"), ("pfs_wsp", "wsp")),
+    *(("pfs_wsp", "kd"), ("pfs_wsp", "fitnet"), ("pfs_wsp", "cwd")),
+)
+
+
+class Interval(NamedTuple):
+    """A mean and its confidence interval, NaN where one value alone gives none."""
+
+    mean: float
+    low: float
+    high: float
+
+
+class Difference(NamedTuple):
+    """A mean paired difference, its 95 % interval, and the p-value of the paired t-test."""
+
+    mean: float
+    low: float
+    high: float
+    p: float
+
+
+class Finding(NamedTuple):
+    """How one method's test mIoU compares with another's over the seeds that both have."""
+
+    method: str
+    reference: str
+    difference: Difference
+    seeds: tuple[int, ...]
+
+    @property
+    def decided(self) -> bool:
+        """Whether the interval excludes 0; False where there is none."""
+        return self.difference.low > 0 or self.difference.high < 0
+
+    def __str__(self) -> str:
+        """The finding as a sentence."""
+        mean, low, high, p = self.difference
+        side = "above" if mean >= 0 else "below"
+        claim = f"{label(self.method)} is {side} {label(self.reference)} by {abs(mean):.1f}"
+        if np.isnan(low):
+            return f"{claim} points of test mIoU in one seed: no interval."
+        ends = (low, high) if mean >= 0 else (-high, -low)
+        verdict = "excludes" if self.decided else "includes"
+        return (
+            f"{claim} [{ends[0]:.1f}, {ends[1]:.1f}] points of test mIoU "
+            f"(paired over {len(self.seeds)} seeds, p = {p:.2g}): the interval {verdict} 0."
+        )
+
+
+def telling(runs: pd.DataFrame, study: Study, most: int = 9) -> list[str]:
+    """The methods that fit side by side in a figure: of a larger study its reference and those that are best on val."""
+    val = runs[runs["split"] == "val"].groupby("method")["miou"].mean()
+    ranked = sorted(study.methods, key=lambda method: (method != study.reference, -val.get(method, 0.0)))
+    return [method for method in study.methods if method in ranked[:most]]
+
+
+def read_runs(folder: Path) -> pd.DataFrame:
+    """The `runs.csv` of a study's results; hashes stay text even where they look like numbers.
+
+    Raises:
+        RecordError: there is none.
+    """
+    path = folder / "runs.csv"
+    if not path.is_file():
+        raise RecordError(f"{path}: no such table; `make study` makes it")
+    hashes = ("commit", "data_checksum", "code_hash")
+    return pd.read_csv(path, dtype=dict.fromkeys(hashes, str))
+
+
+# --- statistics ---------------------------------------------------------------------------------------------
+
+
+def mean_interval(values: npt.ArrayLike, confidence: float = 0.95) -> Interval:
+    """The mean of some values and its Student-t interval.
+
+    Args:
+        values: (n,) numbers. One value has no interval, none has no mean: NaN.
+        confidence: the share of such intervals that cover the true mean.
+    """
+    array = np.asarray(values, dtype=float)
+    mean = float(array.mean()) if array.size else np.nan
+    if array.size < 2:
+        return Interval(mean, np.nan, np.nan)
+    # mean ± t_{n-1} · s / √n
+    half = float(stats.t.ppf((1 + confidence) / 2, array.size - 1) * array.std(ddof=1) / np.sqrt(array.size))
+    return Interval(mean, mean - half, mean + half)
+
+
+def paired_difference(table: pd.DataFrame, method: str, reference: str, split: str = "test") -> Difference:
+    """How much more mIoU a method has than a reference, over the seeds that both have.
+
+    Args:
+        table: `runs.csv`, with the columns method, seed, split and miou (percent).
+        method: the method in question.
+        reference: the method that it is compared with.
+        split: "val" or "test".
+
+    Returns:
+        The difference in points of mIoU; its interval and p-value are NaN with fewer than two common seeds.
+    """
+    pairs = _pairs(table, method, reference, split)
+    mean, low, high = mean_interval(pairs[method] - pairs[reference])
+    p = stats.ttest_rel(pairs[method], pairs[reference]).pvalue if len(pairs) > 1 else np.nan
+    return Difference(mean, low, high, float(p))
+
+
+def findings(runs: pd.DataFrame, study: Study) -> list[Finding]:
+    """Every comparison that the study makes: each method with the reference, then its controls."""
+    to_reference = [(method, study.reference) for method in study.methods if method != study.reference]
+    controls = [pair for pair in CONTROLS if study.reference not in pair and set(pair) <= set(study.methods)]
+    compared = [_finding(runs, method, other) for method, other in to_reference + controls]
+    return [finding for finding in compared if finding.seeds]
+
+
+def shortfalls(runs: pd.DataFrame, study: Study) -> list[str]:
+    """What the table lacks, a sentence each: missing runs, and pairings that they leave incomplete."""
+    sentences = []
+    for method in (TEACHER, *study.methods):
+        had = set(runs.loc[(runs["method"] == method) & (runs["split"] == "test"), "seed"])
+        missing = [seed for name, seed in cells(study) if name == method and seed not in had]
+        if missing:
+            sentences.append(f"{label(method)} has no run of {_seeds(missing)}.")
+    for method, reference, _, seeds in findings(runs, study):
+        if len(seeds) < len(study.seeds):
+            sentences.append(f"{label(method)} and {label(reference)} are compared over {_seeds(seeds)} only.")
+    return sentences
+
+
+def _finding(runs: pd.DataFrame, method: str, reference: str) -> Finding:
+    seeds = tuple(int(seed) for seed in _pairs(runs, method, reference, "test").index)
+    return Finding(method, reference, paired_difference(runs, method, reference), seeds)
+
+
+def _pairs(table: pd.DataFrame, method: str, reference: str, split: str) -> pd.DataFrame:
+    """mIoU of two methods, a row for each seed that both have."""
+    chosen = table[table["split"] == split].pivot(index="seed", columns="method", values="miou")
+    return chosen.reindex(columns=[method, reference]).dropna()
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    """`seed 0` or `seeds 0, 2`."""
+    return f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"

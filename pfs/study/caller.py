@@ -1,0 +1,72 @@
+"""What the caller of a command has: a folder that paths are meant from, an encoding, a folder for temporary files."""
+
+import io
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from pfs.config.base import StudyError, shown
+from pfs.config.files import repository
+
+# Sockets lie in temporary folders. The system bounds their paths, and Python puts a name such as
+# /pymp-abcdefgh/listener-abcdefgh behind the folder's.
+LONGEST_TEMPORARY = (103 if sys.platform == "darwin" else 107) - 32
+
+
+def study_file(name: str) -> str:
+    """The file of a study that a command was given: by its bare name, or by its path.
+
+    `digits` is studies/digits.yaml of the clone. A path is taken from the caller's folder, and if there is no such file
+    from the clone's root.
+
+    Returns:
+        A path from the clone's root where the file lies in the clone, else an absolute one.
+    """
+    if not name.endswith((".yaml", ".yml")):
+        return f"studies/{name}.yaml"
+    return from_clone(Path(name)) if os.path.lexists(name) else name
+
+
+def from_clone(path: Path) -> str:
+    """A path of the caller's as the clone's root sees it: relative if it lies in the clone, else absolute."""
+    absolute = Path(os.path.normpath(Path.cwd() / path))
+    clone = repository()
+    return str(absolute.relative_to(clone) if absolute.is_relative_to(clone) else absolute)
+
+
+def check_results(results: str) -> None:
+    """Raise a StudyError for a folder of results that Snakemake would misread, or that is a file."""
+    if "{" in results or "}" in results:
+        raise StudyError(f"--results {shown(results)}: braces are wildcards to Snakemake: name a folder without them")
+    if Path(results).exists() and not Path(results).is_dir():
+        raise StudyError(f"--results {shown(results)}: is a file, not a folder: name a folder")
+
+
+def check_clone() -> None:
+    """Raise a StudyError for a clone in whose path Papermill would look for the names of parameters."""
+    clone = str(repository())
+    if "{" in clone or "}" in clone:
+        raise StudyError(f"{clone}: braces are parameters to Papermill: move the clone to a folder without them")
+
+
+def prepare_output() -> None:
+    """Let a terminal that has no character for what is printed show its number, in place of an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def prepare_temporary_folder() -> None:
+    """Use /tmp, here and in all processes that are started, where TMPDIR is too long for a socket's name in it."""
+    given = tempfile.gettempdir()
+    if len(os.fsencode(given)) > LONGEST_TEMPORARY:
+        print(f"the temporary folder {shown(given)} is too long for sockets: /tmp is used", file=sys.stderr)
+        os.environ["TMPDIR"] = tempfile.tempdir = "/tmp"
+
+
+def told(error: OSError) -> str:
+    """What the system refused, in one line: the file, the reason, what to try."""
+    file = f"{error.filename}: " if error.filename is not None else ""
+    where = "name folders that can be read and written, with --results, --data or TMPDIR"
+    return f"{file}{error.strerror or error}; {where}"

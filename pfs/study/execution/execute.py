@@ -1,0 +1,273 @@
+"""A whole study brought up to date: one Snakemake run, one bar of its progress, one line for each failure. No torch."""
+
+import json
+import os
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
+from threading import Event, Thread
+from typing import TextIO
+
+from filelock import FileLock, Timeout
+from tqdm import tqdm
+
+from pfs.config.base import StudyError
+from pfs.config.checksums import BrokenFileError, begin_study, check_files
+from pfs.config.files import repository, write_whole
+from pfs.config.study import Study
+from pfs.data.install.state import changed_since_verified
+from pfs.study.execution.interruption import stopping_on_signals
+from pfs.study.execution.run import DONE, DRAWN, REPORTED
+from pfs.study.execution.stopping import await_requests
+from pfs.study.places import TEACHER, cell_folder, cells, study_folder
+from pfs.study.records import COLLECTED
+from pfs.study.staleness import finished_cells, stale_cells
+from pfs.study.trial.preflight import preflight
+
+_STARTS = "Using workflow specific profile"  # the first line of each start of Snakemake, whose log holds many
+# Lines of Snakemake's log that stand there whatever the reason of a failure.
+_SAYS_NOTHING = r"\s*File |Using |\[|Complete log|Shutting down|Exiting because|At least one job|Elapsed"
+
+
+def bring_up_to_date(
+    study: Study, path: str, *, results: str, data: str, cores: str = "all", threads: int | None = None
+) -> bool:
+    """Run what is stale of a study, with one bar of its progress; whether all went well.
+
+    Args:
+        study: the study.
+        path: its file.
+        results: folder of all results.
+        data: folder of all data sets.
+        cores: how many to use, or "all".
+        threads: that a student computes with; None: 1, or all cores where there is a GPU.
+    """
+    folder = study_folder(study, results)
+    if folder.is_dir() and not os.access(folder, os.W_OK):
+        return _nothing_to_write(study, folder)
+    teachers = cell_folder(study, folder, TEACHER, study.teacher.seed).parent
+    with ExitStack() as locks:
+        for needed in sorted({folder, teachers}):
+            locks.enter_context(_only_study(needed))
+        begin_study()
+        await_requests(folder / ".stop")
+        stale = _stale_cells(study, folder, repository() / data)
+        preflight(study, set(stale), repository() / data)
+        _renew_marks(study, folder, set(stale))
+        named = Path(results) / study.name  # as the Snakefile names them
+        marks = [str(cell_folder(study, named, *cell) / DONE) for cell in stale]
+        marks += [str(named / mark) for mark in _broken_pages(folder)]
+        config = {"study": path, "results": results, "data": data}
+        config |= {} if threads is None else {"threads": str(threads)}
+        with (
+            _output_into(folder / "snakemake.log") as terminal,
+            stopping_on_signals(study.name, folder / ".stop", terminal),
+            _progress_bar(study, folder, terminal),
+        ):
+            return _snakemake(marks, cores, config)
+
+
+def _stale_cells(study: Study, folder: Path, data: Path) -> dict[tuple[str, int], str]:
+    """The runs that must be made (again), and why; what is no mere matter of a first run is told.
+
+    Raises:
+        StudyError: files of the data have changed since they were verified.
+    """
+    if changed := changed_since_verified(study.data, data):
+        raise StudyError(f"study {study.name}: {changed}")
+    stale = stale_cells(study, folder, data)
+    for (method, seed), reason in stale.items():
+        if (cell_folder(study, folder, method, seed) / "record.json").is_file():
+            print(f"{study.name}: {method}, seed {seed}, is made again: {reason}", file=sys.stderr)
+    return stale
+
+
+def _renew_marks(study: Study, folder: Path, stale: set[tuple[str, int]]) -> None:
+    """Take away the marks of runs that are stale, and mark those that are done."""
+    for cell in cells(study):
+        place = cell_folder(study, folder, *cell)
+        if cell not in stale:
+            if not (place / DONE).is_file():
+                write_whole(place / DONE, "")
+            continue
+        for leftover in (DONE, "progress", "error.txt"):
+            (place / leftover).unlink(missing_ok=True)
+
+
+def _broken_pages(folder: Path) -> list[str]:
+    """The marks of tables, figures and report of which a file is missing or was edited: told, and made again."""
+    broken = []
+    for mark in (COLLECTED, DRAWN, REPORTED):
+        try:
+            if (folder / mark).is_file():
+                check_files(folder / mark)
+        except BrokenFileError as error:
+            print(f"{error}; it is made again", file=sys.stderr)
+            (folder / mark).unlink()
+            broken.append(mark)
+    return broken
+
+
+def _nothing_to_write(study: Study, folder: Path) -> bool:
+    """True for a study that is finished, whose results may only be read; a StudyError for one that is not."""
+    if finished_cells(study, folder) == set(cells(study)) and (folder / "report.html").is_file():
+        return True
+    raise StudyError(f"{folder} cannot be written, and the study is not finished: name another folder with --results")
+
+
+@contextmanager
+def _only_study(folder: Path) -> Iterator[None]:
+    """Be the only process at work on a study: wait for another one, and say so."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        print(f"another process is at work on {folder}: waiting for it to end", file=sys.stderr)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _output_into(log: Path) -> Iterator[TextIO]:
+    """Write what this process and those it starts print into a file; yields the terminal's standard error."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    before = [os.dup(1), os.dup(2)]
+    letters, rest = sys.stderr.encoding, "backslashreplace"
+    with (
+        log.open("a", encoding="utf-8", buffering=1, errors="backslashreplace") as file,
+        os.fdopen(os.dup(2), "w", encoding=letters, errors=rest) as terminal,
+    ):
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+        try:
+            with redirect_stdout(file), redirect_stderr(file):
+                yield terminal
+        finally:
+            for number, saved in enumerate(before, start=1):
+                os.dup2(saved, number)
+                os.close(saved)
+
+
+def _snakemake(marks: list[str], cores: str, config: dict[str, str]) -> bool:
+    """Run the Snakefile in this process, so that whoever kills the one has killed the other.
+
+    Args:
+        marks: the outputs of the Snakefile's rules that must be made again.
+        cores: how many to use, or "all".
+        config: of the Snakefile.
+    """
+    from snakemake.cli import main as snakemake
+
+    # Staleness is decided from the records and not from Snakemake's metadata, so that the missing runs are also made
+    # where the .snakemake folder is lost, or where tables came with the clone, but not the records behind them.
+    # Nothing here locks the clone: `_only_study` has, and it leaves no lock behind when it is killed.
+    arguments = ["--cores", cores, "--nolock", *(["--forcerun", *marks] if marks else [])]
+    try:
+        # As YAML's text, or Snakemake would read `5` as a number and `a: b` as a mapping; it strips quotes at the ends.
+        texts = [f"{key}=!!str {json.dumps(value, ensure_ascii=False)} " for key, value in config.items()]
+        snakemake([*arguments, "--config", *texts])
+    except SystemExit as end:
+        return end.code == 0
+    return True
+
+
+@contextmanager
+def _progress_bar(study: Study, folder: Path, terminal: TextIO) -> Iterator[None]:
+    """One bar over all steps of a study, from the records and the `progress` files of its cells."""
+    stop = Event()
+    total = sum(_steps(study, method) for method, _ in cells(study))
+    # On a terminal a moving bar; in a log a line now and then.
+    interval = 1 if terminal.isatty() else 30
+    # No estimate of what remains: a teacher's step takes several times a student's.
+    shape = "{desc} {percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt} steps, {elapsed}"
+    with tqdm(total=total, file=terminal, miniters=0, bar_format=shape) as bar:
+
+        def show() -> None:
+            finished, bar.n = _done(study, folder)
+            stage = "tables, figures, report" if bar.n == total else f"{finished}/{len(cells(study))} cells"
+            bar.set_description(f"{study.name}: {stage}")
+
+        def watch() -> None:
+            while not stop.wait(interval):
+                show()
+
+        show()
+        watcher = Thread(target=watch, daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            watcher.join()
+            show()
+
+
+def _steps(study: Study, method: str) -> int:
+    return study.teacher.steps if method == TEACHER else study.student.steps
+
+
+def _done(study: Study, folder: Path) -> tuple[int, int]:
+    """How many cells are finished, and how many steps are done in all cells together."""
+    finished = steps = 0
+    for method, seed in cells(study):
+        place = cell_folder(study, folder, method, seed)
+        if (place / DONE).is_file():
+            finished += 1
+            steps += _steps(study, method)
+        elif (place / "progress").is_file():
+            steps += int((place / "progress").read_text(encoding="utf-8"))
+    return finished, steps
+
+
+def failures(study: Study, folder: Path) -> list[str]:
+    """One line for each failed cell, or for the page that failed; then how much is missing, and where the log lies."""
+    unfinished = [cell for cell in cells(study) if not (cell_folder(study, folder, *cell) / DONE).is_file()]
+    errors = {cell: cell_folder(study, folder, *cell) / "error.txt" for cell in unfinished}
+    failed = {cell: file.read_text(encoding="utf-8").strip() for cell, file in errors.items() if file.is_file()}
+    lines = [f"failed: {method}, seed {seed}: {error}" for (method, seed), error in failed.items()]
+    waiting = len(unfinished) - len(failed)
+    log = folder / "snakemake.log"
+    if not unfinished:
+        return [
+            *(_failed_pages(log) or _last_words(log)),
+            f"{study.name}: all cells are done, a page of theirs failed; log: {log}",
+        ]
+    if (folder / ".stop").is_file():
+        done = len(cells(study)) - len(unfinished)
+        return [*lines, f"{study.name}: stopped as asked, {done} of {len(cells(study))} cells are done; log: {log}"]
+    return [
+        *(lines or _last_words(log)),
+        f"{study.name}: {len(failed)} cells failed, {waiting} did not finish; log: {log}",
+    ]
+
+
+def _failed_pages(log: Path) -> list[str]:
+    """What the notebook of tables, figures or report said last, as `run_notebook` tells it."""
+    said = [line for line in _lines(log) if re.match(r"\w+\.ipynb: ", line)]
+    return [f"failed: {line}" for line in said[-1:]]
+
+
+def _last_words(log: Path) -> list[str]:
+    """Why a study failed of which neither a cell nor a page has told it: what the log of its last start ends with.
+
+    Where a command failed, that is what the command printed last, just before Snakemake says that it has failed.
+    """
+    lines = _lines(log)
+    starts = [row for row, line in enumerate(lines) if line.startswith(_STARTS)]
+    said = [
+        line.strip() for line in lines[max(starts, default=0) :] if line.strip() and not re.match(_SAYS_NOTHING, line)
+    ]
+    if "RuleException:" in said:
+        said = said[: said.index("RuleException:")][-1:]
+    return [f"Snakemake: {line}" for line in said[-3:]]
+
+
+def _lines(log: Path) -> list[str]:
+    return log.read_text(encoding="utf-8", errors="replace").splitlines()

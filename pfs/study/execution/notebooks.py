@@ -1,0 +1,115 @@
+"""How a notebook is executed, and what is said of one that failed."""
+
+import ast
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from traitlets.config import Config
+
+from pfs.config.files import repository, write_whole
+from pfs.study.execution.stopping import RunStoppedError
+
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+
+Parameter = str | int | float | bool
+
+
+class NotebookError(RuntimeError):
+    """A notebook was given wrong parameters, or failed."""
+
+
+class NotebookStoppedError(NotebookError):
+    """A notebook stopped because its study was asked to."""
+
+
+def run_notebook(notebook: Path, output: Path, parameters: Mapping[str, Parameter]) -> None:
+    """Execute a notebook with Papermill, in the repository's root, and keep the executed one, failed or not.
+
+    Args:
+        notebook: what to execute.
+        output: where the executed notebook goes; identical runs give identical bytes.
+        parameters: values for its `parameters` cell. `threads`, if there, bounds the kernel's pools too.
+
+    Raises:
+        NotebookError: a parameter is unknown or of the wrong type, or the notebook failed; one line.
+        NotebookStoppedError: the notebook stopped because its study was asked to.
+    """
+    import papermill
+
+    from pfs.study.execution.kernels_end import tell_end, watched_manager
+
+    check_parameters(notebook, parameters)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    pools = dict.fromkeys(THREAD_VARIABLES, str(parameters.get("threads", 1)))
+    ends: list[int] = []
+    try:
+        # Kernels that start at once may pick the same network port; sockets in a folder cannot collide.
+        with _environment(pools), TemporaryDirectory() as sockets:
+            papermill.execute_notebook(
+                notebook,
+                output,
+                dict(parameters),
+                kernel_name="python3",
+                cwd=repository(),
+                progress_bar=False,
+                autosave_cell_every=0,
+                record_timing=False,
+                coalesce_streams=True,
+                kernel_manager_class=watched_manager(ends),
+                config=Config(KernelManager={"transport": "ipc", "ip": f"{sockets}/kernel"}),
+            )
+    except papermill.PapermillExecutionError as error:
+        reason = " ".join(f"{error.ename}: {error.evalue}".split())
+        kind = NotebookStoppedError if error.ename == RunStoppedError.__name__ else NotebookError
+        raise kind(f"{notebook.name}: {reason} (executed notebook: {output})") from None
+    except RuntimeError:  # nbclient's, of a kernel that died while it started or later
+        if not ends:
+            raise
+        raise NotebookError(f"{notebook.name}: {tell_end(ends)} (executed notebook: {output})") from None
+    finally:
+        if output.is_file():
+            _strip(output)
+
+
+def check_parameters(notebook: Path, parameters: Mapping[str, Parameter]) -> None:
+    """Hold parameters against the notebook's own `parameters` cell: Papermill itself only warns.
+
+    Raises:
+        NotebookError: names the parameter, its value, and what would be right.
+    """
+    import papermill
+
+    known = papermill.inspect_notebook(str(notebook))
+    for name, value in parameters.items():
+        if name not in known:
+            raise NotebookError(f"{notebook.name}: unknown parameter {name}; valid ones: {', '.join(known)}")
+        expected = type(ast.literal_eval(known[name]["default"]))
+        if type(value) is not expected and (expected, type(value)) != (float, int):
+            raise NotebookError(f"{notebook.name}: {name} must be {expected.__name__}, not {value!r}")
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Environment variables for the processes that are started inside."""
+    before = dict(os.environ)
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def _strip(executed: Path) -> None:
+    """Take out of an executed notebook what differs between identical runs."""
+    notebook = json.loads(executed.read_text(encoding="utf-8"))
+    kept = ("kernelspec", "language_info")
+    notebook["metadata"] = {key: notebook["metadata"][key] for key in kept if key in notebook["metadata"]}
+    for number, cell in enumerate(notebook["cells"]):
+        cell["id"] = f"cell-{number}"
+        cell["metadata"] = {"tags": cell["metadata"].get("tags", [])}
+    write_whole(executed, json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False) + "\n")

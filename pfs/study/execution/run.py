@@ -1,0 +1,125 @@
+"""How a cell is carried out: its notebook is executed by Papermill. No torch here.
+
+A cell is one run of a study: the teacher, or one method with one seed. The Snakefile says what follows from
+what and starts `pfs cell` for each stale cell.
+"""
+
+import os
+import time
+from pathlib import Path
+from threading import Thread
+
+from filelock import FileLock
+
+from pfs.config.base import StudyError
+from pfs.config.checksums import files_under, write_checksums
+from pfs.config.files import repository, write_whole
+from pfs.config.load import load_study
+from pfs.config.study import Study
+from pfs.data.install.state import current_checksum
+from pfs.study.code_hash import code_hash
+from pfs.study.execution.notebooks import NotebookError, NotebookStoppedError, Parameter, run_notebook
+from pfs.study.execution.stopping import stop_requested
+from pfs.study.places import TEACHER, cell_folder, cell_notebook, cells, notebook_path, study_folder
+from pfs.study.staleness import is_done
+
+DONE = ".done"  # in a run's folder: Snakemake's own mark that the run is done
+# The checksums of what the notebooks of tables and figures wrote, and of the report.
+DRAWN, REPORTED = ".drawn.sha256.json", ".reported.sha256.json"
+
+
+def run_cell(path: str, method: str, seed: int, *, results: str, data: str, threads: int) -> None:
+    """Run one cell of a study, unless another process has just finished it.
+
+    A lock on the cell's folder keeps two processes from writing it at once. Its `progress` and, if it fails,
+    `error.txt` are for the study that waits for it.
+
+    Args:
+        path: the study's file.
+        method: "teacher" or a method of the study.
+        seed: a seed of the study; the teacher has its own.
+        results: folder of all results.
+        data: folder of all data sets.
+        threads: of the kernel's pools.
+
+    Raises:
+        StudyError: the study has no such cell.
+        NotebookError: the notebook failed, or ended without a record.
+        NotebookStoppedError: the study was asked to stop.
+    """
+    study = load_study(path)
+    parameters: dict[str, Parameter] = {"study": path, "results": results, "data": data, "threads": threads}
+    if method != TEACHER:
+        study.method(method)
+        parameters |= {"method": method, "seed": seed}
+    if (method, seed) not in cells(study):
+        seeds = [own for name, own in cells(study) if name == method]
+        raise StudyError(f"{path}: {method} has no seed {seed}; valid choices: {', '.join(map(str, seeds))}")
+    _execute(study, (method, seed), parameters, results=results, data=data)
+
+
+def _execute(study: Study, run: tuple[str, int], parameters: dict[str, Parameter], *, results: str, data: str) -> None:
+    """Execute a run's notebook under its lock, unless the run is done."""
+    notebook = cell_notebook(run[0])
+    folder = cell_folder(study, study_folder(study, results), *run)
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / ".lock"):
+        found = current_checksum(study.data, repository() / data)
+        if is_done(study, study_folder(study, results), *run, code_hash(notebook), found, once=True):
+            return
+        if stop_requested():
+            raise NotebookStoppedError(f"{notebook.name}: not started, for the study was asked to stop")
+        for leftover in ("record.json", "progress", "error.txt", "executed.ipynb"):
+            (folder / leftover).unlink(missing_ok=True)
+        try:
+            run_notebook(notebook, folder / "executed.ipynb", parameters)
+            if not (folder / "record.json").is_file():
+                raise NotebookError(f"{notebook.name}: ended without writing {folder / 'record.json'}")
+        except NotebookStoppedError:
+            raise
+        except NotebookError as error:
+            if (folder / "record.json").is_file():  # written last: what failed was a picture, or came after it
+                print(f"{error}: the run is done all the same")
+                return
+            write_whole(folder / "error.txt", f"{error}\n")
+            raise
+
+
+def mark_done(path: str, method: str, seed: int, *, results: str) -> None:
+    """Write the file by which Snakemake knows that a run is done.
+
+    Snakemake deletes this file before and after a job that it interrupts, and so never a record.
+    """
+    study = load_study(path)
+    write_whole(cell_folder(study, study_folder(study, results), method, seed) / DONE, "")
+
+
+def stop_with(parent: int) -> None:
+    """End this process soon after its parent has ended, so that a killed study leaves nothing training.
+
+    The kernel watches this process in the same way. Ctrl-C in a terminal reaches the study alone, which then asks its
+    runs to stop.
+    """
+    os.setpgid(0, 0)
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
+
+
+def draw_pages(path: str, *, results: str) -> None:
+    """Execute the notebooks of tables and figures, and note the checksums of what lies in their folders then."""
+    folder = study_folder(load_study(path), results)
+    for page in ("tables", "figures"):
+        run_page(path, page, results=results)
+    write_checksums(folder / DRAWN, [*files_under(folder / "tables"), *files_under(folder / "figures")])
+
+
+def run_page(path: str, name: str, *, results: str) -> Path:
+    """Execute a notebook that reads collected records alone, such as `tables`; return the executed one."""
+    executed = study_folder(load_study(path), results) / f"{name}.ipynb"
+    run_notebook(notebook_path(name), executed, {"study": path, "results": results})
+    return executed

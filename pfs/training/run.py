@@ -1,0 +1,243 @@
+"""One cell of a study, from its name to its record: what the two training notebooks share."""
+
+import hashlib
+import json
+import platform
+import resource
+import sys
+import time
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pfs.config.files import repository
+from pfs.config.load import load_study
+from pfs.config.study import Study, Training
+from pfs.data.dataset import DatasetError, SegmentationDataset, data_checksum
+from pfs.data.loading.cache import decoded
+from pfs.data.scenes import Pictures, Scenes, TrainingScenes
+from pfs.models import count_macs, count_parameters
+from pfs.study.code_hash import code_hash
+from pfs.study.places import TEACHER, cell_folder, cell_notebook
+from pfs.study.records import (
+    SPLITS,
+    Cost,
+    Metrics,
+    Provenance,
+    Record,
+    Split,
+    Timing,
+    commit,
+    package_versions,
+    read_record,
+    write_npz,
+    write_record,
+)
+from pfs.study.staleness import cell_settings, is_done
+from pfs.training.checkpoint import write_checkpoint
+from pfs.training.evaluation import Scored, confusion_counts, score
+from pfs.training.loop import Progress
+from pfs.training.machine import instruction_set, mixed_precision, prepare
+
+SCORED_AT_ONCE = 50  # scenes in memory, of one size
+
+
+@dataclass(frozen=True)
+class Run:
+    """One cell: which study, method ("teacher" or a student's) and seed, and where its files go.
+
+    Attributes:
+        settings: the part of the study that the cell depends on.
+        code_hash: of the notebook's code and the `pfs` modules under it.
+        commit: of the clone as the run begins, and whether its files differ from it.
+        results: the folder of all studies' results.
+        started: when this session of the run began, on `time.perf_counter`'s clock.
+    """
+
+    study: Study
+    method: str
+    seed: int
+    results: Path
+    settings: dict[str, object]
+    code_hash: str
+    commit: tuple[str, bool]
+    started: float = field(default_factory=time.perf_counter)
+
+    @property
+    def folder(self) -> Path:
+        """The cell's own folder; it writes nothing elsewhere."""
+        return cell_folder(self.study, self.results / self.study.name, self.method, self.seed)
+
+    @property
+    def training(self) -> Training:
+        """The network and schedule of this cell."""
+        return self.study.teacher if self.method == TEACHER else self.study.student
+
+    def key(self, dataset: SegmentationDataset, teacher_checksum: str | None = None) -> str:
+        """A hash of all that the run's weights depend on; how they are scored is no part of it."""
+        learnt = {key: value for key, value in self.settings.items() if key != "evaluation"}
+        machine = [torch.get_num_threads(), mixed_precision(), instruction_set(), torch.__version__]
+        parts = [learnt, self.code_hash, data_checksum(dataset), teacher_checksum, machine]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def open_run(study: str, method: str, seed: int | None, results: str, *, threads: int) -> Run:
+    """Read the study, find the cell in it, and set the threads that this process computes with.
+
+    Args:
+        study: the study's YAML file.
+        method: "teacher", or a method of the study.
+        seed: the student's seed; None for the teacher's own.
+        results: the folder of all studies' results; a relative one lies in the clone.
+        threads: part of the run's identity: another number may change the last bits.
+
+    Raises:
+        StudyError: no such study or method.
+    """
+    prepare(threads)
+    spec = load_study(study)
+    return Run(
+        study=spec,
+        method=method,
+        seed=spec.teacher.seed if seed is None else seed,
+        results=repository() / results,
+        settings=cell_settings(spec, None if method == TEACHER else method, seed),
+        code_hash=code_hash(cell_notebook(method)),
+        commit=commit(),
+    )
+
+
+def load_training(run: Run, dataset: SegmentationDataset) -> TrainingScenes:
+    """The training split: its views where the study names some, else in memory as it is."""
+    if run.study.views is None:
+        return Scenes(*decoded(dataset))
+    from pfs.data.augmentation import Views, training_views  # torchvision takes a second to import
+
+    return training_views(Views(dataset, run.study.views))
+
+
+def load_scenes(run: Run, splits: dict[str, SegmentationDataset], size: tuple[int, int]) -> dict[str, Scored]:
+    """The splits that networks are scored on: in memory, or read one by one where the study has an `evaluation`.
+
+    Args:
+        run: of the study.
+        splits: the data.
+        size: height and width of the frames in which pictures of many sizes are shown.
+
+    Raises:
+        DatasetError: the data have no such split, or their images differ in size and the study has no `evaluation`.
+    """
+    scored = ("val", "test")
+    if missing := [split for split in scored if split not in splits]:
+        raise DatasetError(
+            f"networks are scored on val and test, and these data have no {missing[0]} (only {', '.join(splits)}): "
+            "say in the study's data, with holdout, how many training images become val; their own val is then test"
+        )
+    if run.study.evaluation is not None:
+        return {split: Pictures(splits[split], size) for split in scored}
+    return {split: Scenes(*decoded(splits[split])) for split in scored}
+
+
+def evaluate(
+    run: Run, network: nn.Module, splits: dict[str, SegmentationDataset], scenes: dict[str, Scored]
+) -> dict[Split, Metrics]:
+    """Score a network on val and test; each image's confusion counts go to the run's `confusion.npz`."""
+    dataset, how = splits["test"], run.study.evaluation
+    count = partial(
+        confusion_counts,
+        classes=len(dataset.classes),
+        ignore_index=dataset.ignore_index,
+        how=how,
+        batch_size=SCORED_AT_ONCE if how is None else 1,
+    )
+    counts = {split: count(network, scenes[split]) for split in SPLITS}
+    write_arrays(run.folder / "confusion.npz", {split: count.to(torch.int32) for split, count in counts.items()})
+    return {split: score(count, dataset.classes) for split, count in counts.items()}
+
+
+def write_arrays(path: Path, tensors: dict[str, Tensor]) -> dict[str, np.ndarray]:
+    """Write tensors into an .npz file, whole, and return them as arrays by the same names."""
+    arrays = {name: tensor.cpu().numpy() for name, tensor in tensors.items()}
+    write_npz(path, arrays)
+    return arrays
+
+
+def save_weights(run: Run, network: nn.Module) -> str:
+    """Keep the weights in the run's `checkpoint.pt`; returns their checksum."""
+    return write_checkpoint(network, run.folder / "checkpoint.pt")
+
+
+def finish(
+    run: Run,
+    network: nn.Module,
+    progress: Progress,
+    metrics: dict[Split, Metrics],
+    dataset: SegmentationDataset,
+    *,
+    size: tuple[int, int],
+    teacher_checksum: str | None,
+    files: dict[str, str] | None = None,
+) -> Record:
+    """Write the run's record, its last file: from here on the workflow takes the run as done.
+
+    The record of a run that was done before, and has only been looked at again, stays as it is.
+
+    Args:
+        size: height and width of the images that it was trained on.
+        teacher_checksum: of the teacher that the student learnt from; a teacher names itself.
+        files: what the run left besides checkpoint, confusion counts and examples, by name.
+    """
+    folder = run.results / run.study.name
+    if is_done(run.study, folder, run.method, run.seed, run.code_hash, data_checksum(dataset), once=True):
+        return read_record(run.folder / "record.json")
+    head, dirty = run.commit
+    record = Record(
+        study=run.study.teacher_study if run.method == TEACHER else run.study.name,
+        method=run.method,
+        seed=run.seed,
+        settings=run.settings,
+        metrics=metrics,
+        history=progress.history,
+        cost=Cost(parameters=count_parameters(network), macs=count_macs(network, size)),
+        timing=Timing(
+            training_seconds=progress.seconds,
+            total_seconds=time.perf_counter() - run.started + progress.earlier_seconds,
+            peak_memory_mib=_peak_memory_mib(),
+            peak_gpu_memory_mib=torch.cuda.max_memory_allocated() / 2**20 if torch.cuda.is_available() else None,
+        ),
+        provenance=Provenance(
+            commit=head,
+            dirty=dirty,
+            packages=package_versions(),
+            python=platform.python_version(),
+            machine=f"{platform.system()} {platform.machine()}",
+            instruction_set=instruction_set(),
+            threads=torch.get_num_threads(),
+            precision=mixed_precision(),
+            device=str(next(network.parameters()).device),
+            data_checksum=data_checksum(dataset),
+            teacher_checksum=teacher_checksum,
+            code_hash=run.code_hash,
+            data_seed=run.study.data.seed,
+            teacher_seed=run.study.teacher.seed,
+            seed=run.seed,
+        ),
+        files={
+            "checkpoint": "checkpoint.pt",
+            "confusion": "confusion.npz",
+            "examples": "examples.npz",
+            **(files or {}),
+        },
+    )
+    write_record(record, run.folder)
+    return record
+
+
+def _peak_memory_mib() -> float:
+    """The largest resident size of this process; the system reports it in KiB, macOS in bytes."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20

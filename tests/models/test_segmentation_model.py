@@ -1,0 +1,282 @@
+"""Networks by name: shapes, sizes, and clear words for what cannot be built."""
+
+import re
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from pfs.config.networks import DilatedResNet, SegmentationModel
+from pfs.losses import pfs_loss
+from pfs.losses.prediction import upsample
+from pfs.models import build_network, check_network, count_macs, count_parameters, segmentation_model
+from pfs.models.segmentation_model import WORKING, NetworkError
+
+pytestmark = pytest.mark.trains
+
+
+def small(width: int = 8) -> torch.nn.Module:
+    return build_network(DilatedResNet(name="dilated_resnet", width=width), 11)
+
+
+def spec(architecture: str, encoder: str, **options: Any) -> SegmentationModel:
+    return SegmentationModel(name="segmentation_model", architecture=architecture, encoder=encoder, **options)
+
+
+def named(architecture: str, encoder: str, **options: Any) -> Any:
+    torch.manual_seed(0)
+    return build_network(spec(architecture, encoder, **options), 11)
+
+
+def noise(*size: int) -> torch.Tensor:
+    return torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(0))
+
+
+def test_dilated_resnet_has_the_calibrated_size() -> None:
+    assert count_parameters(small(48)) == pytest.approx(2.9e6, rel=0.01)
+    assert count_parameters(small(16)) == pytest.approx(0.32e6, rel=0.02)
+
+
+def test_dilated_resnet_answers_at_a_quarter_of_the_resolution() -> None:
+    logits, features = small()(torch.zeros(2, 3, 64, 48))
+    assert logits.shape == (2, 11, 16, 12)
+    assert features.shape == (2, 32, 16, 12)
+    assert features.min() >= 0  # after the last ReLU
+
+
+def test_the_tap_changes_the_features_and_nothing_else() -> None:
+    images = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    taps = {}
+    for tap in ("stage4", "before_relu", "stage3"):
+        torch.manual_seed(0)
+        taps[tap] = build_network(DilatedResNet(name="dilated_resnet", width=8, tap=tap), 11).eval()(images)
+        assert torch.equal(taps[tap].logits, taps["stage4"].logits)
+    assert taps["before_relu"].features.min() < 0
+    assert torch.equal(taps["before_relu"].features.relu(), taps["stage4"].features)
+    assert taps["stage3"].features.shape == taps["stage4"].features.shape
+    assert not torch.equal(taps["stage3"].features, taps["stage4"].features)
+
+
+def test_macs_of_a_convolution_are_counted_by_hand() -> None:
+    class OneConvolution(torch.nn.Conv2d):
+        pass
+
+    network = OneConvolution(3, 5, 3, padding=1, bias=False)
+    assert count_macs(network, (8, 6)) == 3 * 5 * 3 * 3 * 8 * 6
+    assert network.training  # left as it was
+
+
+@pytest.mark.parametrize("architecture", ["deeplabv3plus", "fpn", "unet"])
+def test_segmentation_models_answer_with_features_on_the_logits_grid(architecture: str) -> None:
+    prediction = named(architecture, "resnet18").eval()(torch.zeros(1, 3, 64, 64))
+    assert prediction.logits.shape[1] == 11
+    assert prediction.features.shape[-2:] == prediction.logits.shape[-2:]
+
+
+def test_unknown_names_list_the_valid_ones() -> None:
+    with pytest.raises(NetworkError, match="unknown encoder 'resnet81'; did you mean resnet18"):
+        named("fpn", "resnet81")
+    with pytest.raises(NetworkError, match=r"unknown architecture 'fnp'.*valid choices: .*fpn"):
+        named("fnp", "resnet18")
+    with pytest.raises(NetworkError, match="unknown architecture 'dpt'"):
+        named("dpt", "resnet18")
+    with pytest.raises(NetworkError, match=r"fpn on tu-resnet81: it cannot be built \(Unknown model"):
+        named("fpn", "tu-resnet81")
+    with pytest.raises(NetworkError, match=r"pspnet on vgg11: .*do not support dilated mode"):
+        named("pspnet", "vgg11")
+
+
+# What the paper's studies are made of.
+ENCODERS = list(WORKING)
+DILATED = [("deeplabv3", 8), ("deeplabv3", 16), ("deeplabv3plus", 8), ("deeplabv3plus", 16), ("pspnet", 8)]
+
+
+@pytest.mark.parametrize(
+    ("architecture", "stride", "encoder"),
+    [*((*named, "resnet18") for named in DILATED), *(("deeplabv3plus", 8, encoder) for encoder in ENCODERS[1:])],
+)
+def test_the_encoder_has_the_output_stride_that_is_named(architecture: str, stride: int, encoder: str) -> None:
+    network = named(architecture, encoder, output_stride=stride, tap="encoder")
+    logits, features = network.eval()(noise(32, 48))
+    assert features.shape == (1, network.channels, 32 // stride, 48 // stride)
+    of_logits = 4 if architecture == "deeplabv3plus" else stride
+    assert logits.shape == (1, 11, 32 // of_logits, 48 // of_logits)
+
+
+@pytest.mark.parametrize(("architecture", "stride"), [("deeplabv3", 8), ("deeplabv3plus", 16), ("pspnet", 8)])
+def test_output_strides_are_the_papers_where_the_study_names_none(architecture: str, stride: int) -> None:
+    features = named(architecture, "resnet18", tap="encoder").eval()(noise(64, 64)).features
+    assert features.shape[-1] == 64 // stride
+
+
+@pytest.mark.parametrize("architecture", ["deeplabv3", "deeplabv3plus", "pspnet", "fpn", "unet"])
+def test_the_decoder_s_features_are_what_the_classifier_reads(architecture: str) -> None:
+    decoder, encoder = (named(architecture, "resnet18", tap=tap).eval() for tap in ("decoder", "encoder"))
+    logits, features = decoder(noise(32, 32))
+    assert features.shape[1] == decoder.channels
+    assert torch.equal(decoder.model.segmentation_head[0](features), logits)
+    assert torch.equal(encoder(noise(32, 32)).logits, logits)  # a tap changes nothing else
+    assert torch.equal(encoder(noise(32, 32)).features, encoder.model.encoder(noise(32, 32))[-1])
+
+
+@pytest.mark.parametrize("architecture", ["fpn", "pspnet"])
+def test_no_feature_is_dropped_in_training(architecture: str) -> None:
+    network = named(architecture, "resnet18").train()
+    features = network(noise(64, 64).expand(2, -1, -1, -1)).features
+    assert (features.flatten(2) != 0).any(2).all()
+    assert network.dropout.p > 0  # the classifier still has it
+
+
+@pytest.mark.parametrize("tap", ["decoder", "encoder"])
+def test_networks_that_differ_in_all_can_be_distilled(tap: str) -> None:
+    teacher, student = (
+        named(*names, tap=tap).eval() for names in (("pspnet", "resnet50"), ("deeplabv3plus", "mobilenet_v2"))
+    )
+    with torch.no_grad():
+        target = teacher(noise(65, 65)).features
+    loss = pfs_loss(student(noise(65, 65)).features, target)
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert loss > 0
+    assert all(p.grad.isfinite().all() for p in student.parameters() if p.grad is not None)
+
+
+@pytest.mark.parametrize("encoder", [*ENCODERS, "timm-tf_efficientnet_lite0", "efficientnet-b0"])
+def test_every_parameter_that_is_counted_takes_part(encoder: str) -> None:
+    network = named("pspnet", encoder).eval()
+    network(noise(32, 32)).logits.sum().backward()
+    assert [name for name, p in network.named_parameters() if p.grad is None] == []
+    assert count_parameters(network) == sum(p.numel() for p in network.parameters())
+
+
+def test_pspnet_s_parts_have_the_sizes_of_its_paper() -> None:
+    network = named("pspnet", "resnet101")
+    pyramid = 4 * 2048 * 512 + 3 * 2 * 512 + 512  # four 1 x 1 convolutions, normalised but for the mean of all, a bias
+    fusion = (2048 + 4 * 512) * 512 * 9 + 2 * 512  # 3 x 3
+    classifier = 512 * 11 + 11
+    encoder = count_parameters(network.model.encoder)
+    assert encoder == 42_500_160  # ResNet-101 without its classifier
+    assert count_parameters(network) == encoder + pyramid + fusion + classifier
+
+
+def test_deeplab_s_atrous_rates_follow_the_output_stride() -> None:
+    for stride, rates in ((16, [6, 12, 18]), (8, [12, 24, 36])):
+        aspp = named("deeplabv3", "resnet18", output_stride=stride).model.decoder.aspp
+        assert [branch[0].dilation[0] for branch in aspp.convs[1:4]] == rates
+
+
+@pytest.mark.parametrize(("architecture", "stride"), DILATED)
+def test_sizes_that_are_a_stride_and_a_pixel_work(architecture: str, stride: int) -> None:
+    network = named(architecture, "resnet18", output_stride=stride).eval()
+    logits, features = network(noise(65, 97))
+    step = 4 if architecture == "deeplabv3plus" else stride
+    assert logits.shape[-2:] == features.shape[-2:] == (64 // step + 1, 96 // step + 1)
+    assert upsample(logits, (65, 97)).shape == (1, 11, 65, 97)
+
+
+@pytest.mark.parametrize("stride", [8, 16])
+def test_deeplabv3plus_is_the_library_s_own_where_that_works(stride: int) -> None:
+    network = named("deeplabv3plus", "resnet18", output_stride=stride).eval()
+    stages = network.model.encoder(noise(64, 96))
+    expected = network.model.segmentation_head[0](network.model.decoder(stages))
+    torch.testing.assert_close(network(noise(64, 96)).logits, expected)
+
+
+def test_a_crop_that_does_not_fit_is_told_with_one_that_does() -> None:
+    words = r"fpn on resnet18: a crop or image of 360 x 480 does not fit, .* multiples of 32: 384 x 480 would"
+    with pytest.raises(NetworkError, match=words):
+        check_network(spec("fpn", "resnet18"), [(384, 480), (360, 480)])
+    with pytest.raises(NetworkError, match=r"65 x 65 does not fit.*96 x 96 would"):
+        named("fpn", "resnet18")(noise(65, 65))
+    check_network(spec("fpn", "resnet18"), [(384, 480)])
+    check_network(spec("deeplabv3", "resnet18", weights="imagenet"), [(513, 513)])  # nothing is fetched
+    check_network(DilatedResNet(name="dilated_resnet", width=8), [(513, 513)])
+
+
+# Of the library's reasons, a word each: errors of many types, some of them without a word.
+FAILING = {
+    "tu-selecsls42": "it cannot be built .*unexpected keyword argument 'output_stride'",  # TypeError
+    "tu-ghostnet_050": "it cannot be built .*dilation not supported",  # AssertionError
+    "tu-vgg11": r"it cannot be built \(AssertionError\)",
+    "tu-vit_base_mci_224": "it cannot be built .*downsampling pattern",
+    "tu-halonet26t": r"images of 96 x 64 cannot pass \(AssertionError\)",
+}
+
+
+@pytest.mark.parametrize("encoder", FAILING)
+def test_whatever_an_encoder_fails_of_is_one_line_with_encoders_that_work(encoder: str) -> None:
+    with pytest.raises(NetworkError) as told:
+        check_network(spec("deeplabv3plus", encoder), [(96, 64)])
+    message = str(told.value)
+    assert re.fullmatch(rf"deeplabv3plus on {encoder}: {FAILING[encoder]}.*: {', '.join(WORKING)}", message)
+
+
+@pytest.mark.parametrize("architecture", ["unetplusplus", "segformer"])
+@pytest.mark.parametrize("encoder", WORKING)
+def test_the_encoders_that_are_advised_work(architecture: str, encoder: str) -> None:
+    check_network(spec(architecture, encoder), [(64, 64)])
+
+
+def test_a_layer_that_needs_numbers_is_tried_with_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the meta device there are none, and that it fails there says nothing of the network."""
+    forward = segmentation_model.SegmentationModel.forward
+
+    def asks(self: segmentation_model.SegmentationModel, images: torch.Tensor) -> Any:
+        assert images.sum().item() == 0
+        return forward(self, images)
+
+    monkeypatch.setattr(segmentation_model.SegmentationModel, "forward", asks)
+    check_network(spec("fpn", "resnet18"), [(64, 64)])
+
+
+def test_an_enlarged_image_is_answered_as_many_times_finer() -> None:
+    plain, twice = (named("fpn", "resnet18", enlarge=enlarge).eval() for enlarge in (None, 2))
+    twice.load_state_dict(plain.state_dict())
+    image = noise(96, 112)
+    larger = F.interpolate(image, scale_factor=2, mode="bilinear", align_corners=False)
+    logits, features = twice(image)
+    assert logits.shape[-2:] == features.shape[-2:] == (48, 56)
+    for ours, expected in zip((logits, features), plain(larger), strict=True):
+        torch.testing.assert_close(ours, expected)
+    assert (plain.multiple, twice.multiple) == (32, 16)
+    with pytest.raises(NetworkError, match=r"65 x 65 does not fit.* multiples of 16: 80 x 80 would"):
+        twice(noise(65, 65))
+
+
+def test_the_seed_sets_the_weights() -> None:
+    states = []
+    for seed in (0, 0, 1):
+        torch.manual_seed(seed)
+        states.append(small().state_dict()["classifier.weight"])
+    assert torch.equal(states[0], states[1])
+    assert not torch.equal(states[0], states[2])
+
+
+def test_upsampling_first_seen_without_gradients_can_have_them_later() -> None:
+    coarse = torch.randn(1, 2, 3, 3, requires_grad=True)
+    with torch.inference_mode():
+        upsample(coarse, (11, 13))
+    upsample(coarse, (11, 13)).sum().backward()  # type: ignore[no-untyped-call]
+    assert coarse.grad is not None
+
+
+def test_upsample_is_bilinear_interpolation() -> None:
+    coarse = torch.randn(2, 3, 5, 7)
+    expected = F.interpolate(coarse, size=(20, 33), mode="bilinear", align_corners=False)
+    torch.testing.assert_close(upsample(coarse, (20, 33)), expected)
+    assert upsample(coarse, (5, 7)) is coarse
+
+
+def test_depthwise_convolutions_stay_in_full_precision_on_a_processor() -> None:
+    """In bf16 the gradient of a dilated one's weights reads memory that nobody has written."""
+    network = named("deeplabv3plus", "mobilenet_v2")
+    depthwise = [m for m in network.modules() if isinstance(m, torch.nn.Conv2d) and m.groups > 1]
+    assert len(depthwise) > 17  # those of the encoder, and the decoder's
+    answers: list[torch.Tensor] = []
+    for module in depthwise:
+        module.register_forward_hook(lambda module, given, answer: answers.append(answer))
+    images = torch.rand(2, 3, 64, 64)
+    with torch.autocast("cpu", torch.bfloat16):
+        network(images).logits.float().square().mean().backward()
+    assert {answer.dtype for answer in answers} == {torch.float32}
+    assert all(m.weight.grad is not None and m.weight.grad.isfinite().all() for m in depthwise)

@@ -1,0 +1,207 @@
+"""Records are written whole, read strictly, and collected in the study's order."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from pydantic import ValidationError
+
+from pfs.config.files import write_whole
+from pfs.config.load import load_study
+from pfs.config.study import Study
+from pfs.study.places import TEACHER, cell_folder, cells
+from pfs.study.records import (
+    Record,
+    RecordError,
+    collect,
+    commit,
+    package_versions,
+    read_record,
+    run_table,
+    write_record,
+)
+
+STUDY = """
+name: small
+data: {name: digit_scenes}
+teacher: {network: {name: dilated_resnet, width: 4}, steps: 2, learning_rate: 1.0e-3, seed: 7}
+student: {network: {name: dilated_resnet, width: 2}, steps: 2, learning_rate: 1.0e-3}
+methods: {pfs: {pfs: {weight: 4.0}}, ce: {}}
+reference: ce
+seeds: [3, 1]
+"""
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Study:
+    (tmp_path / "small.yaml").write_text(STUDY)
+    return load_study(tmp_path / "small.yaml")
+
+
+def make_record(method: str = "ce", seed: int = 1, miou: float = 44.7) -> Record:
+    metrics = {"miou": miou, "pixel_accuracy": 90.0, "iou": {"background": 95.0, "one": None}}
+    content: dict[str, Any] = {
+        "study": "small",
+        "method": method,
+        "seed": seed,
+        "settings": {"steps": 2},
+        "metrics": {"val": metrics, "test": metrics},
+        "history": [{"step": 1, "total": 2.5}],
+        "cost": {"parameters": 10, "macs": 20},
+        "timing": {"training_seconds": 1.0, "total_seconds": 2.0, "peak_memory_mib": 3.0},
+        "provenance": {
+            "commit": "abc",
+            "dirty": False,
+            "packages": {"numpy": "2.0"},
+            "python": "3.11.7",
+            "machine": "Linux x86_64",
+            "instruction_set": "AVX2",
+            "threads": 1,
+            "precision": "no",
+            "device": "cpu",
+            "data_checksum": "d",
+            "teacher_checksum": None,
+            "code_hash": "c",
+            "data_seed": 0,
+            "teacher_seed": 7,
+            "seed": seed,
+        },
+        "files": {"examples": "examples.npz"},
+    }
+    return Record.model_validate(content)
+
+
+def write_run(study: Study, folder: Path, method: str, seed: int) -> None:
+    place = cell_folder(study, folder, method, seed)
+    write_record(make_record(method, seed), place)
+    arrays = {"prediction": np.full((2, 4, 4), seed, np.uint8), "similarity": np.zeros((2, 2, 2), np.float16)}
+    if method == TEACHER:
+        arrays |= {"image": np.zeros((2, 4, 4, 3), np.uint8), "label": np.zeros((2, 4, 4), np.uint8)}
+        arrays["probe"] = np.zeros((2, 2), np.int16)
+    np.savez(place / "examples.npz", **arrays)  # type: ignore[arg-type]
+
+
+def test_a_record_is_read_as_it_was_written_and_equal_records_have_equal_bytes(tmp_path: Path) -> None:
+    path, again = (write_record(make_record(), tmp_path / name / "folder") for name in ("new", "again"))
+    assert read_record(path) == make_record()
+    assert path.read_bytes() == again.read_bytes()
+
+
+def test_classes_keep_their_order_which_is_the_palettes(tmp_path: Path) -> None:
+    metrics = {"miou": 1.0, "pixel_accuracy": 1.0, "iou": {"zebra": 1.0, "ant": 2.0}}
+    record = Record.model_validate({**make_record().model_dump(), "metrics": {"val": metrics, "test": metrics}})
+    table = run_table([read_record(write_record(record, tmp_path))])
+    assert [column for column in table if str(column).startswith("iou_")] == ["iou_zebra", "iou_ant"]
+
+
+def test_nothing_is_left_where_writing_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "file"
+    write_whole(target, "first")
+
+    def fail(*_: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(Path, "replace", fail)
+    with pytest.raises(OSError, match="disk full"):
+        write_whole(target, "second")
+    assert [file.name for file in tmp_path.iterdir()] == ["file"]
+    assert target.read_text() == "first"
+
+
+def test_a_broken_record_names_the_file_and_the_fault(tmp_path: Path) -> None:
+    path = write_record(make_record(), tmp_path)
+    path.write_text(path.read_text()[:100])
+    with pytest.raises(RecordError, match=r"record\.json: broken record.*EOF"):
+        read_record(path)
+
+
+def test_a_record_of_another_version_names_the_key(tmp_path: Path) -> None:
+    path = write_record(make_record(), tmp_path)
+    path.write_text(path.read_text().replace('"macs"', '"flops"'))
+    with pytest.raises(RecordError, match=r"cost\.macs"):
+        read_record(path)
+
+
+def test_a_missing_record_says_so(tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match="has not finished"):
+        read_record(tmp_path / "record.json")
+
+
+def test_a_number_that_is_not_finite_is_no_result() -> None:
+    with pytest.raises(ValidationError, match="finite"):
+        make_record(miou=float("nan"))
+
+
+def test_cells_are_the_teacher_and_then_the_methods_in_the_studys_order(study: Study) -> None:
+    assert cells(study) == [("teacher", 7), ("pfs", 3), ("pfs", 1), ("ce", 3), ("ce", 1)]
+
+
+def test_the_table_has_a_row_for_each_run_and_split() -> None:
+    table = run_table([make_record("teacher", 7), make_record("ce", 1)])
+    assert list(table["method"]) == ["teacher", "teacher", "ce", "ce"]
+    assert list(table["split"]) == ["val", "test"] * 2
+    first = ["study", "method", "seed", "split", "miou", "pixel_accuracy", "parameters", "macs", "seconds"]
+    assert list(table.columns[: len(first)]) == first
+
+
+def test_collecting_keeps_the_studys_order_and_names_what_is_missing(study: Study, tmp_path: Path) -> None:
+    for method, seed in [("ce", 1), ("pfs", 3), ("teacher", 7)]:
+        write_run(study, tmp_path, method, seed)
+    write_run(study, tmp_path, "pfs", 1)  # its record is of other settings: not among the finished ones
+    assert collect(study, tmp_path, [("ce", 1), ("pfs", 3), ("teacher", 7)]) == ["pfs/1", "ce/3"]
+    text = (tmp_path / "runs.csv").read_text()
+    table = pd.read_csv(tmp_path / "runs.csv")
+    assert list(table["method"])[::2] == ["teacher", "pfs", "ce"]
+    assert ",44.7000," in text
+    assert text.endswith("\n")
+    assert table["iou_one"].isna().all()
+
+
+def test_examples_hold_the_scenes_and_each_method_at_the_first_seed(study: Study, tmp_path: Path) -> None:
+    for method, seed in cells(study):
+        write_run(study, tmp_path, method, seed)
+    collect(study, tmp_path, cells(study))
+    with np.load(tmp_path / "examples.npz") as examples:
+        said = {f"{name}/{who}" for name in ("prediction", "similarity") for who in ("teacher", "pfs", "ce")}
+        assert set(examples) == {"image", "label", "probe"} | said
+        assert (examples["prediction/ce"] == 3).all()
+
+
+def test_collecting_twice_gives_the_same_bytes(study: Study, tmp_path: Path) -> None:
+    write_run(study, tmp_path, "teacher", 7)
+    collect(study, tmp_path, [("teacher", 7)])
+    before = {file.name: file.read_bytes() for file in tmp_path.glob("*.*")}
+    collect(study, tmp_path, [("teacher", 7)])
+    assert {file.name: file.read_bytes() for file in tmp_path.glob("*.*")} == before
+
+
+def test_collecting_nothing_says_what_to_do(study: Study, tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match="make study STUDY=small"):
+        collect(study, tmp_path, [])
+
+
+@pytest.mark.parametrize(("key", "what"), [("data_checksum", "data sets"), ("teacher_checksum", "teachers")])
+def test_runs_of_two_data_sets_or_teachers_make_no_table(study: Study, tmp_path: Path, key: str, what: str) -> None:
+    for (method, seed), value in {("teacher", 7): "first", ("pfs", 3): "first", ("pfs", 1): "other"}.items():
+        write_run(study, tmp_path, method, seed)
+        record = make_record(method, seed)
+        provenance = record.provenance.model_copy(update={key: value})
+        write_record(record.model_copy(update={"provenance": provenance}), cell_folder(study, tmp_path, method, seed))
+    finished = [("teacher", 7), ("pfs", 3), ("pfs", 1)]
+    with pytest.raises(RecordError, match=rf"2 {what} .*\(first: teacher/7, pfs/3; other: pfs/1\)"):
+        collect(study, tmp_path, finished)
+    assert not (tmp_path / "runs.csv").exists()
+    collect(study, tmp_path, finished[:2])
+
+
+def test_provenance_tells_the_packages() -> None:
+    assert {"numpy", "pydantic"} <= package_versions().keys()
+
+
+def test_outside_of_git_the_commit_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "Snakefile").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert commit() == ("unknown", True)
