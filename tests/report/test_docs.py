@@ -24,6 +24,7 @@ ROOT = repository()
 DOCS = ROOT / "docs"
 TEXTS = {str(page.relative_to(ROOT)): page.read_text(encoding="utf-8") for page in pages(ROOT)}
 TEXTS["data/README.md"] = (ROOT / "data" / "README.md").read_text(encoding="utf-8")
+TEXTS["results/camvid_cpu/README.md"] = (ROOT / "results" / "camvid_cpu" / "README.md").read_text(encoding="utf-8")
 LINKS = [
     (page, link) for page, text in TEXTS.items() for link in sorted(set(re.findall(r"\]\((?!http)([^)]+)\)", text)))
 ]
