@@ -9,7 +9,7 @@ CORES = all
 ENVIRONMENT = .venv/installed
 
 .DEFAULT_GOAL = help
-.PHONY: help env study dry-run figures benchmark throughput test test-avx2 lab clean
+.PHONY: help env study dry-run figures docs benchmark throughput test test-avx2 lab clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s  %s\n", $$1, $$2}' Makefile
@@ -27,6 +27,9 @@ dry-run: $(ENVIRONMENT) ## try a study at its true size, two steps on pictures o
 
 figures: $(ENVIRONMENT) ## tables and figures from the committed records, without training
 	@set -e; for study in $(STUDY); do .venv/bin/pfs figures "$$study"; done
+
+docs: $(ENVIRONMENT) ## the tables in README.md and docs/, and the diagram, from results and code
+	@.venv/bin/pfs docs
 
 benchmark: $(ENVIRONMENT) ## time and memory of the losses on this machine, in about five minutes
 	@.venv/bin/pfs benchmark

@@ -1,4 +1,4 @@
-"""What of a study follows from what. `make study` runs it; `snakemake -n` shows what is stale.
+"""The dependency graph of a study. `make study` runs it; `snakemake -n` shows what is stale.
 
 A cell is stale when its own part of the study, or the code that decides its numbers, is not what it was; prose and
 pictures in a notebook are neither. Snakemake deletes the outputs of a job before it runs and when it fails, so the

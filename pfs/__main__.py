@@ -90,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     add("collect", _collect)
     add("figures", _figures)
     add("report", _report)
+    commands.add_parser("docs", help=_docs.__doc__, description=_docs.__doc__).set_defaults(command=_docs)
     _add_data(commands.add_parser("data", help=_data.__doc__, description=_data.__doc__))
     for name, command in (("benchmark", _benchmark), ("throughput", _throughput)):
         add(name, command).add_argument("--threads", type=int, default=1, help="to compute with (%(default)s)")
@@ -213,6 +214,15 @@ def _figures(options: argparse.Namespace) -> int:
 def _report(options: argparse.Namespace) -> int:
     """write report.html, one self-contained page, from the tables and figures"""
     write_report(options.study, results=options.results)
+    return 0
+
+
+def _docs(_: argparse.Namespace) -> int:
+    """bring the generated tables of README.md and docs/ up to date, and draw the diagram of the method"""
+    from pfs.report.docs.blocks import write_docs  # pandas and matplotlib take a second to import
+
+    changed = write_docs(repository())
+    print(*(f"{page.relative_to(repository())} has changed" for page in changed), "docs are up to date", sep="\n")
     return 0
 
 

@@ -23,7 +23,7 @@ class Placed(Strict):
 
     @property
     def seed(self) -> int:
-        """Nothing of it is drawn."""
+        """Constant: such data are not drawn from a seed."""
         return 0
 
 

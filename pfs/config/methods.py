@@ -77,7 +77,7 @@ class WSP(Term):
 
 
 class Method(Strict):
-    """What a student learns from besides the labels. Every term is optional; none is the student alone."""
+    """What a student learns from besides the labels. Without any term, it learns from labels alone."""
 
     kd: KD | None = None
     fitnet: FitNet | None = None

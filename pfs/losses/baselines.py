@@ -186,7 +186,7 @@ def _of_size_one(features: Tensor, dims: tuple[int, ...]) -> Tensor:
 def hard_pixel_loss(student_logits: Tensor, target: Tensor, *, ignore_index: int = 255) -> Tensor:
     """A control without a teacher: cross-entropy weighted by 1 - p_student[y], the weights scaled to mean 1.
 
-    A gain of WSP that this reaches too is not the teacher's.
+    If this control gains as much as WSP does, then WSP's gain does not come from the teacher.
 
     Args:
         student_logits: (B, classes, h, w).

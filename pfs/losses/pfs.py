@@ -67,11 +67,11 @@ def pfs_loss(
             matched; centred, they tell locations apart (our reading: the abstract does not say).
         scope: "image": each location against all of its image. "batch": against all of the batch (our extension).
         tau: the temperature of "kl". On Digit Scenes rows are nearly uniform well above 0.1, and the loss vanishes.
-        known: what is known already of the teacher's maps, made with the same options, or else it is wrong: their
-            `squared_norm` (B,), a constant that "squared" needs for its value, and not for its gradient; or the maps
-            (B, N, N) themselves, which saves making them where locations are few and channels many; the loss is then
-            as exact as they are. Used by "squared", where it saves work: not where the teacher's features are averaged,
-            nor a norm where the maps are built.
+        known: what has been computed of the teacher's maps before, with the same options (other options give a wrong
+            loss): their `squared_norm` (B,), which "squared" needs for its value, and not for its gradient; or the maps
+            (B, N, N) themselves, which saves work where locations are few and channels many; the loss is then as exact
+            as they are. Only "squared" uses it. It is ignored where the teacher's features are averaged to a coarser
+            grid, and a norm also where the maps are built.
 
     Returns:
         A scalar, at least in fp32, never negative. It does not depend on the scale of the features, be they 1e-37 or

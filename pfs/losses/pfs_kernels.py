@@ -28,7 +28,7 @@ GPU_STRIP = 2**26
 
 
 class Rows(NamedTuple):
-    """Features as rows (B, N, C), with what it takes to centre and scale any strip of them.
+    """Features as rows (B, N, C) that are centred and scaled when they are needed, one strip at a time.
 
     The scaled rows are (rows - mean) / max(length, floor). A strip of them is made anew each time it is asked for,
     which is cheaper than going through memory for it; only where one strip is all of them are they kept. Every field is

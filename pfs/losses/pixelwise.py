@@ -198,8 +198,10 @@ class _PixelMeans(Function):
 
 
 class _Interpolated:
-    """Logits (B, C, h, w) of which any rows of the interpolation to `size` = (H, W) can be had: columns at once, rows
-    as they are asked for. Each is made from the few source columns, or rows, that it lies between."""
+    """Logits (B, C, h, w) interpolated to `size` = (H, W): all columns at once, and rows one strip at a time.
+
+    Each column, or row, is made from the few source columns, or rows, that it lies between.
+    """
 
     def __init__(self, logits: Tensor, size: tuple[int, int]) -> None:
         B, C, h, w = logits.shape

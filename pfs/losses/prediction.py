@@ -28,7 +28,7 @@ class Prediction(NamedTuple):
 
 
 class KeptPrediction(Prediction):
-    """A teacher's answer that has been kept, with what a loss would compute of it anew each time it is shown.
+    """A cached teacher output, with what PFS would otherwise compute of the teacher's features in every epoch.
 
     Attributes:
         known: of the features, `pfs.losses.pfs.worth_keeping`: (B,), or (B, N, N).

@@ -62,7 +62,7 @@ def wsp_at(
     """`wsp_loss` of a strip of pixels, as `pixel_means` takes it."""
     if not temperature > 0:
         raise ValueError(f"temperature must be positive, got {temperature}")
-    s, t = student.at(temperature), teacher.at(temperature)  # first, so that others can be their squares
+    s, t = student.at(temperature), teacher.at(temperature)  # first: at half of T they are squares of these
     weight = _gap(label, student, teacher, gap).mul_(valid)  # (M, W)
     loss = teacher.divergence(student, temperature).mul_(weight).sum().clamp_min_(0)  # rounding can leave less
     gradient = (s - t).mul_(temperature * weight[:, None])  # T² w (s - t) / T

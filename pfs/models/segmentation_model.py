@@ -81,7 +81,7 @@ class SegmentationModel(nn.Module):
 
     @property
     def channels(self) -> int:
-        """Of the features."""
+        """How many channels the features have."""
         encoder, head = self.model.encoder, self.model.segmentation_head[0]
         return int(head.in_channels if self.spec.tap == "decoder" else encoder.out_channels[-1])
 
@@ -99,7 +99,10 @@ class SegmentationModel(nn.Module):
 
     @property
     def multiple(self) -> int:
-        """What whole images are padded to multiples of: logits and labels are then aligned, if any size fits too."""
+        """Height and width of whole images are padded to a multiple of this, so that logits and labels stay aligned.
+
+        Architectures that take any size would run without it, with logits that are shifted against the labels.
+        """
         stride = int(self.model.encoder.output_stride) if self.model.requires_divisible_input_shape else 1
         return stride // math.gcd(stride, self.spec.enlarge or 1)
 

@@ -81,7 +81,7 @@ def similarity_figure(examples: Examples, methods: Sequence[str]) -> Figure:
             similarity = examples[f"similarity/{method}"][row].astype(np.float32)
             drawn = axes.imshow(similarity, interpolation="nearest", **maps)
         for axes in grid[row]:
-            _cross(axes, probe)
+            cross(axes, probe)
     place: Any = {"location": "bottom", "shrink": 0.5, "aspect": 40, "pad": 0.02}
     bar = figure.colorbar(drawn, ax=grid, ticks=[-1, -0.5, 0, 0.5, 1], **place)
     bar.set_label("centred cosine to the location under the cross", fontsize=7.5)
@@ -151,7 +151,7 @@ def _grid(images: npt.NDArray[Any], headings: Sequence[str], extra: float) -> tu
     return figure, grid
 
 
-def _cross(axes: Axes, probe: npt.NDArray[np.integer[Any]]) -> None:
+def cross(axes: Axes, probe: npt.NDArray[np.integer[Any]]) -> None:
     """A black cross with a white rim at (row, column)."""
     row, column = probe
     for shade, size, width in (("white", 9, 3.2), ("black", 7.5, 1.4)):

@@ -7,7 +7,7 @@ import pandas as pd
 from pfs.config.load import load_study
 from pfs.config.study import Study
 from pfs.report.statistics import read_runs
-from pfs.report.tables import main_table
+from pfs.report.tables import main_table, markdown_table
 
 
 def both_schedules(path: str | Path, results: Path) -> pd.DataFrame | None:
@@ -54,10 +54,11 @@ def to_markdown(table: pd.DataFrame) -> str:
     """
     steps = list(table["steps"].unique())
     head = ["Method", *(f"{column}, {count} steps" for count in steps for column in ("Test mIoU (%)", "Difference"))]
-    lines = [head, ["---", *["---:"] * (len(head) - 1)]]
-    for label, rows in table.groupby("label", sort=False):
-        lines.append([str(label), *(cell for count in steps for cell in _cells(rows[rows["steps"] == count].iloc[0]))])
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    lines = [
+        [label, *(cell for count in steps for cell in _cells(rows[rows["steps"] == count].iloc[0]))]
+        for label, rows in table.groupby("label", sort=False)
+    ]
+    return markdown_table(head, lines)
 
 
 def _cells(row: "pd.Series[float]") -> tuple[str, str]:

@@ -1,7 +1,7 @@
 """The study's tables: as numbers, for a page, and for a paper."""
 
 import re
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -40,9 +40,19 @@ def class_table(runs: pd.DataFrame, split: str = "test") -> pd.DataFrame:
 def to_markdown(table: pd.DataFrame) -> str:
     """The main table for a README or a report, rounded for people."""
     frame = _for_people(table)
-    ruler = ["---", *["---:"] * (len(frame.columns) - 1)]
-    lines = [list(frame.columns), ruler, *frame.to_numpy().tolist()]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return markdown_table(list(frame.columns), frame.to_numpy().tolist())
+
+
+def markdown_table(head: Sequence[str], rows: Iterable[Sequence[object]], *, numbers: bool = True) -> str:
+    """Any table in Markdown, a line a row.
+
+    Args:
+        head: the columns' names.
+        rows: their values, as they are shown.
+        numbers: whether all columns but the first are numbers, and so set to the right.
+    """
+    ruler = ["---", *["---:" if numbers else "---"] * (len(head) - 1)]
+    return "".join(f"| {' | '.join(map(str, line))} |\n" for line in (head, ruler, *rows))
 
 
 def to_latex(table: pd.DataFrame) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pfs.config.files import repository
 
-# These keep the books: what they say to a run is in its settings, so their edits never retrain anything.
+# Not hashed: these modules affect a run only through its settings, which are compared separately.
 BOOKKEEPING = {
     "pfs.config.base",
     "pfs.config.checksums",

@@ -158,7 +158,7 @@ def read_record(path: Path) -> Record:
 
 
 def commit() -> tuple[str, bool]:
-    """The clone's commit, and whether more than the results differ from it; ("unknown", True) without git."""
+    """HEAD's commit, and whether files outside of results/ differ from it; ("unknown", True) without git."""
     try:
         head = _git("rev-parse", "--verify", "HEAD")
         return head, bool(_git("status", "--porcelain", "--", ".", ":!results"))

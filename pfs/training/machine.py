@@ -1,4 +1,7 @@
-"""What this machine computes fast, what it only claims to, and what decides its last bits."""
+"""The hardware of a run: its threads, whether bf16 can be used, and what decides the last bits of its numbers.
+
+Some virtual machines claim AMX instructions, and crash when they are used.
+"""
 
 import ctypes
 import os

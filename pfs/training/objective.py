@@ -108,7 +108,7 @@ class Objective(nn.Module):
 def _known_of(teacher: Prediction, student: Prediction, term: PFS) -> Tensor | None:
     """What has been kept of the teacher's maps; of a teacher asked just now, its maps rounded as they would be kept."""
     coarser = any(a < b for a, b in zip(student.features.shape[2:], teacher.features.shape[2:], strict=False))
-    if term != PFS(weight=term.weight, tau=term.tau):  # of other options than the kept ones
+    if term != PFS(weight=term.weight, tau=term.tau):  # the cache holds what belongs to the default options alone
         return None
     if isinstance(teacher, KeptPrediction):
         return teacher.known

@@ -54,7 +54,7 @@ class TeacherOutputs:
 
     @property
     def channels(self) -> int:
-        """Of the features."""
+        """How many channels the features have."""
         return self.features.shape[1]
 
     def answers(self, rows: Tensor, images: Tensor) -> KeptPrediction:
@@ -79,7 +79,7 @@ class OnlineTeacher:
 
     @property
     def channels(self) -> int:
-        """Of the features."""
+        """How many channels the features have."""
         channels: int = self.network.channels  # type: ignore[assignment]  # every network of ours has it
         return channels
 

@@ -86,7 +86,7 @@ class PlacedDataset(SegmentationDataset):
 
     @property
     def mend(self) -> str:
-        """What is broken is the user's, or the archive's."""
+        """How to mend it. The files belong to the user, or came from an archive: they are never deleted here."""
         return f"restore it, then run the same command again, or: pfs data {self.name} --from FOLDER"
 
     def error(self, file: Path, problem: str) -> DatasetError:

@@ -63,7 +63,7 @@ class OwnFolder(PlacedDataset):
 
     @property
     def mend(self) -> str:
-        """What has changed may be meant."""
+        """How to mend it. A change may be meant: so restoring the files and taking them anew are both named."""
         if (self.folder / "checksums.json").is_file():
             return f"restore it, or delete {self.folder} and run: pfs data folder --from FOLDER"
         return "mend it, then run: pfs data folder --from FOLDER"

@@ -165,8 +165,8 @@ def _snakemake(marks: list[str], cores: str, config: dict[str, str]) -> bool:
     """
     from snakemake.cli import main as snakemake
 
-    # A record tells by itself whether it is stale, also where Snakemake's own notes have been lost; and a table that
-    # came with the clone, without the records that it was made of, is not what was asked for.
+    # Staleness is decided from the records and not from Snakemake's metadata, so that the missing runs are also made
+    # where the .snakemake folder is lost, or where tables came with the clone, but not the records behind them.
     # Nothing here locks the clone: `_only_study` has, and it leaves no lock behind when it is killed.
     arguments = ["--cores", cores, "--nolock", *(["--forcerun", *marks] if marks else [])]
     try:

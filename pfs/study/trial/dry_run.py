@@ -122,9 +122,10 @@ def _pictures(study: Study) -> int:
 
 
 def _views(views: Views, study: Study) -> int:
-    """How many of a picture: as many as are seen; but where the study draws them at each step, so many that this does.
+    """How many views of an image the dry run has: enough for its steps, or so many that they cannot all be cached.
 
-    Not where the teacher's answers for all of them may be kept, nor of one's own folder, whose size nobody knows here.
+    The latter where the study itself has too many for a cache, so that the dry run draws them at each step as the
+    study does. Not for one's own folder, whose size is not known here.
     """
     asked_at_each_step = study.cache_gib == 0
     if asked_at_each_step and isinstance(study.data, Placed) and not isinstance(study.data, OwnFolder):

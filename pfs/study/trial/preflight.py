@@ -19,9 +19,10 @@ from pfs.study.places import TEACHER
 
 
 def ask_no_hub_in_vain(study: Study) -> None:
-    """Where the hub cannot be reached, let its library take what it has, here and in the cells, without five tries.
+    """If the hub cannot be reached, set HF_HUB_OFFLINE for this process and its children.
 
-    To be called before anything imports that library, which reads this once.
+    Weights that have been downloaded before are then used at once, and not after five tries. To be called before
+    anything imports the hub's library, which reads the variable once.
     """
     networks = (study.teacher.network, study.student.network)
     asks = any(isinstance(spec, SegmentationModel) and spec.source == "hub" for spec in networks)

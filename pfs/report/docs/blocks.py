@@ -1,0 +1,91 @@
+"""The generated blocks of README.md and docs/*.md: what stands between `<!-- generated: NAME -->` and `<!-- end -->`.
+
+`pfs docs` writes them anew, and draws the diagram; a test tells when a page is behind the results or the code. No torch
+here.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from pfs.config.base import StudyError, choices
+from pfs.config.files import write_whole
+from pfs.report.docs import costs, keys, scores
+from pfs.report.docs.diagram import method_figure
+from pfs.report.style import save
+
+Block = Callable[[str], str]  # from what the block holds to what it should hold
+
+BLOCK = re.compile(r"(?<=<!-- generated: )([a-z0-9-]+)( -->\n)(.*?)(?=<!-- end -->)", re.DOTALL)
+SHOWN_SCENE = 6  # of digits' examples: the student alone takes two digits for one, and the teacher tells them apart
+
+
+def pages(root: Path) -> list[Path]:
+    """The pages of a clone that may hold generated blocks."""
+    return [root / "README.md", *sorted((root / "docs").glob("*.md"))]
+
+
+def blocks(root: Path) -> dict[str, Block]:
+    """Every block by its name, for the clone whose root is given."""
+    results = root / "results"
+    tables = {
+        "digits": scores.main_table_of("digits", results),
+        "comparisons": scores.comparisons(results),
+        "first-looks": scores.first_looks(results),
+        "schedules": scores.schedules("camvid_cpu_long", results),
+        "origins": scores.origins(results),
+        "kernels": costs.kernels(results / "benchmark"),
+        "steps": costs.steps(results / "benchmark"),
+        "starts": costs.starts(results / "benchmark"),
+        "runs": costs.runs(results),
+    }
+    made: dict[str, Block] = {name: partial(_instead, table) for name, table in tables.items()}
+    return made | {f"keys-{name}": partial(keys.table, name) for name in keys.TABLES}
+
+
+def _instead(table: str, _: str) -> str:
+    return table
+
+
+def filled(page: Path, made: Mapping[str, Block]) -> str:
+    """The text of a page with all its blocks as they should be.
+
+    Args:
+        page: a Markdown file.
+        made: `blocks`.
+
+    Raises:
+        StudyError: the page names a block that there is not, or a block lacks its end; one line.
+    """
+    text = page.read_text(encoding="utf-8")
+    found = BLOCK.findall(text)
+    if len(found) != text.count("<!-- generated: ") or len(found) != text.count("<!-- end -->"):
+        raise StudyError(f"{page}: each `<!-- generated: NAME -->` line needs an `<!-- end -->` of its own after it")
+    for name, _, _ in found:
+        if name not in made:
+            raise StudyError(f"{page}: there is no block {name!r}{choices(name, list(made))}")
+    return BLOCK.sub(lambda block: f"{block[1]}{block[2]}{made[block[1]](block[3])}", text)
+
+
+def write_docs(root: Path) -> list[Path]:
+    """Bring all pages up to date, and draw docs/method.png and .pdf.
+
+    Returns:
+        The pages that have changed.
+    """
+    made = blocks(root)
+    texts = {page: filled(page, made) for page in pages(root)}  # all of them before the first is written
+    changed = [page for page, text in texts.items() if text != page.read_text(encoding="utf-8")]
+    for page in changed:
+        write_whole(page, texts[page])
+    draw_method(root, root / "docs")
+    return changed
+
+
+def draw_method(root: Path, folder: Path) -> None:
+    """Draw the diagram of the method into a folder, from the committed scenes of the study digits."""
+    examples = dict(np.load(root / "results" / "digits" / "examples.npz"))
+    save(method_figure(examples, SHOWN_SCENE), folder, "method")
