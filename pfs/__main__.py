@@ -26,9 +26,9 @@ from pfs.study.caller import (
 from pfs.study.execution.execute import bring_up_to_date, failures
 from pfs.study.execution.notebooks import NotebookError, run_notebook
 from pfs.study.execution.run import draw_pages, mark_done, run_cell, stop_with
-from pfs.study.places import notebook_path, study_folder
+from pfs.study.places import cells, notebook_path, study_folder
 from pfs.study.records import RecordError, collect
-from pfs.study.staleness import finished_cells
+from pfs.study.staleness import stale_cells
 from pfs.study.trial.preflight import ask_no_hub_in_vain, check_networks
 
 
@@ -81,11 +81,11 @@ def _parser() -> argparse.ArgumentParser:
     for name, command in (("study", _study), ("dry-run", _dry_run)):
         started = add(name, command)
         started.add_argument("--cores", type=_cores, default="all", help="how many to use (%(default)s)")
-        started.add_argument("--threads", type=int, help="cores that a student computes with (1; with a GPU, all)")
+        started.add_argument("--threads", type=_threads, help="cores that a student computes with (1; with a GPU, all)")
     cell = add("cell", _cell)
     cell.add_argument("method", metavar="METHOD", help="teacher, or a method of the study")
     cell.add_argument("seed", metavar="SEED", type=int, help="a seed of the study")
-    cell.add_argument("--threads", type=int, default=1, help="of the kernel (%(default)s)")
+    cell.add_argument("--threads", type=_threads, default=1, help="of the kernel (%(default)s)")
     cell.add_argument("--parent", type=int, help="stop when this process, which started the cell, ends")
     add("collect", _collect)
     add("figures", _figures)
@@ -93,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("docs", help=_docs.__doc__, description=_docs.__doc__).set_defaults(command=_docs)
     _add_data(commands.add_parser("data", help=_data.__doc__, description=_data.__doc__))
     for name, command in (("benchmark", _benchmark), ("throughput", _throughput)):
-        add(name, command).add_argument("--threads", type=int, default=1, help="to compute with (%(default)s)")
+        add(name, command).add_argument("--threads", type=_threads, default=1, help="to compute with (%(default)s)")
     return parser
 
 
@@ -119,6 +119,13 @@ def _add_conversion(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--white", metavar="N", type=int, default=0, help=white)
     split = "per cent of train, val and test (or of the first two) where the folder does not say it (70/15/15)"
     group.add_argument("--split", metavar="N/N/N", help=split)
+
+
+def _threads(text: str) -> int:
+    """A number of threads, at least one."""
+    if not (text.isdecimal() and int(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of threads")
+    return int(text)
 
 
 def _cores(text: str) -> str:
@@ -200,8 +207,10 @@ def _collect(options: argparse.Namespace) -> int:
     """gather a study's finished records into runs.csv and examples.npz"""
     study = load_study(options.study)
     folder = study_folder(study, options.results)
-    for missing in collect(study, folder, finished_cells(study, folder)):
-        print(f"{study.name}: {missing} has no record of today's settings and code: left out", file=sys.stderr)
+    stale = stale_cells(study, folder)
+    collect(study, folder, set(cells(study)) - set(stale))
+    for (method, seed), reason in stale.items():
+        print(f"{study.name}: {method}/{seed} is left out: {reason}", file=sys.stderr)
     return 0
 
 
@@ -241,7 +250,7 @@ def _data(options: argparse.Namespace) -> int:
         how = conversion(*masks, options.split, options.white)
         where = {"source": options.source, "mirror": options.mirror}
         folder = place(PLACED[options.name], Path(options.data), **where, conversion=how)
-    except (DatasetError, OSError) as error:
+    except DatasetError as error:
         print(error, file=sys.stderr)
         return 1
     contents = read_contents(folder)

@@ -98,8 +98,10 @@ def _state(file: Path) -> list[int]:
 def _read(checksums: Path) -> dict[str, str]:
     try:
         content = json.loads(checksums.read_text(encoding="utf-8"))
+        if not content:
+            raise ValueError("it names no file")
         return {str(name): str(value) for name, value in content.items()}
     except FileNotFoundError:
         raise BrokenFileError(f"{checksums} is missing, which holds the checksums of the files beside it") from None
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
         raise BrokenFileError(f"{checksums} cannot be read ({error})") from None

@@ -184,7 +184,7 @@ class SegmentationDataset(Dataset[tuple[Any, Any]]):
     def wrong_checksum(self, found: str) -> DatasetError:
         """The error that says that this split's pixels or labels are not those that were written."""
         problem = f"the {self.split} split's checksum is {found[:12]}, not {self.checksums[self.split][:12]}"
-        return self.error(self.folder, f"{problem}: a pixel or label has changed")
+        return self.error(self.folder, f"{problem}: a pixel or label has changed, or the list of images")
 
     def error(self, file: Path, problem: str) -> DatasetError:
         """One line: the file, what is wrong with it, how to mend it."""

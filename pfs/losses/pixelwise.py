@@ -116,14 +116,23 @@ def pixel_means(
         weight, or where all weights together are less than 1e-31 (fp32): such numbers have hardly a digit left.
 
     Raises:
-        ValueError: the shapes do not fit.
+        ValueError: the shapes do not fit; or, on a processor, a label is no class (a GPU says so by itself, later).
     """
     logits = [student_logits] if teacher_logits is None else [student_logits, teacher_logits.detach()]
     check_shapes(logits, target)
     target = target.long()
+    if target.is_cpu:
+        _check_labels(target, student_logits.shape[1], ignore_index)
     dtype = torch.promote_types(student_logits.dtype, torch.float32)
     means: tuple[Tensor, ...] = _PixelMeans.apply(losses, target, ignore_index, *(x.to(dtype) for x in logits))
     return means
+
+
+def _check_labels(target: Tensor, classes: int, ignore_index: int) -> None:
+    """Raise a ValueError unless every label (B, H, W) is a class or the one that is ignored."""
+    wrong = ((target < 0) | (target >= classes)) & (target != ignore_index)
+    if wrong.any():
+        raise ValueError(f"a label is {int(target[wrong][0])}: neither a class (0 to {classes - 1}) nor {ignore_index}")
 
 
 def check_shapes(logits: Sequence[Tensor], target: Tensor) -> None:

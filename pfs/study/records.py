@@ -227,7 +227,7 @@ def collect(study: Study, folder: Path, finished: Collection[tuple[str, int]]) -
     paths = {cell: cell_folder(study, folder, *cell) / "record.json" for cell in cells(study)}
     found = {cell: path for cell, path in paths.items() if cell in finished}
     if not found:
-        raise RecordError(f"{folder}: no records yet; run `make study STUDY={study.name}` first")
+        raise RecordError(f"{folder}: no records yet; run the study first")
     records = [read_record(path) for path in found.values()]
     _refuse_mixture(folder, records, "data_checksum", "data sets")
     _refuse_mixture(folder, records, "teacher_checksum", "teachers")

@@ -268,3 +268,12 @@ def test_rounding_makes_no_divergence_negative(seed: int) -> None:
     teacher = 20 * torch.randn(1, 4, 2, 2, generator=generator)
     student = teacher + 3e-4 * torch.randn(1, 4, 2, 2, generator=generator)
     assert float(kd_loss(student, teacher, torch.zeros(1, 2, 2, dtype=torch.uint8))) >= 0
+
+
+@pytest.mark.parametrize("label", [-1, 3, 254])
+def test_a_label_that_is_no_class_is_refused_by_every_loss_of_pixels(label: int) -> None:
+    logits, target = torch.zeros(1, 3, 2, 2), torch.full((1, 2, 2), 255)
+    target[0, 1, 1] = label
+    for loss in (wsp_loss, kd_loss):
+        with pytest.raises(ValueError, match=f"a label is {label}: neither a class \\(0 to 2\\) nor 255"):
+            loss(logits, logits, target)

@@ -98,7 +98,7 @@ def verify(dataset: type[PlacedDataset], folder: Path) -> tuple[dict[str, str], 
             problems |= dict.fromkeys(str(error).splitlines())
     if not problems:
         contents = contents_of(classes, tallies)
-        problems |= {f"{folder}: {refusal}": None for refusal in refusals(contents)}
+        problems |= {f"{folder.name.removesuffix('.partial')}: {refusal}": None for refusal in refusals(contents)}
     if problems:
         raise DatasetError("\n".join(abridged(list(problems), MOST_TOLD)))
     return found, contents

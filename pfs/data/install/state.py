@@ -49,7 +49,7 @@ def current_checksum(spec: config.Data, root: Path) -> str | None:
         sums = json.loads((folder / "checksums.json").read_text(encoding="utf-8"))["sha256"]
         return checksum_of(folder, sums)
     except (OSError, ValueError, KeyError, TypeError):
-        return None  # to be placed, generated or mended before anything runs: that is told there
+        return None  # `changed_since_verified` tells data that are there and broken from those that are not there
 
 
 def note_verified(folder: Path) -> None:
@@ -58,19 +58,38 @@ def note_verified(folder: Path) -> None:
 
 
 def changed_since_verified(spec: config.Data, root: Path) -> str | None:
-    """One line where a file of the data was added, removed or written since they were verified, else None."""
+    """One line where data are not what was verified, else None; None for data that are not there at all.
+
+    A file of theirs was added, removed or written since, or the checksums themselves are missing or broken.
+    """
     folder = _folder(spec, root)
+    if not folder.is_dir():
+        return None
+    if current_checksum(spec, root) is None:
+        return f"{folder / 'checksums.json'} is missing or broken: nobody knows these data; {_again(spec, root)}"
+    if not (folder / STAMP).exists():
+        return None  # generated, or placed by an earlier version
     try:
-        before = json.loads((folder / STAMP).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None  # placed by an earlier version, or generated
+        before = dict(json.loads((folder / STAMP).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, RecursionError):
+        return f"{folder / STAMP} is broken; {_again(spec, root)}"
     now = _files(folder)
     changed = sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
     if not changed:
         return None
     more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
-    command = f"pfs data {spec.name} --from FOLDER" if isinstance(spec, config.OwnFolder) else f"pfs data {spec.name}"
-    return f"{folder / changed[0]}{more}: changed since the data were verified; run `{command} --data {root}` again"
+    return f"{folder / changed[0]}{more}: changed since the data were verified; {_again(spec, root)}"
+
+
+def _again(spec: config.Data, root: Path) -> str:
+    """How data that have changed are verified, or made, again."""
+    folder = _folder(spec, root)
+    if isinstance(spec, config.DigitScenes):
+        return f"delete {folder}, and they are generated anew"
+    source = " --from FOLDER" if isinstance(spec, config.OwnFolder) else ""
+    if isinstance(spec, config.OwnFolder) and (folder / "images").is_symlink():
+        source = f" --from {(folder / 'images').resolve().parent}"
+    return f"run `pfs data {spec.name}{source} --data {root}` again"
 
 
 def _folder(spec: config.Data, root: Path) -> Path:

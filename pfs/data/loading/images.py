@@ -132,5 +132,6 @@ def as_mask(image: Image.Image) -> Image.Image:
             raise ImageError(f"holds values {values.min()} to {values.max()}: are these instances? A label is 0 to 255")
         return Image.fromarray(values.astype(np.uint8))
     if image.mode not in ("P", "L"):
-        raise ImageError(f"is of mode {image.mode}, not a mask with one label a pixel (mode P or L)")
+        colours = "; where colours are classes, pfs data folder --from FOLDER --mask-colors FILE names them"
+        raise ImageError(f"is of mode {image.mode}, not a mask with one label a pixel (mode P or L){colours}")
     return image

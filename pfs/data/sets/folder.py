@@ -19,8 +19,8 @@ from pfs.data.install.own_data import bring, check_origin
 from pfs.data.loading.images import IMAGE_ENDINGS, LOSSY_ENDINGS, LOSSY_MASK, MASK_ENDINGS
 from pfs.data.sets.base import PlacedDataset
 
-# Files that file managers leave in any folder.
-LEFTOVERS = {".ds_store", "thumbs.db", "desktop.ini"}
+# Files that file managers leave in any folder, besides hidden ones.
+LEFTOVERS = {"thumbs.db", "desktop.ini"}
 
 
 class OwnFolder(PlacedDataset):
@@ -37,6 +37,8 @@ class OwnFolder(PlacedDataset):
         if "__ignore__" in self.classes:
             problem = "names __ignore__, which is no class: take that line out, so that the next one is the label 0"
             raise self.error(self.folder / "classes.txt", problem)
+        if unprintable := [name for name in self.classes if not name.isprintable()]:
+            raise self.error(self.folder / "classes.txt", f"has a name with unseen letters, {unprintable[0]!r}")
         if not 2 <= len(self.classes) <= self.void or len(set(self.classes)) < len(self.classes):
             found = f"{len(self.classes)} names, {len(set(self.classes))} of them different"
             raise self.error(self.folder / "classes.txt", f"has {found}, not 2 to {self.void} different ones")
@@ -138,4 +140,5 @@ class OwnFolder(PlacedDataset):
 
 def _visible(folder: Path) -> list[Path]:
     """The files of a folder in the order of their names, without what file managers leave there."""
-    return sorted(file for file in folder.iterdir() if file.name.lower() not in LEFTOVERS and file.name[:2] != "._")
+    files = [file for file in folder.iterdir() if file.name.lower() not in LEFTOVERS]
+    return sorted(file for file in files if not file.name.startswith("."))

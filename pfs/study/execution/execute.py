@@ -17,7 +17,7 @@ from pfs.config.base import StudyError
 from pfs.config.checksums import BrokenFileError, begin_study, check_files
 from pfs.config.files import repository, write_whole
 from pfs.config.study import Study
-from pfs.data.install.state import changed_since_verified
+from pfs.data.install.state import changed_since_verified, current_checksum
 from pfs.study.execution.interruption import stopping_on_signals
 from pfs.study.execution.run import DONE, DRAWN, REPORTED
 from pfs.study.execution.stopping import await_requests
@@ -78,6 +78,8 @@ def _stale_cells(study: Study, folder: Path, data: Path) -> dict[tuple[str, int]
     if changed := changed_since_verified(study.data, data):
         raise StudyError(f"study {study.name}: {changed}")
     stale = stale_cells(study, folder, data)
+    if not stale and current_checksum(study.data, data) is None:
+        print(f"{study.name}: no data in {data}: finished runs were not compared with them", file=sys.stderr)
     for (method, seed), reason in stale.items():
         if (cell_folder(study, folder, method, seed) / "record.json").is_file():
             print(f"{study.name}: {method}, seed {seed}, is made again: {reason}", file=sys.stderr)
@@ -234,14 +236,14 @@ def failures(study: Study, folder: Path) -> list[str]:
     lines = [f"failed: {method}, seed {seed}: {error}" for (method, seed), error in failed.items()]
     waiting = len(unfinished) - len(failed)
     log = folder / "snakemake.log"
+    if (folder / ".stop").is_file():
+        done = len(cells(study)) - len(unfinished)
+        return [*lines, f"{study.name}: stopped as asked, {done} of {len(cells(study))} cells are done; log: {log}"]
     if not unfinished:
         return [
             *(_failed_pages(log) or _last_words(log)),
             f"{study.name}: all cells are done, a page of theirs failed; log: {log}",
         ]
-    if (folder / ".stop").is_file():
-        done = len(cells(study)) - len(unfinished)
-        return [*lines, f"{study.name}: stopped as asked, {done} of {len(cells(study))} cells are done; log: {log}"]
     return [
         *(lines or _last_words(log)),
         f"{study.name}: {len(failed)} cells failed, {waiting} did not finish; log: {log}",

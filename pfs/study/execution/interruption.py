@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ ASKED = (
     "a second signal ends everything at once"
 )
 SECONDS_TO_END = 3.0
+ONE_REQUEST = 0.5  # seconds
 
 
 @contextmanager
@@ -55,16 +57,21 @@ def _pass_on(number: int, _: FrameType | None) -> None:
 
 
 def _watch(reading: int, name: str, stop_file: Path, terminal: TextIO) -> None:
-    """Count the signals until the pipe is closed."""
-    received = 0
+    """Tell the first request to stop from the second, until the pipe is closed.
+
+    What comes within `ONE_REQUEST` seconds of the first is that same request: `timeout` signals a process, and at once
+    its whole group.
+    """
+    first = None
     while number := os.read(reading, 1):
         if number[0] not in (signal.SIGINT, signal.SIGTERM):
             continue  # such as that of a child which has ended
-        received += 1
-        if received == 1:
+        now = time.monotonic()
+        if first is None:
+            first = now
             stop_file.touch()
             print(f"\n{ASKED.format(name=name)}", file=terminal, flush=True)
-        else:
+        elif now - first > ONE_REQUEST:
             print(f"\n{name}: ended at once; run the study again to go on", file=terminal, flush=True)
             _end_everything()
 

@@ -5,6 +5,7 @@ what and starts `pfs cell` for each stale cell.
 """
 
 import os
+import sys
 import time
 from pathlib import Path
 from threading import Thread
@@ -12,7 +13,7 @@ from threading import Thread
 from filelock import FileLock
 
 from pfs.config.base import StudyError
-from pfs.config.checksums import files_under, write_checksums
+from pfs.config.checksums import BrokenFileError, check_files, files_under, write_checksums
 from pfs.config.files import repository, write_whole
 from pfs.config.load import load_study
 from pfs.config.study import Study
@@ -21,6 +22,7 @@ from pfs.study.code_hash import code_hash
 from pfs.study.execution.notebooks import NotebookError, NotebookStoppedError, Parameter, run_notebook
 from pfs.study.execution.stopping import stop_requested
 from pfs.study.places import TEACHER, cell_folder, cell_notebook, cells, notebook_path, study_folder
+from pfs.study.records import COLLECTED
 from pfs.study.staleness import is_done
 
 DONE = ".done"  # in a run's folder: Snakemake's own mark that the run is done
@@ -113,6 +115,11 @@ def stop_with(parent: int) -> None:
 def draw_pages(path: str, *, results: str) -> None:
     """Execute the notebooks of tables and figures, and note the checksums of what lies in their folders then."""
     folder = study_folder(load_study(path), results)
+    try:
+        if (folder / COLLECTED).is_file():
+            check_files(folder / COLLECTED)
+    except BrokenFileError as error:
+        print(f"{error}; tables and figures are made of it as it is", file=sys.stderr)
     for page in ("tables", "figures"):
         run_page(path, page, results=results)
     write_checksums(folder / DRAWN, [*files_under(folder / "tables"), *files_under(folder / "figures")])

@@ -33,7 +33,8 @@ def check_forward(
             the shapes that the losses take. One line.
         WeightsError: pre-trained weights that cannot be had, or do not fit.
     """
-    network = build_network(spec, images.classes)
+    with _told(f"{_named(spec)}: its weights"):
+        network = build_network(spec, images.classes)
     with _told(f"{_named(spec)}: in training, images of {_by(images.trained_at)}"):
         _check_training(network.train(), images)
     for size in _shown_when_scored(images, evaluation):

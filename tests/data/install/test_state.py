@@ -38,7 +38,8 @@ def test_a_file_that_was_added_or_written_is_named_with_the_command_that_helps(f
     told = changed_since_verified(SPEC, folder.parent)
     assert told is not None
     assert told.startswith(f"{folder / file}: changed since the data were verified")
-    assert f"pfs data folder --from FOLDER --data {folder.parent}" in told
+    source = (folder / "images").resolve().parent
+    assert f"pfs data folder --from {source} --data {folder.parent}" in told
 
 
 def test_a_file_that_is_gone_is_told_and_how_many_more(folder: Path) -> None:
@@ -70,3 +71,14 @@ def test_the_checksum_is_that_of_all_splits(folder: Path) -> None:
 def test_data_without_readable_checksums_have_none(folder: Path, content: str) -> None:
     write_whole(folder / "checksums.json", content)
     assert current_checksum(SPEC, folder.parent) is None
+    assert "checksums.json is missing or broken" in (changed_since_verified(SPEC, folder.parent) or "")
+
+
+def test_data_that_are_not_there_have_not_changed(tmp_path: Path) -> None:
+    assert changed_since_verified(SPEC, tmp_path) is None
+
+
+@pytest.mark.parametrize("content", ["", "[1]", "[" * 100_000])
+def test_a_broken_note_of_what_was_verified_is_told(folder: Path, content: str) -> None:
+    write_whole(folder / "verified.json", content)
+    assert "verified.json is broken; run `pfs data folder" in (changed_since_verified(SPEC, folder.parent) or "")
