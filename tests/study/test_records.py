@@ -178,7 +178,7 @@ def test_collecting_twice_gives_the_same_bytes(study: Study, tmp_path: Path) -> 
 
 
 def test_collecting_nothing_says_what_to_do(study: Study, tmp_path: Path) -> None:
-    with pytest.raises(RecordError, match="make study STUDY=small"):
+    with pytest.raises(RecordError, match="run the study first"):
         collect(study, tmp_path, [])
 
 
