@@ -3,6 +3,7 @@
 import shutil
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import yaml
 
 from pfs.config.files import repository
+from pfs.study.execution.run import DRAWN
 from pfs.study.records import read_record
 from tests.whole_study import STUDY, Clone, wait_for
 
@@ -164,3 +166,16 @@ def test_what_was_deleted_truncated_or_edited_is_told_and_made_again(
         assert file.stat().st_size > 100
     pd.testing.assert_frame_equal(clone.runs(), finished.runs())
     assert clone.record("runs/pfs_wsp/0").stat().st_mtime_ns == student
+
+
+def test_tables_are_never_missing_while_they_are_made_again(finished: Clone) -> None:
+    folder = finished.results / "tiny"
+    tables = [folder / "tables" / f"main.{kind}" for kind in ("csv", "md", "tex")]
+    written = [table.stat().st_mtime_ns for table in tables]
+    (folder / DRAWN).unlink()
+    with subprocess.Popen(finished.command(), cwd=repository(), stderr=subprocess.DEVNULL) as study:
+        while study.poll() is None:
+            assert all(table.stat().st_size for table in tables)
+            time.sleep(0.005)
+    assert study.returncode == 0
+    assert [table.stat().st_mtime_ns for table in tables] != written
