@@ -49,14 +49,17 @@ def check_files(checksums: Path) -> None:
     """Read every file of a list and compare its checksum.
 
     Raises:
-        BrokenFileError: the list or a file of it is missing, or is not as it was written.
+        BrokenFileError: the list or files of it are missing, or are not as they were written; names each of them.
     """
+    problems = []
     for name, expected in _read(checksums).items():
         file = checksums.parent / name
         if not file.is_file():
-            raise BrokenFileError(f"{file} is missing")
-        if sha256(file) != expected:
-            raise BrokenFileError(f"{file} is not as it was written: it was truncated, edited or damaged")
+            problems.append(f"{file} is missing")
+        elif sha256(file) != expected:
+            problems.append(f"{file} is not as it was written: it was truncated, edited or damaged")
+    if problems:
+        raise BrokenFileError("; ".join(problems))
 
 
 def check_files_once(checksums: Path) -> None:
