@@ -66,9 +66,11 @@ def kill(place: Place, chance: random.Random, longest: float) -> str:
     """Start the study and end it, or one of its processes, after a while; what is wrong, or nothing."""
     study = place.start()
     time.sleep(chance.uniform(0, longest))
-    processes = [psutil.Process(study.pid), *psutil.Process(study.pid).children(recursive=True)]
-    target, how = chance.choice([processes[0], processes[0], *processes]), chance.choice(SIGNALS)
-    print(f"  {how.name} to {' '.join(target.cmdline()[1:5])[:60]!r}", flush=True)
+    driver = psutil.Process(study.pid)
+    running = [child for child in driver.children(recursive=True) if child.status() != psutil.STATUS_ZOMBIE]
+    processes = [driver, *running]
+    target, how = chance.choice([driver, driver, *processes]), chance.choice(SIGNALS)
+    print(f"  {how.name} to {'the driver' if target == driver else target.name()}, pid {target.pid}", flush=True)
     try:
         target.send_signal(how)
         study.communicate(timeout=LIMIT)
