@@ -69,7 +69,7 @@ def kill(place: Place, chance: random.Random, longest: float) -> str:
     driver = psutil.Process(study.pid)
     running = [child for child in driver.children(recursive=True) if child.status() != psutil.STATUS_ZOMBIE]
     processes = [driver, *running]
-    target, how = chance.choice([driver, driver, *processes]), chance.choice(SIGNALS)
+    target, how = chance.choice([*[driver] * 2 * len(processes), *processes]), chance.choice(SIGNALS)
     print(f"  {how.name} to {'the driver' if target == driver else target.name()}, pid {target.pid}", flush=True)
     try:
         target.send_signal(how)
@@ -106,6 +106,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=30)
     parser.add_argument("--corruptions", type=int, default=30)
+    parser.add_argument("--within", type=float, default=60, help="seconds from a start to its end (%(default)s)")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     chance, wrong = random.Random(options.seed), []
@@ -114,7 +115,7 @@ def main() -> int:
         reference = Place(base / "reference", base / "data")
         begun = time.monotonic()
         wrong += [reference.finish()]
-        longest = time.monotonic() - begun
+        longest = min(options.within, time.monotonic() - begun)
         expected = reference.tables()
         place = Place(base / "0", base / "data")
         for attempt in range(options.kills):
