@@ -5,7 +5,7 @@ so the knowledge gap is drawn as a scheme: 1 where the teacher's most likely cla
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,13 +24,6 @@ SCENE, NETWORK, SIMILARITY, PREDICTION, LABEL = 0.55, 1.78, 3.15, 4.72, 6.38  # 
 SMALL = 7.0  # points
 
 Point = tuple[float, float]
-
-
-class Networks(NamedTuple):
-    """A value for each of the two networks."""
-
-    teacher: Any
-    student: Any
 
 
 @rc_context(STYLE)
