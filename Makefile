@@ -22,7 +22,7 @@ env: $(ENVIRONMENT) ## create the environment in .venv, or bring it up to date
 study: $(ENVIRONMENT) ## train, distil and write tables, figures and report: whatever is not up to date
 	@set -e; for study in $(STUDY); do .venv/bin/pfs study "$$study" --data "$(DATA)" --cores "$(CORES)"; done
 
-dry-run: $(ENVIRONMENT) ## try a study at its true size, two steps on pictures of noise; nothing is kept
+dry-run: $(ENVIRONMENT) ## try a study at its true size, two steps on images of noise; nothing is kept
 	@set -e; for study in $(STUDY); do .venv/bin/pfs dry-run "$$study" --cores "$(CORES)"; done
 
 figures: $(ENVIRONMENT) ## tables and figures from the committed records, without training

@@ -1,8 +1,8 @@
 """The dependency graph of a study. `make study` runs it; `snakemake -n` shows what is stale.
 
-A cell is stale when its own part of the study, or the code that decides its numbers, is not what it was; prose and
+A run is stale when its own part of the study, or the code that decides its numbers, is not what it was; prose and
 pictures in a notebook are neither. Snakemake deletes the outputs of a job before it runs and when it fails, so the
-outputs here are marks, written last: `.done` in a cell's folder, and the checksums of tables, figures and report.
+outputs here are marks, written last: `.done` in a run's folder, and the checksums of tables, figures and report.
 Records, tables and figures themselves are only ever replaced, each file whole.
 """
 
@@ -16,7 +16,7 @@ from pfs.study.records import COLLECTED
 from pfs.study.code_hash import code_hash
 from pfs.study.execution.run import DONE, DRAWN, REPORTED
 from pfs.study.places import notebook_path, study_path
-from pfs.study.staleness import cell_settings
+from pfs.study.staleness import run_settings
 
 study_file = study_path(config.get("study", "digits"))
 results = config.get("results", "results")
@@ -29,10 +29,10 @@ code = {
     for name in ("train_teacher", "distil_student", "tables", "figures", "report")
 }
 
-# `exec` makes Snakemake the parent of each command: a cell that has lost it stops.
+# `exec` makes Snakemake the parent of each command: a run that has lost it stops.
 pfs = f"exec {shlex.quote(sys.executable)} -m pfs"
 options = shlex.join(["--results", results])
-cell_options = shlex.join(["--results", results, "--data", config.get("data", "data")]) + " --parent $PPID"
+run_options = shlex.join(["--results", results, "--data", config.get("data", "data")]) + " --parent $PPID"
 
 # A processor trains one student a core. A GPU trains one at a time, and the cores draw its pictures.
 cores = workflow.cores or 1
@@ -64,11 +64,11 @@ rule teacher:
         f"{results}/{study.teacher_study}/teacher/executed.ipynb",
     params:
         code=code["train_teacher"],
-        settings=cell_settings(study),
+        settings=run_settings(study),
     threads: cores
     priority: 1
     shell:
-        "{pfs} cell {study_file:q} teacher {study.teacher.seed} --threads {threads} {cell_options}"
+        "{pfs} run {study_file:q} teacher {study.teacher.seed} --threads {threads} {run_options}"
 
 
 rule student:
@@ -82,10 +82,10 @@ rule student:
         f"{folder}/runs/{{method}}/{{seed}}/executed.ipynb",
     params:
         code=code["distil_student"],
-        settings=lambda wildcards: cell_settings(study, wildcards.method, int(wildcards.seed)),
+        settings=lambda wildcards: run_settings(study, wildcards.method, int(wildcards.seed)),
     threads: student_threads
     shell:
-        "{pfs} cell {study_file:q} {wildcards.method} {wildcards.seed} --threads {threads} {cell_options}"
+        "{pfs} run {study_file:q} {wildcards.method} {wildcards.seed} --threads {threads} {run_options}"
 
 
 rule collect:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import mkdtemp
 
-from pfs.config.base import StudyError, choices
+from pfs.config.base import StudyError, suggest
 from pfs.config.data import PLACED_NAMES
 from pfs.config.files import repository
 from pfs.config.load import load_study
@@ -25,11 +25,11 @@ from pfs.study.caller import (
 )
 from pfs.study.execution.execute import bring_up_to_date, failures
 from pfs.study.execution.notebooks import NotebookError, run_notebook
-from pfs.study.execution.run import draw_pages, mark_done, run_cell, stop_with
-from pfs.study.places import cells, notebook_path, study_folder
+from pfs.study.execution.run import draw_pages, execute_run, exit_with_parent, mark_done
+from pfs.study.places import notebook_path, runs_of, study_folder
 from pfs.study.records import RecordError, collect
-from pfs.study.staleness import stale_cells
-from pfs.study.trial.preflight import ask_no_hub_in_vain, check_networks
+from pfs.study.staleness import stale_runs
+from pfs.study.trial.preflight import check_networks, set_hub_offline_if_unreachable
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -73,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
             added.add_argument("study", metavar="STUDY", help="the study's file, or its bare name: digits")
         if command is not _dry_run:
             added.add_argument("--results", type=Path, help="folder of all results (the clone's results)")
-        if command in (_study, _cell):
+        if command in (_study, _run):
             added.add_argument("--data", type=Path, help="folder of all data sets (the clone's data)")
         added.set_defaults(command=command)
         return added
@@ -82,11 +82,11 @@ def _parser() -> argparse.ArgumentParser:
         started = add(name, command)
         started.add_argument("--cores", type=_cores, default="all", help="how many to use (%(default)s)")
         started.add_argument("--threads", type=_threads, help="cores that a student computes with (1; with a GPU, all)")
-    cell = add("cell", _cell)
-    cell.add_argument("method", metavar="METHOD", help="teacher, or a method of the study")
-    cell.add_argument("seed", metavar="SEED", type=int, help="a seed of the study")
-    cell.add_argument("--threads", type=_threads, default=1, help="of the kernel (%(default)s)")
-    cell.add_argument("--parent", type=int, help="stop when this process, which started the cell, ends")
+    run = add("run", _run)
+    run.add_argument("method", metavar="METHOD", help="teacher, or a method of the study")
+    run.add_argument("seed", metavar="SEED", type=int, help="a seed of the study")
+    run.add_argument("--threads", type=_threads, default=1, help="of the kernel (%(default)s)")
+    run.add_argument("--parent", type=int, help="stop when this process, which started the run, ends")
     add("collect", _collect)
     add("figures", _figures)
     add("report", _report)
@@ -144,9 +144,9 @@ def _absolute(path: str) -> Path:
 
 
 def _study(options: argparse.Namespace) -> int:
-    """run every stale cell of a study, then write its tables, figures and report"""
+    """run every stale run of a study, then write its tables, figures and report"""
     study = load_study(options.study)
-    ask_no_hub_in_vain(study)
+    set_hub_offline_if_unreachable(study)
     check_networks(study)
     how = {"data": options.data, "cores": options.cores, "threads": options.threads}
     if not bring_up_to_date(study, options.study, results=options.results, **how):
@@ -164,11 +164,11 @@ def _tables_of_what_there_is(options: argparse.Namespace) -> str:
 
 
 def _dry_run(options: argparse.Namespace) -> int:
-    """try a study at its true networks, crop and batch: two steps on pictures of noise, of which nothing is kept"""
+    """try a study at its true networks, crop and batch: two steps on images of noise, of which nothing is kept"""
     from pfs.study.trial.dry_run import report, write_trial  # torch takes seconds to import
 
     study = load_study(options.study)
-    ask_no_hub_in_vain(study)
+    set_hub_offline_if_unreachable(study)
     check_networks(study)
     folder = Path(mkdtemp(prefix=f"pfs-dry-run-{study.name}-"))
     file, said = write_trial(study, folder)
@@ -187,11 +187,11 @@ def _dry_run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _cell(options: argparse.Namespace) -> int:
-    """run one cell of a study: its teacher, or one method with one seed"""
+def _run(options: argparse.Namespace) -> int:
+    """carry out one run of a study: its teacher, or one method with one seed"""
     if options.parent is not None:
-        stop_with(options.parent)
-    run_cell(
+        exit_with_parent(options.parent)
+    execute_run(
         options.study,
         options.method,
         options.seed,
@@ -207,8 +207,8 @@ def _collect(options: argparse.Namespace) -> int:
     """gather a study's finished records into runs.csv and examples.npz"""
     study = load_study(options.study)
     folder = study_folder(study, options.results)
-    stale = stale_cells(study, folder)
-    collect(study, folder, set(cells(study)) - set(stale))
+    stale = stale_runs(study, folder)
+    collect(study, folder, set(runs_of(study)) - set(stale))
     for (method, seed), reason in stale.items():
         print(f"{study.name}: {method}/{seed} is left out: {reason}", file=sys.stderr)
     return 0
@@ -238,7 +238,7 @@ def _docs(_: argparse.Namespace) -> int:
 def _data(options: argparse.Namespace) -> int:
     """download a data set, or take the folder that you have, and verify every file of it"""
     if options.name not in PLACED_NAMES:
-        raise StudyError(f"unknown data set {options.name!r}{choices(options.name, PLACED_NAMES)}")
+        raise StudyError(f"unknown data set {options.name!r}{suggest(options.name, PLACED_NAMES)}")
     from pfs.data.build import PLACED
     from pfs.data.dataset import DatasetError
     from pfs.data.install.contents import read_contents, report

@@ -28,14 +28,14 @@ def finished(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Clone:
 
 @pytest.mark.trains
 def test_every_cell_leaves_a_complete_record(finished: Clone) -> None:
-    cells = ["teacher", *(f"runs/{method}/{seed}" for method in STUDY["methods"] for seed in STUDY["seeds"])]
-    for cell in cells:
-        record = read_record(finished.record(cell))
+    runs = ["teacher", *(f"runs/{method}/{seed}" for method in STUDY["methods"] for seed in STUDY["seeds"])]
+    for run in runs:
+        record = read_record(finished.record(run))
         assert record.provenance.threads >= 1
         assert len(record.provenance.data_checksum) == 64
-        assert record.history[-1]["step"] == (6 if cell == "teacher" else 60)
+        assert record.history[-1]["step"] == (6 if run == "teacher" else 60)
         for file in record.files.values():
-            assert (finished.record(cell).parent / file).exists()
+            assert (finished.record(run).parent / file).exists()
 
 
 def test_students_name_the_teacher_they_learnt_from(finished: Clone) -> None:

@@ -38,7 +38,7 @@ def test_students_of_augmented_views_ask_a_teacher_whose_answers_are_too_large(t
     method = {"methods": {"pfs": {"pfs": {"weight": 4.0}}}, "reference": "pfs"}
     runs = []
     for name, changes in (("cached", {}), ("asked", {"cache_gib": 0.0})):
-        clone = Clone(tmp_path / name, data, **method, views=views, student=student, seeds=[0], **changes)
+        clone = Clone(tmp_path / name, data, **method, augmentation=views, student=student, seeds=[0], **changes)
         result = clone.run()
         assert result.returncode == 0, result.stderr
         assert ("outputs" in read_record(clone.record("teacher")).files) == (name == "cached")

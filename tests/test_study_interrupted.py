@@ -27,7 +27,7 @@ def test_a_study_that_is_asked_to_stop_says_so_and_saves_its_state(
         _, said = study.communicate(timeout=120)
     assert study.returncode == 1
     assert "tiny: stopping: runs save their state" in said
-    assert "tiny: stopped as asked, 0 of 2 cells are done" in said
+    assert "tiny: stopped as asked, 0 of 2 runs are done" in said
     assert "failed" not in said
     assert list(clone.results.glob("tiny/teacher/state/*-*"))
     _, alive = psutil.wait_procs(children, timeout=10)
@@ -57,6 +57,6 @@ def test_killing_the_study_leaves_no_process_that_trains(tmp_path: Path, data: P
         wait_for(progress.is_file)
         children = psutil.Process(study.pid).children(recursive=True)
         study.send_signal(signal.SIGKILL)
-    assert len(children) >= 2  # the cell, and its kernel
+    assert len(children) >= 2  # the run, and its kernel
     _, alive = psutil.wait_procs(children, timeout=30)
     assert not alive

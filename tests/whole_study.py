@@ -57,8 +57,8 @@ class Clone:
     def run(self) -> subprocess.CompletedProcess[str]:
         return subprocess.run(self.command(), cwd=repository(), capture_output=True, text=True, timeout=500)
 
-    def record(self, cell: str) -> Path:
-        return self.results / "tiny" / cell / "record.json"
+    def record(self, run: str) -> Path:
+        return self.results / "tiny" / run / "record.json"
 
     def runs(self) -> pd.DataFrame:
         return pd.read_csv(self.results / "tiny" / "runs.csv").drop(columns=TIMING)

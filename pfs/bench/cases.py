@@ -1,6 +1,6 @@
 """The training steps whose time `pfs.bench.throughput` measures: ours, ours without one lever each, and torchdistill's.
 
-Nothing here is used by a study. All steps of a setting see the same networks and pictures.
+Nothing here is used by a study. All steps of a setting see the same networks and images.
 """
 
 import os
@@ -24,7 +24,7 @@ from torch.utils.data import Dataset, RandomSampler
 
 from pfs.config.methods import Method
 from pfs.config.networks import Network
-from pfs.data.scenes import Scenes, batch_order, normalize
+from pfs.data.splits import ImageSplit, batch_order, normalize
 from pfs.losses import Prediction
 from pfs.models import build_network
 from pfs.training.loop import take_step
@@ -47,8 +47,8 @@ class Setting:
     """Networks and the shape of a batch: what a step's time depends on.
 
     Attributes:
-        size: of the square pictures, in pixels a side.
-        batch: pictures a step.
+        size: of the square images, in pixels a side.
+        batch: images a step.
     """
 
     name: str
@@ -63,7 +63,7 @@ class Setting:
 
 
 class Files(Dataset[tuple[Tensor, Tensor]]):
-    """Pictures as JPEG and labels as PNG, decoded as they are asked for: what a DataLoader is usually given."""
+    """Images as JPEG and labels as PNG, decoded as they are asked for: what a DataLoader is usually given."""
 
     def __init__(self, folder: Path) -> None:
         self.pictures = sorted(folder.glob("*.jpg"))
@@ -106,8 +106,8 @@ class Contiguous(nn.Module):
         self.network = deepcopy(network).to(memory_format=torch.contiguous_format)
 
     def forward(self, images: Tensor) -> Prediction:
-        answer: Prediction = self.network(images.contiguous())
-        return answer
+        output: Prediction = self.network(images.contiguous())
+        return output
 
 
 class InHalf(nn.Module):
@@ -119,8 +119,8 @@ class InHalf(nn.Module):
 
     def forward(self, images: Tensor) -> Prediction:
         with torch.autocast(images.device.type, torch.bfloat16):
-            answer: Prediction = self.network(images)
-        return answer
+            output: Prediction = self.network(images)
+        return output
 
 
 class PlainCrossEntropy(nn.Module):
@@ -131,7 +131,9 @@ class PlainCrossEntropy(nn.Module):
         return {"total": F.cross_entropy(logits, target, ignore_index=IGNORED)}
 
 
-def our_step(student: nn.Module, objective: nn.Module, scenes: Scenes, batch: int, *, compiled: bool = False) -> Step:
+def our_step(
+    student: nn.Module, objective: nn.Module, split: ImageSplit, batch: int, *, compiled: bool = False
+) -> Step:
     """A step of `pfs.training.loop`, with a copy of the student."""
     accelerator = Accelerator(mixed_precision=mixed_precision())
     network = deepcopy(student).train()
@@ -139,8 +141,8 @@ def our_step(student: nn.Module, objective: nn.Module, scenes: Scenes, batch: in
         network.compile()
     optimizer = AdamW(network.parameters(), lr=1e-4, fused=True)
     network, optimizer = accelerator.prepare(network, optimizer)
-    rows = _rows(scenes, batch)
-    return lambda: take_step(accelerator, network, objective, optimizer, scenes.batch(next(rows), accelerator.device))
+    rows = _rows(split, batch)
+    return lambda: take_step(accelerator, network, objective, optimizer, split.batch(next(rows), accelerator.device))
 
 
 def torchdistill_step(student: nn.Module, teacher: nn.Module, files: Files, batch: int) -> Step:
@@ -188,8 +190,8 @@ class _ForTorchdistill(nn.Module):
         return total
 
 
-def _rows(scenes: Scenes, batch: int) -> Iterator[Tensor]:
-    return cycle(batch_order(len(scenes), batch, len(scenes) // batch, seed=0))
+def _rows(split: ImageSplit, batch: int) -> Iterator[Tensor]:
+    return cycle(batch_order(len(split), batch, len(split) // batch, seed=0))
 
 
 def _without_end(loader: Any) -> Iterator[Any]:
@@ -205,14 +207,14 @@ class Bench:
         cases: whole steps, by name.
         student: of those steps, in train mode.
         teacher: in eval mode.
-        scenes: the pictures, decoded, with the teacher's cached answers.
-        batch: pictures a step.
+        split: the images, decoded, with the teacher's cached outputs.
+        batch: images a step.
     """
 
     cases: Mapping[str, Step]
     student: nn.Module
     teacher: nn.Module
-    scenes: Scenes
+    split: ImageSplit
     batch: int
 
 
@@ -221,7 +223,7 @@ def bench(setting: Setting, folder: Path, *, pictures: int, compiled: bool) -> B
 
     Args:
         setting: networks and shapes.
-        folder: where pictures and the teacher's answers are written.
+        folder: where images and the teacher's outputs are written.
         pictures: how many; at least a batch.
         compiled: also measure the student under `torch.compile`, where there is a C++ compiler.
     """
@@ -231,7 +233,7 @@ def bench(setting: Setting, folder: Path, *, pictures: int, compiled: bool) -> B
     student, teacher = (x.to(device).to(memory_format=torch.channels_last) for x in (student, teacher.eval()))
     files = write_pictures(setting, folder / "pictures", pictures)
     images, labels = (torch.stack(x) for x in zip(*map(files.read, range(len(files))), strict=True))
-    alone = Scenes(images, labels)
+    alone = ImageSplit(images, labels)
     cache_teacher(teacher, alone, folder / "outputs", batch_size=setting.batch)
     cached = replace(alone, teacher=open_teacher_outputs(folder / "outputs"))
     online, default = (replace(alone, teacher=OnlineTeacher(x)) for x in (teacher, Contiguous(teacher)))
@@ -241,7 +243,7 @@ def bench(setting: Setting, folder: Path, *, pictures: int, compiled: bool) -> B
     one_term = {name: Objective(method, ignore_index=IGNORED) for name, method in ONE_TERM.items()}
     cases: dict[str, Step] = {
         "student": our_step(student, ce, alone, n),
-        "teacher": partial(OnlineTeacher(teacher).answers, rows, inputs),
+        "teacher": partial(OnlineTeacher(teacher).outputs, rows, inputs),
         "cached": our_step(student, distilled, cached, n),
         **{f"cached, {name} alone": our_step(student, objective, cached, n) for name, objective in one_term.items()},
         "online": our_step(student, distilled, online, n),

@@ -1,4 +1,4 @@
-"""What a cell of a study costs besides its training: processes that start, imports, a notebook and its kernel."""
+"""What a run of a study costs besides its training: processes that start, imports, a notebook and its kernel."""
 
 import json
 import statistics
@@ -18,16 +18,16 @@ from pfs.study.execution.notebooks import run_notebook
 IMPORTS = {
     "Python": ("pass", "process"),
     "Snakemake": ("import snakemake.cli", "study"),
-    "Papermill": ("import pfs.__main__, papermill", "cell"),
-    "torch, accelerate": ("import torch, accelerate", "cell"),
-    "all that trains": ("import pfs.training.run, pfs.training.loop, pfs.training.objective", "cell"),
-    "what draws": ("import pfs.report.figures, pfs.report.pictures", "cell"),
+    "Papermill": ("import pfs.__main__, papermill", "run"),
+    "torch, accelerate": ("import torch, accelerate", "run"),
+    "all that trains": ("import pfs.training.run, pfs.training.loop, pfs.training.objective", "run"),
+    "what draws": ("import pfs.report.figures, pfs.report.pictures", "run"),
 }
 EMPTY = {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
 
 
 def overhead(folder: Path, *, repeats: int) -> pd.DataFrame:
-    """Seconds of wall time, the median over some turns: what, each (process, study, cell), seconds.
+    """Seconds of wall time, the median over some turns: what, each (process, study, run), seconds.
 
     Args:
         folder: for an empty notebook.
@@ -46,5 +46,5 @@ def overhead(folder: Path, *, repeats: int) -> pd.DataFrame:
             started = time.perf_counter()
             work()
             turns[what].append(time.perf_counter() - started)
-    each = {what: often for what, (_, often) in IMPORTS.items()} | {"an empty notebook": "cell"}
+    each = {what: often for what, (_, often) in IMPORTS.items()} | {"an empty notebook": "run"}
     return pd.DataFrame([{"what": w, "each": each[w], "seconds": statistics.median(own)} for w, own in turns.items()])

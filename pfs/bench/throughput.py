@@ -18,8 +18,8 @@ from torch.optim import AdamW, Optimizer
 
 from pfs.bench.cases import IGNORED, Bench, Setting, Step, bench
 from pfs.losses import Prediction, pfs_loss
-from pfs.losses.pixelwise import PixelLoss, cross_entropy_at, pixel_means
-from pfs.losses.wsp import wsp_at
+from pfs.losses.pixelwise import PixelLoss, cross_entropy_sums, pixel_means
+from pfs.losses.wsp import wsp_sums
 from pfs.study.records import commit
 from pfs.training.machine import autocast, instruction_set, mixed_precision, prepare
 from pfs.training.teacher import OnlineTeacher, TeacherOutputs
@@ -39,25 +39,25 @@ def parts(subject: Bench, optimizer: Optimizer) -> dict[str, float]:
     """
     rows, device = torch.arange(subject.batch), next(subject.student.parameters()).device
     laps = _Laps()
-    images, _, labels = replace(subject.scenes, teacher=None).batch(rows, device)
+    images, _, labels = replace(subject.split, teacher=None).batch(rows, device)
     laps.end("data")
-    assert isinstance(subject.scenes.teacher, TeacherOutputs)
-    answer = subject.scenes.teacher.answers(rows, images)
-    laps.end("cached answers")
-    OnlineTeacher(subject.teacher).answers(rows, images)
+    assert isinstance(subject.split.teacher, TeacherOutputs)
+    output = subject.split.teacher.outputs(rows, images)
+    laps.end("cached outputs")
+    OnlineTeacher(subject.teacher).outputs(rows, images)
     laps.end("teacher")
     with autocast(subject.student):
-        answered = subject.student(images)
-    said = tuple(x.float() for x in answered)  # as Accelerate hands them to the loop
+        student_output = subject.student(images)
+    said = tuple(x.float() for x in student_output)  # as Accelerate hands them to the loop
     laps.end("student forward")
     leaves = Prediction(*(x.detach().requires_grad_() for x in said))
-    losses: dict[str, list[PixelLoss]] = {"CE": [cross_entropy_at], "CE + WSP": [wsp_at, cross_entropy_at]}
+    losses: dict[str, list[PixelLoss]] = {"CE": [cross_entropy_sums], "CE + WSP": [wsp_sums, cross_entropy_sums]}
     for name, compared in losses.items():
-        teacher_logits = answer.logits if wsp_at in compared else None
+        teacher_logits = output.logits if wsp_sums in compared else None
         means = pixel_means(compared, leaves.logits, teacher_logits, labels, ignore_index=IGNORED)
         gradient = torch.autograd.grad(torch.stack(means).sum(), leaves.logits)
         laps.end(name)
-    loss = pfs_loss(leaves.features, answer.features, known=answer.known)
+    loss = pfs_loss(leaves.features, output.features, teacher_terms=output.teacher_terms)
     gradient += torch.autograd.grad(loss, leaves.features)
     laps.end("PFS")
     torch.autograd.backward(said, gradient)
@@ -97,7 +97,7 @@ def run(
 
     Args:
         settings: what to measure.
-        folder: for pictures and the teacher's answers, some MB; empty before.
+        folder: for images and the teacher's outputs, some MB; empty before.
         repeats: turns of each case, after one that does not count.
         pictures: on disk; at least a batch.
         compiled: the settings whose student is also measured under `torch.compile`.

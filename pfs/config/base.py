@@ -23,7 +23,7 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
-def choices(wrong: str, valid: list[str]) -> str:
+def suggest(wrong: str, valid: list[str]) -> str:
     """`; did you mean X? valid choices: ...` for the end of an error."""
     if not valid:
         return ""

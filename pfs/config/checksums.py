@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from pfs.config.files import write_whole
+from pfs.config.files import atomic_write
 
 LIST = "sha256.json"  # the name of a folder's list
 BEGAN = "PFS_STUDY_BEGAN"  # environment variable: when the study began that this process belongs to, in nanoseconds
@@ -42,7 +42,7 @@ def write_checksums(checksums: Path, files: Iterable[Path], known: Mapping[str, 
         known: name -> sha256 of files that will be written after the list.
     """
     sums = {os.path.relpath(file, checksums.parent): sha256(file) for file in files}
-    write_whole(checksums, json.dumps({**sums, **(known or {})}, indent=1, sort_keys=True) + "\n")
+    atomic_write(checksums, json.dumps({**sums, **(known or {})}, indent=1, sort_keys=True) + "\n")
 
 
 def check_files(checksums: Path) -> None:
@@ -81,7 +81,7 @@ def check_files_once(checksums: Path) -> None:
             return
     check_files(checksums)
     with suppress(OSError):  # in a folder that cannot be written to, every process reads them
-        write_whole(stamp, json.dumps({"read": read, "files": state}))
+        atomic_write(stamp, json.dumps({"read": read, "files": state}))
 
 
 def begin_study() -> None:

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from pfs.config.base import Seed, Strict
 
 
-class DigitScenes(Strict):
+class DigitScenesConfig(Strict):
     """The embedded data set, `pfs.data.sets.digit_scenes`: scenes a split, and the seed that they are drawn
     from."""
 
@@ -37,33 +37,33 @@ class WithoutTest(Placed):
     holdout: Annotated[int, Field(ge=1)] | None = None
 
 
-class Voc2012(WithoutTest):
+class Voc2012Config(WithoutTest):
     """PASCAL VOC 2012, `pfs.data.sets.voc2012`: trained on its own train split, or with SBD's labels too."""
 
     name: Literal["voc2012"]
     train: Literal["trainaug", "train"] = "trainaug"
 
 
-class Ade20k(WithoutTest):
+class Ade20kConfig(WithoutTest):
     """ADE20K with 150 classes, `pfs.data.sets.ade20k`."""
 
     name: Literal["ade20k"]
 
 
-class PascalContext(WithoutTest):
+class PascalContextConfig(WithoutTest):
     """Pascal Context, `pfs.data.sets.pascal_context`: 59 classes, or 60 with background."""
 
     name: Literal["pascal_context"]
     classes: Literal[59, 60] = 59
 
 
-class CamVid(Placed):
+class CamVidConfig(Placed):
     """CamVid with 11 classes, `pfs.data.sets.camvid`."""
 
     name: Literal["camvid"]
 
 
-class OwnFolder(WithoutTest):
+class OwnFolderConfig(WithoutTest):
     """One's own data, `pfs.data.sets.folder`: `folder` is the name of that which `pfs data folder --from` was given.
 
     Where it has a test split, nothing is held out.
@@ -74,7 +74,7 @@ class OwnFolder(WithoutTest):
 
 
 Data = Annotated[
-    DigitScenes | Voc2012 | Ade20k | PascalContext | CamVid | OwnFolder,
+    DigitScenesConfig | Voc2012Config | Ade20kConfig | PascalContextConfig | CamVidConfig | OwnFolderConfig,
     Field(discriminator="name"),
 ]
 PLACED_NAMES = [
@@ -84,10 +84,10 @@ PLACED_NAMES = [
 ]
 
 
-class Views(Strict):
+class AugmentationConfig(Strict):
     """Augmented views of each training image, alike whenever they are drawn: `pfs.data.augmentation`.
 
-    Epoch e shows view e mod `count`. A picture is scaled by a factor from `scale`, cropped (and padded where it is too
+    Epoch e shows view e mod `count`. An image is scaled by a factor from `scale`, cropped (and padded where it is too
     small), mirrored half of the time, and its brightness, contrast and saturation changed by up to `color`.
     """
 
@@ -99,17 +99,17 @@ class Views(Strict):
     seed: Seed = 0
 
     @model_validator(mode="after")
-    def _scale_ascends(self) -> "Views":
+    def _scale_ascends(self) -> "AugmentationConfig":
         if self.scale[0] > self.scale[1]:
-            raise ValueError(f"views.scale: {self.scale} descends; write the smaller factor first")
+            raise ValueError(f"augmentation.scale: {self.scale} descends; write the smaller factor first")
         return self
 
 
 class Evaluation(Strict):
-    """How networks are scored on pictures of any size, at the labels' own resolution: `pfs.models.inference`.
+    """How networks are scored on images of any size, at the labels' own resolution: `pfs.models.inference`.
 
-    A network sees the whole picture, or, with `window` (height, width), pieces of that size, each two thirds of it
-    further on. Its class probabilities are averaged over the pieces, over the picture scaled by each of `scales`, and
+    A network sees the whole image, or, with `window` (height, width), pieces of that size, each two thirds of it
+    further on. Its class probabilities are averaged over the pieces, over the image scaled by each of `scales`, and
     with `flip` over mirror images too.
     """
 

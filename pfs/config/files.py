@@ -7,7 +7,7 @@ from pathlib import Path
 from pfs.config.base import StudyError
 
 
-def write_whole(path: Path, content: bytes | str) -> None:
+def atomic_write(path: Path, content: bytes | str) -> None:
     """Write a file whole or not at all, by way of a temporary file beside it. Makes the folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")

@@ -10,10 +10,20 @@ from typing import Annotated, Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from pfs.config.base import LONGEST_NAME, NAME, StudyError, choices, shown
+from pfs.config.base import LONGEST_NAME, NAME, StudyError, shown, suggest
 from pfs.config.files import repository
 from pfs.config.plain_yaml import PlainYamlError, read_yaml
 from pfs.config.study import Study
+
+# Keys of earlier versions -> what they are called today.
+RENAMED = {
+    "balance": "class_weights",
+    "enlarge": "input_scale",
+    "match": "distance",
+    "tap": "feature_layer",
+    "tau": "temperature",
+    "views": "augmentation",
+}
 
 
 def load_study(path: str | Path) -> Study:
@@ -45,7 +55,7 @@ def _read(path: str | Path) -> dict[str, Any]:
     try:
         if not file.is_file():
             known = sorted(str(p.relative_to(file.parent.parent)) for p in file.parent.glob("*.yaml"))
-            raise StudyError(f"{path}: no such study{choices(str(path), known)}")
+            raise StudyError(f"{path}: no such study{suggest(str(path), known)}")
         content = read_yaml(file)
     except OSError as error:
         raise StudyError(f"{shown(str(path))}: cannot be read ({error.strerror}): name another file") from None
@@ -68,9 +78,9 @@ def _extended(path: str | Path, content: dict[str, Any]) -> dict[str, Any]:
     base = _read(_file(path).with_name(f"{content['extends']}.yaml"))
     if "extends" in base:
         raise StudyError(f"{path}: extends: {content['extends']} extends another study itself: extend that one")
-    own = [key for key in ("data", "views", "evaluation", "teacher") if key in content]
+    own = [key for key in ("data", "augmentation", "evaluation", "teacher") if key in content]
     if own:
-        has = "has its data, its views, its evaluation and its teacher"
+        has = "has its data, its augmentation, its evaluation and its teacher"
         raise StudyError(f"{path}: {own[0]}: a study that extends {content['extends']} {has}")
     return {**base, "name": None, **content}
 
@@ -82,12 +92,15 @@ def _explain(detail: ErrorDetails) -> str:
     value = shown(detail["input"])
     match detail["type"]:
         case "extra_forbidden":
-            return f"unknown key {key}{choices(location[-1], _fields_at(detail['loc'][:-1]))}"
+            valid = _fields_at(detail["loc"][:-1])
+            if (new := RENAMED.get(location[-1])) in valid:
+                return f"{key} is now called {new}: write {new} in its place"
+            return f"unknown key {key}{suggest(location[-1], valid)}"
         case "missing":
             return f"{key} is missing"
         case "union_tag_invalid":
             tag, valid = detail["ctx"]["tag"], detail["ctx"]["expected_tags"].replace("'", "").split(", ")
-            return f"{key}.name: {shown(tag)} is not known{choices(tag, valid)}"
+            return f"{key}.name: {shown(tag)} is not known{suggest(tag, valid)}"
         case "union_tag_not_found":
             return f"{key}.name is missing"
         case "literal_error":

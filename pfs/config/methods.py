@@ -61,11 +61,11 @@ class HardPixels(Term):
 class PFS(Term):
     """Pixel-wise feature similarities, the paper's first idea: `pfs.losses.pfs_loss`."""
 
-    match: Literal["squared", "kl"] = "squared"
+    distance: Literal["squared", "kl"] = "squared"
     similarity: Literal["cosine", "dot"] = "cosine"
     center: bool = True
     scope: Literal["image", "batch"] = "image"
-    tau: Temperature = 0.1
+    temperature: Temperature = 0.1
 
 
 class WSP(Term):

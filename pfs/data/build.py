@@ -44,10 +44,10 @@ def build(spec: config.Data, root: str | Path) -> dict[str, SegmentationDataset]
 def _found(spec: config.Data, root: Path) -> dict[str, SegmentationDataset]:
     """The splits as the data set has them."""
     match spec:
-        case config.DigitScenes():
+        case config.DigitScenesConfig():
             generate(spec, root)
             return {split: DigitScenes(root, split, spec) for split in SPLITS}
-        case config.Voc2012():
+        case config.Voc2012Config():
             folder = _placed(root / "voc2012", "voc2012")
             if spec.train not in Voc2012.splits(folder):
                 raise DatasetError(
@@ -55,13 +55,13 @@ def _found(spec: config.Data, root: Path) -> dict[str, SegmentationDataset]:
                     "or delete that folder and take VOC with SBD (docs/data.md)"
                 )
             return {"train": Voc2012(folder, spec.train), "val": Voc2012(folder, "val")}
-        case config.OwnFolder():
+        case config.OwnFolderConfig():
             folder = _placed(root / f"folder-{spec.folder}", f"folder --from .../{spec.folder}")
             return _splits(OwnFolder, folder)
-        case config.PascalContext():
+        case config.PascalContextConfig():
             context = PascalContext59 if spec.classes == 59 else PascalContext60
             return _splits(context, _placed(root / spec.name, spec.name))
-        case config.Ade20k() | config.CamVid():
+        case config.Ade20kConfig() | config.CamVidConfig():
             return _splits(PLACED[spec.name], _placed(root / spec.name, spec.name))
 
 

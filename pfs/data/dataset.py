@@ -188,10 +188,10 @@ class SegmentationDataset(Dataset[tuple[Any, Any]]):
 
     def error(self, file: Path, problem: str) -> DatasetError:
         """One line: the file, what is wrong with it, how to mend it."""
-        return DatasetError(f"{file} {problem}; {self.mend}")
+        return DatasetError(f"{file} {problem}; {self.repair_hint}")
 
     @property
-    def mend(self) -> str:
+    def repair_hint(self) -> str:
         """How to mend a broken data set of this kind."""
         return f"delete {self.folder} and fetch the data set again"
 

@@ -193,12 +193,12 @@ def hard_pixel_loss(student_logits: Tensor, target: Tensor, *, ignore_index: int
         target: (B, H, W) labels; logits are brought to their resolution.
         ignore_index: pixels with this label count nowhere.
     """
-    return pixel_means([hard_pixels_at], student_logits, None, target, ignore_index=ignore_index)[0]
+    return pixel_means([hard_pixel_sums], student_logits, None, target, ignore_index=ignore_index)[0]
 
 
-def hard_pixels_at(label: Tensor, valid: Tensor, student: Probabilities, *_: Probabilities) -> PixelSums:
+def hard_pixel_sums(label: Tensor, valid: Tensor, student: Probabilities, *_: Probabilities) -> PixelSums:
     """`hard_pixel_loss` of a strip of pixels, as `pixel_means` takes it."""
-    weight = -torch.expm1(student.log_of(label)) * valid  # 1 - p[y]
+    weight = -torch.expm1(student.label_log_prob(label)) * valid  # 1 - p[y]
     return weighted_cross_entropy(label, weight, student)
 
 

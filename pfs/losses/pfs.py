@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from pfs.losses.derivatives import product
 from pfs.losses.pfs_kernels import (
     MapDifference,
+    NormalisedRows,
     RowDivergence,
-    Rows,
     ScaledRows,
     Similarity,
     SquaredDifference,
@@ -29,7 +29,7 @@ from pfs.losses.pfs_kernels import (
 )
 from pfs.losses.prediction import at_least_single, in_full_precision
 
-Match = Literal["squared", "kl"]
+Distance = Literal["squared", "kl"]
 Scope = Literal["image", "batch"]
 
 
@@ -38,12 +38,12 @@ def pfs_loss(
     student: Tensor,
     teacher: Tensor,
     *,
-    match: Match = "squared",
+    distance: Distance = "squared",
     similarity: Similarity = "cosine",
     center: bool = True,
     scope: Scope = "image",
-    tau: float = 0.1,
-    known: Tensor | None = None,
+    temperature: float = 0.1,
+    teacher_terms: Tensor | None = None,
 ) -> Tensor:
     """How far the student's similarity maps are from the teacher's: all pairs, in memory that grows with N, not N².
 
@@ -58,15 +58,15 @@ def pfs_loss(
         student: (B, C, H, W) features; gets the gradient.
         teacher: (B, C', H', W') features of the same images. The finer of the two maps is averaged to the
             coarser grid, in fp32 or wider.
-        match: "squared": the mean over images and N x N pairs of (P_student - P_teacher)². "kl": each location's
-            similarities become a distribution over all locations, softmax(P_i / tau); the mean over locations of
-            KL(teacher ‖ student).
+        distance: "squared": the mean over images and N x N pairs of (P_student - P_teacher)². "kl": each location's
+            similarities become a distribution over all locations, softmax(P_i / temperature); the mean over locations
+            of KL(teacher ‖ student).
         similarity: "cosine", or "dot": the product of features scaled to a mean squared length of 1 over the
             map, which tells long vectors from short ones.
         center: subtract the mean feature first. After a ReLU all cosines are positive and the maps start nearly
             matched; centred, they tell locations apart (our reading: the abstract does not say).
         scope: "image": each location against all of its image. "batch": against all of the batch (our extension).
-        tau: the temperature of "kl". On Digit Scenes rows are nearly uniform well above 0.1, and the loss vanishes.
+        temperature: the one of "kl". On Digit Scenes rows are nearly uniform well above 0.1, and the loss vanishes.
         known: what has been computed of the teacher's maps before, with the same options (other options give a wrong
             loss): their `squared_norm` (B,), which "squared" needs for its value, and not for its gradient; or the maps
             (B, N, N) themselves, which saves work where locations are few and channels many; the loss is then as exact
@@ -79,25 +79,25 @@ def pfs_loss(
         `create_graph=True` raises a RuntimeError, and so does one after features that it needs were changed in place.
 
     Raises:
-        ValueError: the shapes do not fit or are empty, an option is unknown, tau is not positive, or what is known is
-            not of the teacher's maps.
+        ValueError: the shapes do not fit or are empty, an option is unknown, temperature is not positive, or
+            `teacher_terms` are not of the teacher's maps.
     """
-    if match not in ("squared", "kl") or similarity not in ("cosine", "dot") or scope not in ("image", "batch"):
-        raise ValueError(f"unknown option: match={match!r}, similarity={similarity!r}, scope={scope!r}")
-    if not tau > 0:
-        raise ValueError(f"tau must be positive, got {tau}")
+    if distance not in ("squared", "kl") or similarity not in ("cosine", "dot") or scope not in ("image", "batch"):
+        raise ValueError(f"unknown option: distance={distance!r}, similarity={similarity!r}, scope={scope!r}")
+    if not temperature > 0:
+        raise ValueError(f"temperature must be positive, got {temperature}")
     grid = teacher.shape[-2:]
     student, teacher = to_common_grid(*to_common_dtype(student, teacher.detach()))
-    if known is not None:
-        _check_known(known, len(teacher), grid.numel(), scope)
+    if teacher_terms is not None:
+        _check_teacher_terms(teacher_terms, len(teacher), grid.numel(), scope)
     if teacher.shape[-2:] != grid:  # an averaged map is another one
-        known = None
+        teacher_terms = None
     N = student[0, 0].numel() * (len(student) if scope == "batch" else 1)
-    maps = known if known is not None and known.dim() == 3 else None
+    maps = teacher_terms if teacher_terms is not None and teacher_terms.dim() == 3 else None
     scaled = partial(similarity_rows, similarity=similarity, center=center, scope=scope)
     loss: Tensor
-    if match == "kl":
-        loss = RowDivergence.apply(scaled(student), scaled(teacher), tau)
+    if distance == "kl":
+        loss = RowDivergence.apply(scaled(student), scaled(teacher), temperature)
     elif maps is not None:
         loss = MapDifference.apply(scaled(student), maps)
     elif dense_is_cheaper(N, student.shape[1], teacher.shape[1]):
@@ -106,7 +106,7 @@ def pfs_loss(
         if teacher.is_inference():  # autograd cannot save such a tensor, nor notice when it is overwritten
             teacher = teacher.clone()
         rows = (as_rows(x, scope) for x in (student, teacher))
-        loss = SquaredDifference.apply(*rows, similarity, center, known)
+        loss = SquaredDifference.apply(*rows, similarity, center, teacher_terms)
     return loss
 
 
@@ -115,13 +115,13 @@ def dense_is_cheaper(N: int, C: int, C_teacher: int) -> bool:
     return N * (2 * C + C_teacher) < 2 * C * C + 2 * C * C_teacher + C_teacher * C_teacher
 
 
-def _check_known(known: Tensor, B: int, N: int, scope: Scope) -> None:
+def _check_teacher_terms(teacher_terms: Tensor, B: int, N: int, scope: Scope) -> None:
     """Raise a ValueError unless this can be of the maps (B, N, N) of a teacher."""
     if scope == "batch":
         raise ValueError("what is known of the teacher's maps is of single images; with scope='batch' leave it out")
-    if known.shape not in ((B,), (B, N, N)):
+    if teacher_terms.shape not in ((B,), (B, N, N)):
         shapes = f"must be {(B,)}, a number an image, or {(B, N, N)}, its maps"
-        raise ValueError(f"what is known of the teacher's maps {shapes}; got {tuple(known.shape)}")
+        raise ValueError(f"what is known of the teacher's maps {shapes}; got {tuple(teacher_terms.shape)}")
 
 
 class PFSLoss(nn.Module):
@@ -130,19 +130,19 @@ class PFSLoss(nn.Module):
     def __init__(
         self,
         *,
-        match: Match = "squared",
+        distance: Distance = "squared",
         similarity: Similarity = "cosine",
         center: bool = True,
         scope: Scope = "image",
-        tau: float = 0.1,
+        temperature: float = 0.1,
     ) -> None:
         super().__init__()
         self.options: dict[str, Any] = {
-            "match": match,
+            "distance": distance,
             "similarity": similarity,
             "center": center,
             "scope": scope,
-            "tau": tau,
+            "temperature": temperature,
         }
 
     def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
@@ -207,12 +207,12 @@ def to_common_dtype(student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
 @in_full_precision
 def squared_norm(features: Tensor, *, similarity: Similarity = "cosine", center: bool = True) -> Tensor:
     """‖P‖² of the similarity maps P (N x N) of features (B, C, H, W): (B,), in double precision where there is one."""
-    rows = Rows.measure(as_rows(features), similarity, center)
+    rows = NormalisedRows.measure(as_rows(features), similarity, center)
     return squared_norms(grams((rows, rows))[0])
 
 
 @in_full_precision
-def worth_keeping(features: Tensor) -> Tensor:
+def precompute_teacher_terms(features: Tensor) -> Tensor:
     """What to keep of a teacher's features (B, C, H, W), that default `pfs_loss` need not compute it again and again.
 
     The maps (B, N, N) where they are smaller than the features, in fp16: a similarity is at most 1, and is rounded by

@@ -27,7 +27,7 @@ STRIP = 2**20
 GPU_STRIP = 2**26
 
 
-class Rows(NamedTuple):
+class NormalisedRows(NamedTuple):
     """Features as rows (B, N, C) that are centred and scaled when they are needed, one strip at a time.
 
     The scaled rows are (rows - mean) / max(length, floor). A strip of them is made anew each time it is asked for,
@@ -115,7 +115,7 @@ def largest(x: Tensor, dims: tuple[int, ...]) -> Tensor:
     return ends.clamp_min_(torch.finfo(x.dtype).tiny)
 
 
-def grams(*pairs: tuple[Rows, Rows]) -> list[Tensor]:
+def grams(*pairs: tuple[NormalisedRows, NormalisedRows]) -> list[Tensor]:
     """For each pair of scaled rows (B, N, C) and (B, N, C') their products of channels (B, C, C'), from one walk."""
     walked = {id(rows): rows for pair in pairs for rows in pair}
     products = [a.mean.new_zeros(len(a.rows), a.rows.shape[2], b.rows.shape[2]) for a, b in pairs]
@@ -131,7 +131,7 @@ class ScaledRows(Function):
 
     @staticmethod
     def forward(ctx: Any, rows: Tensor, similarity: Similarity, center: bool) -> Tensor:
-        measured = Rows.measure(rows, similarity, center)
+        measured = NormalisedRows.measure(rows, similarity, center)
         scaled = measured.strip(slice(None), slice(None))
         ctx.similarity, ctx.center = similarity, center
         ctx.save_for_backward(scaled, measured.length, measured.floor)
@@ -164,7 +164,7 @@ class SquaredDifference(Function):
         center: bool,
         teacher_norm: Tensor | None,  # (B,)
     ) -> Tensor:
-        S, T = (Rows.measure(rows, similarity, center) for rows in (student, teacher))
+        S, T = (NormalisedRows.measure(rows, similarity, center) for rows in (student, teacher))
         SS, ST, *TT = grams((S, S), (S, T), *([(T, T)] if teacher_norm is None else []))
         norm = squared_norms(TT[0]) if teacher_norm is None else teacher_norm
         per_image = squared_norms(SS) - 2 * squared_norms(ST) + norm  # (B,): near the teacher they cancel
@@ -176,17 +176,17 @@ class SquaredDifference(Function):
     @first_derivative
     def backward(ctx: Any, outer: Tensor) -> tuple[Tensor, None, None, None, None]:
         *fields, SS, ST = ctx.saved_tensors
-        S, T = Rows(*fields[:5]), Rows(*fields[5:])
+        S, T = NormalisedRows(*fields[:5]), NormalisedRows(*fields[5:])
         B, N, _ = S.rows.shape
         scale = 4 * outer / (B * N**2)
         if ctx.similarity == "dot":  # the mean of s·g over a map, from Σ s·g = scale (‖SᵀS‖² - ‖SᵀT‖²)
-            mean_along = (scale / N * (squared_norms(SS) - squared_norms(ST))).to(S.mean).view(B, 1, 1)
+            mean_projection = (scale / N * (squared_norms(SS) - squared_norms(ST))).to(S.mean).view(B, 1, 1)
         gradient = torch.empty_like(S.rows, dtype=S.mean.dtype)
         total = torch.zeros_like(S.mean)  # (B, 1, C)
         for images, rows in strips(S.rows, T.rows):
             s, t = S.strip(images, rows), T.strip(images, rows)
             g = products(s, SS[images], t, ST[images]).mul_(scale)
-            along = (g * s).sum(2, keepdim=True) if ctx.similarity == "cosine" else mean_along[images]
+            along = (g * s).sum(2, keepdim=True) if ctx.similarity == "cosine" else mean_projection[images]
             g = before_scaling(g, s, along, S.length[images, rows], S.floor[images])
             gradient[images, rows] = g
             total[images] += g.sum(1, keepdim=True)
@@ -238,15 +238,15 @@ def strips(*walked: Tensor) -> Iterator[tuple[slice, slice]]:
 
 
 class RowDivergence(Function):
-    """mean over the rows of KL(softmax(TTᵀ / tau) ‖ softmax(SSᵀ / tau)), a tile of rows at a time.
+    """mean over the rows of KL(softmax(TTᵀ / temperature) ‖ softmax(SSᵀ / temperature)), a tile of rows at a time.
 
-    With a and b a row's two distributions, the loss's gradient for the student's similarities is (b - a) / tau; they
-    are symmetric in S, so each tile adds to its own rows and to all. It is taken in the forward pass, while the tile
-    is there: nothing of size N x N outlives its tile.
+    With a and b a row's two distributions, the loss's gradient for the student's similarities is (b - a) / temperature;
+    they are symmetric in S, so each tile adds to its own rows and to all. It is taken in the forward pass, while the
+    tile is there: nothing of size N x N outlives its tile.
     """
 
     @staticmethod
-    def forward(ctx: Any, S: Tensor, T: Tensor, tau: float) -> Tensor:
+    def forward(ctx: Any, S: Tensor, T: Tensor, temperature: float) -> Tensor:
         B, N, _ = S.shape
         gradient = torch.zeros_like(S) if ctx.needs_input_grad[0] else None
         loss = S.new_zeros((), dtype=sum_dtype(S.device))
@@ -254,8 +254,8 @@ class RowDivergence(Function):
             s, t = S[image], T[image]  # (N, C), (N, C')
             for rows in torch.arange(N, device=S.device).split(max(1, TILE // N)):  # type: ignore[no-untyped-call]
                 own = slice(int(rows[0]), int(rows[-1]) + 1)
-                log_b = (s[own] @ s.T).div_(tau).log_softmax(1)  # (n, N): the student's rows
-                log_a = (t[own] @ t.T).div_(tau).log_softmax(1)
+                log_b = (s[own] @ s.T).div_(temperature).log_softmax(1)  # (n, N): the student's rows
+                log_a = (t[own] @ t.T).div_(temperature).log_softmax(1)
                 a = log_a.exp()
                 loss += (log_a.sub_(log_b).mul_(a)).sum(dtype=loss.dtype)
                 if gradient is not None:
@@ -263,7 +263,7 @@ class RowDivergence(Function):
                     gradient[image, own] += difference @ s
                     gradient[image] += difference.T @ s[own]
         if gradient is not None:
-            ctx.save_for_backward(gradient.div_(tau * B * N))
+            ctx.save_for_backward(gradient.div_(temperature * B * N))
         return (loss / (B * N)).clamp_min(0).to(S.dtype)
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""Means over the labelled pixels of losses that compare logits, a strip of the picture's rows at a time.
+"""Means over the labelled pixels of losses that compare logits, a strip of the image's rows at a time.
 
 Logits are coarser than labels. Brought to the labels' resolution they are a step's largest tensors (21 classes of
 513 x 513 pixels: 22 MB an image), and every operation on them would go through memory. So a strip of rows is
@@ -49,7 +49,7 @@ class Probabilities:
         self._largest = logits.amax(1)
         self._softened: dict[float, Tensor] = {}
 
-    def at(self, temperature: float = 1.0) -> Tensor:
+    def softmax(self, temperature: float = 1.0) -> Tensor:
         """softmax(logits / temperature), (M, classes, ...): shared by all who ask, so not to be written to."""
         if temperature not in self._softened:
             self._softened[temperature] = self._softmax(temperature)
@@ -65,15 +65,15 @@ class Probabilities:
             return F.softmax(self.logits if temperature == 1 else self.logits / temperature, dim=1)
         return known.div_(known.sum(1, keepdim=True))
 
-    def of(self, label: Tensor) -> Tensor:
+    def label_prob(self, label: Tensor) -> Tensor:
         """The probability (M, ...) of each pixel's label."""
-        return self.at().gather(1, label[:, None])[:, 0]
+        return self.softmax().gather(1, label[:, None])[:, 0]
 
-    def log_of(self, label: Tensor) -> Tensor:
+    def label_log_prob(self, label: Tensor) -> Tensor:
         """Its logarithm, exact also where the probability itself is too small for a number."""
         # With z the largest logit: log p[y] = (logit[y] - z) + log p[z].
         own = self.logits.gather(1, label[:, None])[:, 0]
-        return (own - self._largest).add_(self.at().amax(1).log_())
+        return (own - self._largest).add_(self.softmax().amax(1).log_())
 
     def divergence(self, other: "Probabilities", temperature: float) -> Tensor:
         """KL(these ‖ other's) of each pixel, (M, ...), both softened.
@@ -82,7 +82,7 @@ class Probabilities:
         over pixels are right; 0 in its place would raise them.
         """
         # Σ p (z - z') / T - log(Z / Z'), with log Z = z[largest] / T - log p[largest]
-        p, q = self.at(temperature), other.at(temperature)
+        p, q = self.softmax(temperature), other.softmax(temperature)
         expected = (self.logits - other.logits).mul_(p).sum(1).div_(temperature)
         log_Z = (self._largest - other._largest).div_(temperature).sub_(p.amax(1).log_()).add_(q.amax(1).log_())
         return expected.sub_(log_Z)
@@ -146,12 +146,12 @@ def check_shapes(logits: Sequence[Tensor], target: Tensor) -> None:
         )
 
 
-def cross_entropy_at(label: Tensor, valid: Tensor, student: Probabilities, *_: Probabilities) -> PixelSums:
+def cross_entropy_sums(label: Tensor, valid: Tensor, student: Probabilities, *_: Probabilities) -> PixelSums:
     """-log p[y], every valid pixel alike."""
     return weighted_cross_entropy(label, valid, student)
 
 
-def balanced_cross_entropy_at(
+def balanced_cross_entropy_sums(
     label: Tensor, valid: Tensor, student: Probabilities, *_: Probabilities, class_weights: Tensor
 ) -> PixelSums:
     """-log p[y], a valid pixel weighing as its class does in `class_weights` (classes,)."""
@@ -160,8 +160,8 @@ def balanced_cross_entropy_at(
 
 def weighted_cross_entropy(label: Tensor, weight: Tensor, student: Probabilities) -> PixelSums:
     """-log p[y] with weights (M, W), which count as constants."""
-    loss = student.log_of(label).mul_(weight).sum().neg_()
-    gradient = student.at() * weight[:, None]  # w (p - onehot(y))
+    loss = student.label_log_prob(label).mul_(weight).sum().neg_()
+    gradient = student.softmax() * weight[:, None]  # w (p - onehot(y))
     gradient.scatter_add_(1, label[:, None], -weight[:, None])
     return PixelSums(loss, weight.sum(), gradient)
 

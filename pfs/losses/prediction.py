@@ -15,32 +15,32 @@ T = TypeVar("T")
 
 
 class Prediction(NamedTuple):
-    """A network's answer for a batch of B images.
+    """A network's output for a batch of B images.
 
     Attributes:
         logits: (B, classes, h, w) class scores before the softmax, at the network's own resolution, which may
             be coarser than the labels': `upsample` brings them up.
-        features: (B, C, h', w') high-level features at the tap that the network names.
+        features: (B, C, h', w') high-level features of the layer that the network names.
     """
 
     logits: Tensor
     features: Tensor
 
 
-class KeptPrediction(Prediction):
+class CachedPrediction(Prediction):
     """A cached teacher output, with what PFS would otherwise compute of the teacher's features in every epoch.
 
     Attributes:
-        known: of the features, `pfs.losses.pfs.worth_keeping`: (B,), or (B, N, N).
+        teacher_terms: of the features, `pfs.losses.pfs.precompute_teacher_terms`: (B,), or (B, N, N).
     """
 
-    known: Tensor
+    teacher_terms: Tensor
 
-    def __new__(cls, logits: Tensor, features: Tensor, known: Tensor) -> Self:
-        """The prediction, and what is known of it."""
-        kept = super().__new__(cls, logits, features)
-        kept.known = known
-        return kept
+    def __new__(cls, logits: Tensor, features: Tensor, teacher_terms: Tensor) -> Self:
+        """The prediction, and the teacher terms."""
+        cached = super().__new__(cls, logits, features)
+        cached.teacher_terms = teacher_terms
+        return cached
 
 
 def in_full_precision(function: Callable[P, T]) -> Callable[P, T]:

@@ -45,11 +45,11 @@ def wsp_loss(
     Raises:
         ValueError: the shapes do not fit, the gap is unknown, or the temperature is not positive.
     """
-    loss = partial(wsp_at, gap=gap, temperature=temperature, normalize=normalize)
+    loss = partial(wsp_sums, gap=gap, temperature=temperature, normalize=normalize)
     return pixel_means([loss], student_logits, teacher_logits, target, ignore_index=ignore_index)[0]
 
 
-def wsp_at(
+def wsp_sums(
     label: Tensor,
     valid: Tensor,
     student: Probabilities,
@@ -62,7 +62,7 @@ def wsp_at(
     """`wsp_loss` of a strip of pixels, as `pixel_means` takes it."""
     if not temperature > 0:
         raise ValueError(f"temperature must be positive, got {temperature}")
-    s, t = student.at(temperature), teacher.at(temperature)  # first: at half of T they are squares of these
+    s, t = student.softmax(temperature), teacher.softmax(temperature)  # first: at half of T they are squares of these
     weight = _gap(label, student, teacher, gap).mul_(valid)  # (M, W)
     loss = teacher.divergence(student, temperature).mul_(weight).sum().clamp_min_(0)  # rounding can leave less
     gradient = (s - t).mul_(temperature * weight[:, None])  # T² w (s - t) / T
@@ -105,19 +105,19 @@ def _gap(label: Tensor, student: Probabilities, teacher: Probabilities, gap: Gap
     """The weights (M, ...) of pixels with these labels; a tensor of its own."""
     match gap:
         case "margin":
-            weight = (teacher.of(label) - student.of(label)).clamp_min_(0)
+            weight = (teacher.label_prob(label) - student.label_prob(label)).clamp_min_(0)
         case "absolute":
-            weight = (teacher.of(label) - student.of(label)).abs_()
+            weight = (teacher.label_prob(label) - student.label_prob(label)).abs_()
         case "loss":
             smallest = torch.finfo(teacher.logits.dtype).tiny  # a teacher without any loss: weight 1, not 0 / 0
-            ratio = student.log_of(label) / teacher.log_of(label).clamp_max_(-smallest)
+            ratio = student.label_log_prob(label) / teacher.label_log_prob(label).clamp_max_(-smallest)
             weight = -torch.expm1(-ratio)
         case "divergence":
             weight = teacher.divergence(student, 1.0).clamp_min_(0)
         case "correct":
             weight = (teacher.logits.argmax(1) == label).to(student.logits.dtype)
         case "student":
-            weight = -torch.expm1(student.log_of(label))
+            weight = -torch.expm1(student.label_log_prob(label))
         case "uniform":
             weight = torch.ones_like(label, dtype=student.logits.dtype)
         case _:

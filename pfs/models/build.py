@@ -25,9 +25,9 @@ def build_network(spec: config.Network, classes: int, *, pretrained: bool = True
         WeightsError: pre-trained weights that cannot be had, or do not fit.
     """
     match spec:
-        case config.DilatedResNet():
-            return DilatedResNet(spec.width, classes, spec.tap)
-        case config.SegmentationModel():
+        case config.DilatedResNetConfig():
+            return DilatedResNet(spec.width, classes, spec.feature_layer)
+        case config.SegmentationModelConfig():
             return SegmentationModel(spec if pretrained else _from_scratch(spec), classes)
 
 
@@ -45,7 +45,7 @@ def check_network(spec: config.Network, sizes: Sequence[tuple[int, int]]) -> Non
         NetworkError: it cannot be built, or an image of one of the sizes cannot pass.
         WeightsError: pre-trained weights that are not there, or unknown to the library.
     """
-    if isinstance(spec, config.DilatedResNet):
+    if isinstance(spec, config.DilatedResNetConfig):
         return  # takes any size
     check_names(spec)
     check_weights(spec)
@@ -55,12 +55,12 @@ def check_network(spec: config.Network, sizes: Sequence[tuple[int, int]]) -> Non
         _pass_through(_from_scratch(spec), sizes, "cpu")
 
 
-def _from_scratch(spec: config.SegmentationModel) -> config.SegmentationModel:
+def _from_scratch(spec: config.SegmentationModelConfig) -> config.SegmentationModelConfig:
     return spec.model_copy(update={"weights": None})
 
 
 @torch.no_grad()
-def _pass_through(spec: config.SegmentationModel, sizes: Sequence[tuple[int, int]], device: str) -> None:
+def _pass_through(spec: config.SegmentationModelConfig, sizes: Sequence[tuple[int, int]], device: str) -> None:
     """Build a network on a device, and show it two black images of each size."""
     with torch.device(device):
         network = build_network(spec, classes=2).train()

@@ -15,13 +15,13 @@ class DilatedResNet(nn.Module):
     Args:
         width: channels of the first stage; the others have 2, 4 and 4 times as many. Its square sets the cost.
         classes: channels of the logits.
-        tap: which features to distil: "stage4", those that the classifier reads, after the last ReLU; "before_relu",
-            the same before it; "stage3", those of the stage before.
+        feature_layer: which features to distil: "stage4", those that the classifier reads, after the last ReLU;
+            "before_relu", the same before it; "stage3", those of the stage before.
     """
 
-    def __init__(self, width: int, classes: int, tap: str = "stage4") -> None:
+    def __init__(self, width: int, classes: int, feature_layer: str = "stage4") -> None:
         super().__init__()
-        self.tap = tap
+        self.feature_layer = feature_layer
         self.channels = 4 * width
         self.multiple = 1  # any size will do
         self.stem = nn.Sequential(
@@ -41,14 +41,14 @@ class DilatedResNet(nn.Module):
         stage3 = self.stages[:3](self.stem(images))
         before_relu = self.stages[3](stage3)
         features = F.relu(before_relu)
-        match self.tap:
+        match self.feature_layer:
             case "stage3":
-                tapped = F.relu(stage3)
+                chosen = F.relu(stage3)
             case "before_relu":
-                tapped = before_relu
+                chosen = before_relu
             case _:
-                tapped = features
-        return Prediction(self.classifier(features), tapped)
+                chosen = features
+        return Prediction(self.classifier(features), chosen)
 
 
 class _Block(nn.Module):

@@ -1,6 +1,6 @@
-"""Predictions at the labels' own resolution, for pictures of any size: whole or in pieces, at several scales, mirrored.
+"""Predictions at the labels' own resolution, for images of any size: whole or in pieces, at several scales, mirrored.
 
-No label is ever resized: what a network says is brought to the size of the picture.
+No label is ever resized: what a network says is brought to the size of the image.
 """
 
 from typing import cast
@@ -51,10 +51,10 @@ def _in_windows(network: nn.Module, images: Tensor, window: list[int] | None) ->
     for top in _starts(H, height):
         for left in _starts(W, width):
             rows, columns = slice(top, top + height), slice(left, left + width)
-            answer = _padded(network, images[..., rows, columns])
+            output = _padded(network, images[..., rows, columns])
             if not total.dim():
-                total = answer.new_zeros(len(images), answer.shape[1], H, W)
-            total[..., rows, columns] += answer
+                total = output.new_zeros(len(images), output.shape[1], H, W)
+            total[..., rows, columns] += output
             seen[rows, columns] += 1
     return total.div_(seen)
 
@@ -74,9 +74,11 @@ def _padded(network: nn.Module, images: Tensor) -> Tensor:
     return logits[..., :H, :W].softmax(1)
 
 
-def predict(network: nn.Module, images: Tensor, size: tuple[int, int], how: Evaluation | None = None) -> Tensor:
+def predict(network: nn.Module, images: Tensor, size: tuple[int, int], evaluation: Evaluation | None = None) -> Tensor:
     """The most likely class of each pixel, (B, *size) int64, for normalised images (B, 3, H, W), as `how` says."""
     scores = (
-        upsample(network(images).logits.float(), size) if how is None else class_probabilities(network, images, how)
+        upsample(network(images).logits.float(), size)
+        if evaluation is None
+        else class_probabilities(network, images, evaluation)
     )
     return scores.argmax(1)

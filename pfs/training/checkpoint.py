@@ -7,14 +7,14 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from pfs.config.files import write_whole
+from pfs.config.files import atomic_write
 
 
 def write_checkpoint(network: nn.Module, file: Path) -> str:
     """Write a network's weights, whole; returns their checksum."""
     buffer = io.BytesIO()
     torch.save({name: tensor.cpu() for name, tensor in network.state_dict().items()}, buffer)
-    write_whole(file, buffer.getvalue())
+    atomic_write(file, buffer.getvalue())
     return weights_checksum(network)
 
 

@@ -4,32 +4,32 @@ import torch
 from torch import Tensor, nn
 
 from pfs.config.data import Evaluation
-from pfs.data.scenes import Pictures, Scenes
+from pfs.data.splits import EvalSplit, ImageSplit
 from pfs.models.inference import predict
 from pfs.study.records import Metrics
 
-Scored = Scenes | Pictures  # a split in memory, of images of one size; or read one by one, of any
+ScoredSplit = ImageSplit | EvalSplit  # a split in memory, of images of one size; or read one by one, of any
 
 
 @torch.no_grad()
 def confusion_counts(
     network: nn.Module,
-    scenes: Scored,
+    split: ScoredSplit,
     *,
     classes: int,
     ignore_index: int,
-    how: Evaluation | None = None,
+    evaluation: Evaluation | None = None,
     batch_size: int = 50,
 ) -> Tensor:
-    """Count, for each of N scenes, which class's pixels got which prediction, at the labels' resolution.
+    """Count, for each of N images, which class's pixels got which prediction, at the labels' resolution.
 
     Args:
         network: evaluated in eval mode and left in it.
-        scenes: the split.
+        split: the images, with labels.
         classes: C.
         ignore_index: pixels with this label are not counted.
-        how: the study's `evaluation`; None shows the network each scene as it is.
-        batch_size: scenes a forward pass, all of one size.
+        evaluation: the study's `evaluation`; None shows the network each image as it is.
+        batch_size: images a forward pass, all of one size.
 
     Returns:
         (N, C, C) int64 on the CPU; row: the label, column: the prediction.
@@ -37,9 +37,9 @@ def confusion_counts(
     network.eval()
     device = next(network.parameters()).device
     counts = []
-    order = torch.split(torch.arange(len(scenes)), batch_size)
-    for images, _, labels in scenes.batches(order, device):
-        predicted = predict(network, images, (labels.shape[1], labels.shape[2]), how)
+    order = torch.split(torch.arange(len(split)), batch_size)
+    for images, _, labels in split.batches(order, device):
+        predicted = predict(network, images, (labels.shape[1], labels.shape[2]), evaluation)
         counts.append(count_pairs(labels, predicted, classes=classes, ignore_index=ignore_index).cpu())
     return torch.cat(counts)
 
@@ -60,8 +60,8 @@ def count_pairs(labels: Tensor, predicted: Tensor, *, classes: int, ignore_index
                 f"0 to {classes - 1}; correct the masks or the number of classes, or set such pixels to {ignore_index}"
             )
     image = torch.arange(B, device=labels.device).view(-1, 1, 1)
-    cell = (image * classes + labels) * classes + predicted
-    return cell[valid].bincount(minlength=B * classes**2).view(B, classes, classes)
+    entry = (image * classes + labels) * classes + predicted
+    return entry[valid].bincount(minlength=B * classes**2).view(B, classes, classes)
 
 
 def score(confusion: Tensor, names: tuple[str, ...]) -> Metrics:

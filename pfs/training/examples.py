@@ -7,32 +7,34 @@ import torch
 from torch import Tensor, nn
 
 from pfs.data.dataset import SegmentationDataset
-from pfs.data.scenes import normalize
+from pfs.data.splits import normalize
 from pfs.losses.pfs import similarity_rows
 from pfs.models.inference import predict
-from pfs.study.places import TEACHER, cell_folder
-from pfs.training.evaluation import Scored
+from pfs.study.places import TEACHER, run_folder
+from pfs.training.evaluation import ScoredSplit
 from pfs.training.run import Run, write_arrays
 
-EXAMPLES = 12  # the first scenes of the test split, kept for the figures: not chosen
+EXAMPLES = 12  # the first images of the test split, kept for the figures: not chosen
 SHOWN = 6  # of them in a notebook's pictures
 
 
 @torch.no_grad()
-def keep_examples(run: Run, network: nn.Module, dataset: SegmentationDataset, scenes: Scored) -> dict[str, np.ndarray]:
-    """What a network says of the first test scenes, kept in the run's `examples.npz` for the figures.
+def save_examples(
+    run: Run, network: nn.Module, dataset: SegmentationDataset, split: ScoredSplit
+) -> dict[str, np.ndarray]:
+    """What a network says of the first test images, kept in the run's `examples.npz` for the figures.
 
     Returns:
         image (E, H, W, 3) uint8, label and prediction (E, H, W) uint8, probe (E, 2) row and column in image
         pixels, similarity (E, h, w) float16 of the probe's features to all others.
     """
     device = next(network.parameters()).device
-    images, labels = scenes.read(range(min(EXAMPLES, len(scenes))))
+    images, labels = split.read(range(min(EXAMPLES, len(split))))
     pixels = probes(labels, ignore_index=dataset.ignore_index)
     predictions, similarities = [], []
     for image, pixel in zip(images[:, None], pixels[:, None], strict=True):  # at full size, all at once are too many
         inputs = normalize(image.to(device))
-        predictions.append(predict(network, inputs, scenes.size, run.study.evaluation))
+        predictions.append(predict(network, inputs, split.size, run.study.evaluation))
         similarities.append(similarity_at(network, inputs, pixel))
     arrays = {
         "image": images.permute(0, 2, 3, 1),
@@ -48,7 +50,7 @@ def examples_beside_teacher(run: Run, examples: Mapping[str, np.ndarray]) -> tup
     """A run's examples beside the teacher's, if any, as the figures take them; and whose they are."""
     shown = {name: examples[name][:SHOWN] for name in ("image", "label", "probe")}
     by_method = {run.method: examples}
-    teacher = cell_folder(run.study, run.results / run.study.name, TEACHER, run.study.teacher.seed) / "examples.npz"
+    teacher = run_folder(run.study, run.results / run.study.name, TEACHER, run.study.teacher.seed) / "examples.npz"
     if teacher.is_file():
         by_method = {TEACHER: dict(np.load(teacher)), **by_method}
     for method, said in by_method.items():

@@ -12,9 +12,9 @@ from torch.optim import SGD, AdamW, Optimizer
 from torch.optim.lr_scheduler import LRScheduler, OneCycleLR, PolynomialLR
 from tqdm import tqdm
 
-from pfs.config.files import write_whole
+from pfs.config.files import atomic_write
 from pfs.config.study import Poly, Sgd, Training
-from pfs.data.scenes import Batch, TrainingScenes, batch_order
+from pfs.data.splits import Batch, TrainingSplit, batch_order
 from pfs.study.execution.stopping import RunStoppedError, stop_requested
 from pfs.training.machine import mixed_precision
 from pfs.training.objective import Objective
@@ -55,7 +55,7 @@ class Progress:
 def train(
     network: nn.Module,
     objective: Objective,
-    scenes: TrainingScenes,
+    split: TrainingSplit,
     spec: Training,
     *,
     seed: int,
@@ -67,9 +67,9 @@ def train(
     Args:
         network: with its first weights; trained, in eval mode, on the accelerator's device when this returns.
         objective: what is minimised.
-        scenes: the training split, with the teacher's answers where the objective wants them.
+        split: the training images, with the teacher's outputs where the objective wants them.
         spec: the optimizer and its schedule.
-        seed: sets the order of the scenes.
+        seed: sets the order of the images.
         folder: the run's own folder; the state lies in its `state/`, the step it has reached in its
             `progress`.
         key: what the run depends on (settings, code, data, teacher) as a hash: a state of another key is
@@ -87,8 +87,8 @@ def train(
     accelerator.register_for_checkpointing(scheduler, progress, objective)
     states = SavedStates(folder / "state", key)
     states.restore(accelerator)
-    order = batch_order(len(scenes), spec.batch_size, spec.steps, seed, views=scenes.views)
-    batches = scenes.batches(order[progress.step :], accelerator.device)
+    order = batch_order(len(split), spec.batch_size, spec.steps, seed, views=split.views)
+    batches = split.batches(order[progress.step :], accelerator.device)
 
     prepared.train()
     for step in tqdm(range(progress.step, spec.steps), initial=progress.step, total=spec.steps, mininterval=1):
@@ -102,7 +102,7 @@ def train(
         last = progress.step == spec.steps
         if progress.step % LOG_EVERY == 0 or last:
             progress.history.append(_entry(progress.step, learning_rate, losses))
-            write_whole(folder / "progress", str(progress.step))
+            atomic_write(folder / "progress", str(progress.step))
         stopping = stop_requested()
         if progress.step % spec.save_every == 0 or last or stopping:
             _check_finite(network, progress.step)

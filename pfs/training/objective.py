@@ -7,10 +7,10 @@ from torch import Tensor, nn
 
 from pfs.config.methods import AT, CWD, IFVD, KD, PFS, SKD, SP, WSP, FitNet, HardPixels, Method, Term
 from pfs.losses import Prediction, baselines, pfs_loss
-from pfs.losses.pfs import maps_are_smaller, worth_keeping
-from pfs.losses.pixelwise import PixelLoss, balanced_cross_entropy_at, cross_entropy_at, pixel_means
-from pfs.losses.prediction import KeptPrediction
-from pfs.losses.wsp import wsp_at
+from pfs.losses.pfs import maps_are_smaller, precompute_teacher_terms
+from pfs.losses.pixelwise import PixelLoss, balanced_cross_entropy_sums, cross_entropy_sums, pixel_means
+from pfs.losses.prediction import CachedPrediction
+from pfs.losses.wsp import wsp_sums
 
 
 class Objective(nn.Module):
@@ -79,8 +79,8 @@ class Objective(nn.Module):
     @property
     def _cross_entropy(self) -> PixelLoss:
         if self.class_weights is None:
-            return cross_entropy_at
-        return partial(balanced_cross_entropy_at, class_weights=self.class_weights)
+            return cross_entropy_sums
+        return partial(balanced_cross_entropy_sums, class_weights=self.class_weights)
 
     def _map_loss(self, term: Term, student: Prediction, teacher: Prediction, target: Tensor) -> Tensor:
         options: dict[str, Any] = term.model_dump(exclude={"weight"})
@@ -89,7 +89,7 @@ class Objective(nn.Module):
             case CWD():
                 return baselines.cwd_loss(student.logits, teacher.logits, **options)
             case PFS():
-                return pfs_loss(f_s, f_t, known=_known_of(teacher, student, term), **options)
+                return pfs_loss(f_s, f_t, teacher_terms=_teacher_terms(teacher, student, term), **options)
             case SKD():
                 return baselines.skd_pairwise_loss(f_s, f_t, **options)
             case AT():
@@ -105,14 +105,16 @@ class Objective(nn.Module):
                 raise TypeError(f"no loss belongs to {term!r}")
 
 
-def _known_of(teacher: Prediction, student: Prediction, term: PFS) -> Tensor | None:
+def _teacher_terms(teacher: Prediction, student: Prediction, term: PFS) -> Tensor | None:
     """What has been kept of the teacher's maps; of a teacher asked just now, its maps rounded as they would be kept."""
     coarser = any(a < b for a, b in zip(student.features.shape[2:], teacher.features.shape[2:], strict=False))
-    if term != PFS(weight=term.weight, tau=term.tau):  # the cache holds what belongs to the default options alone
+    if term != PFS(
+        weight=term.weight, temperature=term.temperature
+    ):  # the cache holds what belongs to the default options alone
         return None
-    if isinstance(teacher, KeptPrediction):
-        return teacher.known
-    return None if coarser or not maps_are_smaller(teacher.features) else worth_keeping(teacher.features)
+    if isinstance(teacher, CachedPrediction):
+        return teacher.teacher_terms
+    return None if coarser or not maps_are_smaller(teacher.features) else precompute_teacher_terms(teacher.features)
 
 
 def _pixel_loss(term: Term) -> PixelLoss | None:
@@ -120,10 +122,10 @@ def _pixel_loss(term: Term) -> PixelLoss | None:
     options: dict[str, Any] = term.model_dump(exclude={"weight"})
     match term:
         case KD():
-            return partial(wsp_at, gap="uniform", **options)
+            return partial(wsp_sums, gap="uniform", **options)
         case WSP():
-            return partial(wsp_at, **options)
+            return partial(wsp_sums, **options)
         case HardPixels():
-            return baselines.hard_pixels_at
+            return baselines.hard_pixel_sums
         case _:
             return None

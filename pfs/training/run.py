@@ -1,4 +1,4 @@
-"""One cell of a study, from its name to its record: what the two training notebooks share."""
+"""One run of a study, from its name to its record: what the two training notebooks share."""
 
 import hashlib
 import json
@@ -19,10 +19,10 @@ from pfs.config.load import load_study
 from pfs.config.study import Study, Training
 from pfs.data.dataset import DatasetError, SegmentationDataset, data_checksum
 from pfs.data.loading.cache import decoded
-from pfs.data.scenes import Pictures, Scenes, TrainingScenes
+from pfs.data.splits import EvalSplit, ImageSplit, TrainingSplit
 from pfs.models import count_macs, count_parameters
 from pfs.study.code_hash import code_hash
-from pfs.study.places import TEACHER, cell_folder, cell_notebook
+from pfs.study.places import TEACHER, notebook_of, run_folder
 from pfs.study.records import (
     SPLITS,
     Cost,
@@ -37,21 +37,21 @@ from pfs.study.records import (
     write_npz,
     write_record,
 )
-from pfs.study.staleness import cell_settings, is_done
+from pfs.study.staleness import is_done, run_settings
 from pfs.training.checkpoint import write_checkpoint
-from pfs.training.evaluation import Scored, confusion_counts, score
+from pfs.training.evaluation import ScoredSplit, confusion_counts, score
 from pfs.training.loop import Progress
 from pfs.training.machine import instruction_set, mixed_precision, prepare
 
-SCORED_AT_ONCE = 50  # scenes in memory, of one size
+SCORED_AT_ONCE = 50  # images in memory, of one size
 
 
 @dataclass(frozen=True)
 class Run:
-    """One cell: which study, method ("teacher" or a student's) and seed, and where its files go.
+    """One run: which study, method ("teacher" or a student's) and seed, and where its files go.
 
     Attributes:
-        settings: the part of the study that the cell depends on.
+        settings: the part of the study that the run depends on.
         code_hash: of the notebook's code and the `pfs` modules under it.
         commit: of the clone as the run begins, and whether its files differ from it.
         results: the folder of all studies' results.
@@ -69,12 +69,12 @@ class Run:
 
     @property
     def folder(self) -> Path:
-        """The cell's own folder; it writes nothing elsewhere."""
-        return cell_folder(self.study, self.results / self.study.name, self.method, self.seed)
+        """The run's own folder; it writes nothing elsewhere."""
+        return run_folder(self.study, self.results / self.study.name, self.method, self.seed)
 
     @property
     def training(self) -> Training:
-        """The network and schedule of this cell."""
+        """The network and schedule of this run."""
         return self.study.teacher if self.method == TEACHER else self.study.student
 
     def key(self, dataset: SegmentationDataset, teacher_checksum: str | None = None) -> str:
@@ -86,7 +86,7 @@ class Run:
 
 
 def open_run(study: str, method: str, seed: int | None, results: str, *, threads: int) -> Run:
-    """Read the study, find the cell in it, and set the threads that this process computes with.
+    """Read the study, find the run in it, and set the threads that this process computes with.
 
     Args:
         study: the study's YAML file.
@@ -105,28 +105,28 @@ def open_run(study: str, method: str, seed: int | None, results: str, *, threads
         method=method,
         seed=spec.teacher.seed if seed is None else seed,
         results=repository() / results,
-        settings=cell_settings(spec, None if method == TEACHER else method, seed),
-        code_hash=code_hash(cell_notebook(method)),
+        settings=run_settings(spec, None if method == TEACHER else method, seed),
+        code_hash=code_hash(notebook_of(method)),
         commit=commit(),
     )
 
 
-def load_training(run: Run, dataset: SegmentationDataset) -> TrainingScenes:
+def load_training(run: Run, dataset: SegmentationDataset) -> TrainingSplit:
     """The training split: its views where the study names some, else in memory as it is."""
-    if run.study.views is None:
-        return Scenes(*decoded(dataset))
-    from pfs.data.augmentation import Views, training_views  # torchvision takes a second to import
+    if run.study.augmentation is None:
+        return ImageSplit(*decoded(dataset))
+    from pfs.data.augmentation import AugmentedViews, augmented_split  # torchvision takes a second to import
 
-    return training_views(Views(dataset, run.study.views))
+    return augmented_split(AugmentedViews(dataset, run.study.augmentation))
 
 
-def load_scenes(run: Run, splits: dict[str, SegmentationDataset], size: tuple[int, int]) -> dict[str, Scored]:
+def load_eval_splits(run: Run, splits: dict[str, SegmentationDataset], size: tuple[int, int]) -> dict[str, ScoredSplit]:
     """The splits that networks are scored on: in memory, or read one by one where the study has an `evaluation`.
 
     Args:
         run: of the study.
         splits: the data.
-        size: height and width of the frames in which pictures of many sizes are shown.
+        size: height and width of the frames in which images of many sizes are shown.
 
     Raises:
         DatasetError: the data have no such split, or their images differ in size and the study has no `evaluation`.
@@ -138,21 +138,21 @@ def load_scenes(run: Run, splits: dict[str, SegmentationDataset], size: tuple[in
             "say in the study's data, with holdout, how many training images become val; their own val is then test"
         )
     if run.study.evaluation is not None:
-        return {split: Pictures(splits[split], size) for split in scored}
-    return {split: Scenes(*decoded(splits[split])) for split in scored}
+        return {split: EvalSplit(splits[split], size) for split in scored}
+    return {split: ImageSplit(*decoded(splits[split])) for split in scored}
 
 
 def evaluate(
-    run: Run, network: nn.Module, splits: dict[str, SegmentationDataset], scenes: dict[str, Scored]
+    run: Run, network: nn.Module, splits: dict[str, SegmentationDataset], scenes: dict[str, ScoredSplit]
 ) -> dict[Split, Metrics]:
     """Score a network on val and test; each image's confusion counts go to the run's `confusion.npz`."""
-    dataset, how = splits["test"], run.study.evaluation
+    dataset, evaluation = splits["test"], run.study.evaluation
     count = partial(
         confusion_counts,
         classes=len(dataset.classes),
         ignore_index=dataset.ignore_index,
-        how=how,
-        batch_size=SCORED_AT_ONCE if how is None else 1,
+        evaluation=evaluation,
+        batch_size=SCORED_AT_ONCE if evaluation is None else 1,
     )
     counts = {split: count(network, scenes[split]) for split in SPLITS}
     write_arrays(run.folder / "confusion.npz", {split: count.to(torch.int32) for split, count in counts.items()})

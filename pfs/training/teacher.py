@@ -1,4 +1,4 @@
-"""The teacher's answers: cached on disk, or asked for at every step."""
+"""The teacher's outputs: cached on disk, or asked for at every step."""
 
 import json
 import math
@@ -14,25 +14,25 @@ from tqdm import tqdm
 
 from pfs.config.checksums import LIST, BrokenFileError, check_files_once, files_under, write_checksums
 from pfs.data.dataset import SegmentationDataset, data_checksum
-from pfs.data.scenes import Teacher, TrainingScenes
+from pfs.data.splits import Teacher, TrainingSplit
 from pfs.losses import Prediction
-from pfs.losses.pfs import worth_keeping
-from pfs.losses.prediction import KeptPrediction, sum_dtype
+from pfs.losses.pfs import precompute_teacher_terms
+from pfs.losses.prediction import CachedPrediction, sum_dtype
 from pfs.models import build_network
 from pfs.study.execution.stopping import RunStoppedError, stop_requested
-from pfs.study.places import TEACHER, cell_folder
+from pfs.study.places import TEACHER, run_folder
 from pfs.study.records import Record, RecordError, read_record
-from pfs.study.staleness import cell_settings
+from pfs.study.staleness import run_settings
 from pfs.training.machine import autocast
 from pfs.training.run import Run
 
 
 class CacheError(ValueError):
-    """The teacher's answers cannot be kept or found."""
+    """The teacher's outputs cannot be kept or found."""
 
 
 class CacheTooLargeError(CacheError):
-    """The teacher's answers take more room than there is: students can ask the teacher at every step."""
+    """The teacher's outputs take more room than there is: students can ask the teacher at every step."""
 
 
 # --- the teacher --------------------------------------------------------------------------------------------
@@ -40,36 +40,36 @@ class CacheTooLargeError(CacheError):
 
 @dataclass(frozen=True)
 class TeacherOutputs:
-    """The teacher's answers for all N rows, memory-mapped: every student's process shares one copy.
+    """The teacher's outputs for all N rows, memory-mapped: every student's process shares one copy.
 
     Attributes:
         logits: (N, classes, h, w) in bf16.
         features: (N, C, h', w') in bf16.
-        known: of the features, as they are kept, `worth_keeping`: (N,) in fp64, or (N, h' w', h' w') in fp16.
+        teacher_terms: of the cached features, `precompute_teacher_terms`: (N,) in fp64, or (N, h' w', h' w') in fp16.
     """
 
     logits: Tensor
     features: Tensor
-    known: Tensor
+    teacher_terms: Tensor
 
     @property
     def channels(self) -> int:
         """How many channels the features have."""
         return self.features.shape[1]
 
-    def answers(self, rows: Tensor, images: Tensor) -> KeptPrediction:
-        """The answers for the rows (B,) of a batch, in fp32, channels_last, on the device of their images."""
+    def outputs(self, rows: Tensor, images: Tensor) -> CachedPrediction:
+        """The outputs for the rows (B,) of a batch, in fp32, channels_last, on the device of their images."""
         device = images.device
         chosen = (x.permute(0, 2, 3, 1)[rows].permute(0, 3, 1, 2) for x in (self.logits, self.features))
         logits, features = (x.to(device).float() for x in chosen)
-        known = self.known[rows]
-        dtype = known.dtype if known.dim() == 3 else sum_dtype(device)
-        return KeptPrediction(logits, features, known.to(dtype).to(device))
+        teacher_terms = self.teacher_terms[rows]
+        dtype = teacher_terms.dtype if teacher_terms.dim() == 3 else sum_dtype(device)
+        return CachedPrediction(logits, features, teacher_terms.to(dtype).to(device))
 
 
 @dataclass(frozen=True)
 class OnlineTeacher:
-    """The teacher itself, asked at every step: where its answers cannot be kept.
+    """The teacher itself, asked at every step: where its outputs cannot be kept.
 
     Attributes:
         network: in eval mode, on the device of the images.
@@ -84,27 +84,27 @@ class OnlineTeacher:
         return channels
 
     @torch.no_grad()
-    def answers(self, _: Tensor, images: Tensor) -> Prediction:
-        """The answers for normalised images (B, 3, H, W), rounded as the cache rounds them."""
+    def outputs(self, _: Tensor, images: Tensor) -> Prediction:
+        """The outputs for normalised images (B, 3, H, W), rounded as the cache rounds them."""
         with autocast(self.network):
-            answer = self.network(images)
-        return Prediction(*(x.bfloat16().float() for x in answer))
+            output = self.network(images)
+        return Prediction(*(x.bfloat16().float() for x in output))
 
 
 # --- the teacher's cache ------------------------------------------------------------------------------------
 
 
 def cache_teacher(
-    teacher: nn.Module, scenes: TrainingScenes, folder: Path, *, batch_size: int, limit_gib: float | None = None
+    teacher: nn.Module, split: TrainingSplit, folder: Path, *, batch_size: int, limit_gib: float | None = None
 ) -> None:
-    """Run the teacher once over all rows and keep its answers in `folder`, whole or not at all.
+    """Run the teacher once over all rows and keep its outputs in `folder`, whole or not at all.
 
     Logits and features are kept: between them, the methods of a study and of those that extend it need both. So is what
     PFS would compute of the features again and again: their maps where these are smaller, else a number a row.
 
     Args:
-        teacher: in eval mode; what is kept are its answers as an `OnlineTeacher`.
-        scenes: N scenes, or their views.
+        teacher: in eval mode; what is kept are its outputs as an `OnlineTeacher`.
+        split: N images, or their views.
         folder: `outputs-<key>`, made by this; an earlier cache of this name is taken if its files are as they were
             written. A broken one is deleted, and so are those of other keys, from teachers that are no more.
         batch_size: rows a forward pass.
@@ -112,7 +112,7 @@ def cache_teacher(
 
     Raises:
         CacheTooLargeError: they would take more than is allowed or free; nothing has been written.
-        CacheError: an answer is not finite.
+        CacheError: an output is not finite.
         RunStoppedError: the study was asked to stop; nothing has been kept.
     """
     if folder.is_dir() and _is_whole(folder):
@@ -123,15 +123,15 @@ def cache_teacher(
     unfinished = folder.with_name(f"{folder.name}.unfinished")
     unfinished.mkdir(parents=True)
     outputs: TeacherOutputs | None = None
-    batches = torch.arange(scenes.views * len(scenes)).split(batch_size)  # type: ignore[no-untyped-call]
-    progress = tqdm(batches, desc="teacher's answers", mininterval=1)
-    for rows, (images, _, _) in zip(progress, scenes.batches(batches, device), strict=True):
+    batches = torch.arange(split.views * len(split)).split(batch_size)  # type: ignore[no-untyped-call]
+    progress = tqdm(batches, desc="teacher's outputs", mininterval=1)
+    for rows, (images, _, _) in zip(progress, split.batches(batches, device), strict=True):
         if stop_requested():
             raise RunStoppedError("stopped while the teacher's outputs were computed; they will be computed anew")
-        logits, features = OnlineTeacher(teacher).answers(rows, images)
-        answer = {"logits": logits, "features": features, "known": worth_keeping(features)}
-        outputs = outputs or _allocate(answer, scenes.views * len(scenes), unfinished, limit_gib)
-        for name, values in answer.items():
+        logits, features = OnlineTeacher(teacher).outputs(rows, images)
+        output = {"logits": logits, "features": features, "teacher_terms": precompute_teacher_terms(features)}
+        outputs = outputs or _allocate(output, split.views * len(split), unfinished, limit_gib)
+        for name, values in output.items():
             if not values.isfinite().all():
                 raise CacheError(f"the teacher's {name} for rows {rows[0]} to {rows[-1]} are not finite")
             getattr(outputs, name)[rows] = values.to("cpu", getattr(outputs, name).dtype)
@@ -156,26 +156,26 @@ def open_teacher_outputs(folder: Path) -> TeacherOutputs:
         CacheError: there is none, it is not as it was written, or an older version of this code made it.
     """
     if not folder.is_dir():
-        raise CacheError(f"{folder}: the teacher's answers are not there; run train_teacher.ipynb first")
+        raise CacheError(f"{folder}: the teacher's outputs are not there; run train_teacher.ipynb first")
     try:
         check_files_once(folder / LIST)
     except BrokenFileError as error:
         raise CacheError(f"{error}; run the study again: the teacher's outputs are computed anew") from None
     shapes = json.loads((folder / "shapes.json").read_text(encoding="utf-8"))
     if shapes.keys() != {field.name for field in fields(TeacherOutputs)}:
-        raise CacheError(f"{folder}: the teacher's answers are of another version; run train_teacher.ipynb again")
+        raise CacheError(f"{folder}: the teacher's outputs are of another version; run train_teacher.ipynb again")
     return _map(folder, shapes)
 
 
-def _allocate(answer: Mapping[str, Tensor], rows: int, folder: Path, limit_gib: float | None) -> TeacherOutputs:
-    shapes = {name: [rows, *values.shape[1:]] for name, values in answer.items()}
-    needed = sum(_kept_as(shape).itemsize * math.prod(shape) for shape in shapes.values()) / 2**30
+def _allocate(output: Mapping[str, Tensor], rows: int, folder: Path, limit_gib: float | None) -> TeacherOutputs:
+    shapes = {name: [rows, *values.shape[1:]] for name, values in output.items()}
+    needed = sum(_cache_dtype(shape).itemsize * math.prod(shape) for shape in shapes.values()) / 2**30
     free = shutil.disk_usage(folder).free / 2**30
     if needed > min(free, free if limit_gib is None else limit_gib):
         shutil.rmtree(folder)
         allowed = "" if limit_gib is None else f", the study's cache_gib allows {limit_gib:g}"
         raise CacheTooLargeError(
-            f"{folder.parent}: the teacher's answers for {rows} pictures take {needed:.3g} GiB, "
+            f"{folder.parent}: the teacher's outputs for {rows} images take {needed:.3g} GiB, "
             f"{free:.3g} GiB are free{allowed}"
         )
     (folder / "shapes.json").write_text(json.dumps(shapes), encoding="utf-8")
@@ -185,12 +185,12 @@ def _allocate(answer: Mapping[str, Tensor], rows: int, folder: Path, limit_gib: 
 def _map(folder: Path, shapes: dict[str, list[int]], *, writable: bool = False) -> TeacherOutputs:
     """The files of a cache as tensors; what is written to them reaches the files only if `writable`.
 
-    Channels lie together, as in the answers of a network in channels_last order: so a loss of either adds the same
+    Channels lie together, as in the outputs of a network in channels_last order: so a loss of either adds the same
     numbers in the same order.
     """
     tensors = {}
     for name, shape in shapes.items():
-        size, dtype = math.prod(shape), _kept_as(shape)
+        size, dtype = math.prod(shape), _cache_dtype(shape)
         file = torch.from_file(str(folder / f"{name}.raw"), shared=writable, size=size, dtype=dtype)
         if len(shape) == 4:
             rows, channels, *grid = shape
@@ -200,15 +200,15 @@ def _map(folder: Path, shapes: dict[str, list[int]], *, writable: bool = False) 
     return TeacherOutputs(**tensors)
 
 
-def _kept_as(shape: Sequence[int]) -> torch.dtype:
+def _cache_dtype(shape: Sequence[int]) -> torch.dtype:
     """Of logits and features (N, C, h, w), of maps (N, h' w', h' w'), and of a number a row."""
     return {4: torch.bfloat16, 3: torch.float16, 1: torch.float64}[len(shape)]
 
 
-def keep_answers(
-    run: Run, teacher: nn.Module, scenes: TrainingScenes, dataset: SegmentationDataset, checksum: str
+def cache_outputs(
+    run: Run, teacher: nn.Module, split: TrainingSplit, dataset: SegmentationDataset, checksum: str
 ) -> dict[str, str]:
-    """Keep a teacher's answers beside its weights, unless they are too large for the disk or the study's `cache_gib`.
+    """Keep a teacher's outputs beside its weights, unless they are too large for the disk or the study's `cache_gib`.
 
     Returns:
         For the record: what has been kept, by name. Nothing, and a line for the reader, if students are to ask.
@@ -219,15 +219,15 @@ def keep_answers(
         print("the study's cache_gib allows 0: students ask the teacher at every step")
         return {}
     try:
-        cache_teacher(teacher, scenes, run.folder / outputs, batch_size=size, limit_gib=limit)
+        cache_teacher(teacher, split, run.folder / outputs, batch_size=size, limit_gib=limit)
     except CacheTooLargeError as refusal:
         print(f"{refusal}: students ask the teacher at every step")
         return {}
     return {"outputs": outputs}
 
 
-def teacher_of(run: Run, dataset: SegmentationDataset) -> tuple[Record, Teacher]:
-    """The record of the teacher that this student learns from, and its answers for the training scenes.
+def load_teacher(run: Run, dataset: SegmentationDataset) -> tuple[Record, Teacher]:
+    """The record of the teacher that this student learns from, and its outputs for the training images.
 
     They are read from its cache, or the teacher itself is asked where it has none.
 
@@ -235,9 +235,9 @@ def teacher_of(run: Run, dataset: SegmentationDataset) -> tuple[Record, Teacher]
         RecordError: the teacher has not been trained, or it was trained with other settings than the study's, or on
             other data.
     """
-    folder = cell_folder(run.study, run.results / run.study.name, TEACHER, run.study.teacher.seed)
+    folder = run_folder(run.study, run.results / run.study.name, TEACHER, run.study.teacher.seed)
     record = read_record(folder / "record.json")
-    if record.settings != cell_settings(run.study, None, None):
+    if record.settings != run_settings(run.study, None, None):
         raise RecordError(f"{folder}: this teacher was trained with other settings; run train_teacher.ipynb again")
     if record.provenance.data_checksum != data_checksum(dataset):
         raise RecordError(

@@ -42,11 +42,11 @@ def features() -> tuple[Tensor, Tensor]:
     return student.requires_grad_(), teacher
 
 
-@pytest.mark.parametrize(("dense", "match"), [(dense_squared, "squared"), (dense_kl, "kl")])
-def test_the_dense_forms_are_ours(dense: Callable[[Tensor, Tensor], Tensor], match: str) -> None:
+@pytest.mark.parametrize(("dense", "distance"), [(dense_squared, "squared"), (dense_kl, "kl")])
+def test_the_dense_forms_are_ours(dense: Callable[[Tensor, Tensor], Tensor], distance: str) -> None:
     """Value and gradient, with constant 1."""
     student, teacher = features()
-    losses = dense(student, teacher), pfs_loss(student, teacher, match=match)  # type: ignore[arg-type]
+    losses = dense(student, teacher), pfs_loss(student, teacher, distance=distance)  # type: ignore[arg-type]
     gradients = [torch.autograd.grad(loss, student)[0] for loss in losses]
     torch.testing.assert_close(losses[0], losses[1], rtol=1e-6, atol=0)
     torch.testing.assert_close(gradients[0], gradients[1], rtol=1e-5, atol=1e-9)

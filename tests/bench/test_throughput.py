@@ -10,7 +10,7 @@ from pfs.__main__ import main
 from pfs.bench.cases import Setting, bench, write_pictures
 from pfs.bench.figures import steps_figure
 from pfs.bench.throughput import measure
-from pfs.config.networks import DilatedResNet
+from pfs.config.networks import DilatedResNetConfig
 from pfs.study.execution.notebooks import run_notebook
 from pfs.study.places import notebook_path
 from pfs.study.records import commit
@@ -27,12 +27,12 @@ CASES = [
     *["online, default layout", "torchdistill", "student, default layout", "student, bf16", "student, interpolate"],
 ]
 PARTS = [
-    *["data", "cached answers", "teacher", "student forward", "CE", "CE + WSP", "PFS", "student backward", "optimiser"]
+    *["data", "cached outputs", "teacher", "student forward", "CE", "CE + WSP", "PFS", "student backward", "optimiser"]
 ]
 
 
 def setting() -> Setting:
-    student, teacher = (DilatedResNet(name="dilated_resnet", width=width) for width in (4, 8))
+    student, teacher = (DilatedResNetConfig(name="dilated_resnet", width=width) for width in (4, 8))
     return Setting("tiny", student, teacher, classes=5, size=32, batch=4)
 
 
@@ -89,7 +89,7 @@ def test_the_summary_and_the_figure_are_there(folder: Path, table: pd.DataFrame)
 
 def test_a_cells_starts_are_measured(folder: Path) -> None:
     starts = pd.read_csv(folder / "overhead.csv").set_index("what")
-    assert (starts["seconds"] > 0).all() and set(starts["each"]) == {"process", "study", "cell"}
+    assert (starts["seconds"] > 0).all() and set(starts["each"]) == {"process", "study", "run"}
     assert starts["seconds"]["Python"] < starts["seconds"]["all that trains"]
 
 

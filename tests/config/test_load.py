@@ -91,11 +91,11 @@ def test_a_byte_order_mark_is_no_content(tmp_path: Path) -> None:
     [
         "teacher.learning_rate",
         "student.weight_decay",
-        "student.balance",
+        "student.class_weights",
         "cache_gib",
         "methods.kd.kd.weight",
         "methods.kd.kd.temperature",
-        "methods.both.pfs.tau",
+        "methods.both.pfs.temperature",
     ],
 )
 def test_a_number_that_is_not_finite_is_refused(tmp_path: Path, path: str, number: float) -> None:
@@ -107,8 +107,8 @@ def test_a_number_that_is_not_finite_is_refused(tmp_path: Path, path: str, numbe
 @pytest.mark.parametrize(
     ("path", "value", "key"),
     [
-        ("views", {"crop": [8, 8], "scale": [1.0, float("inf")]}, "views.scale.1"),
-        ("views", {"crop": [8, 8], "color": float("nan")}, "views.color"),
+        ("augmentation", {"crop": [8, 8], "scale": [1.0, float("inf")]}, "augmentation.scale.1"),
+        ("augmentation", {"crop": [8, 8], "color": float("nan")}, "augmentation.color"),
         ("evaluation", {"scales": [float("inf")]}, "evaluation.scales.0"),
         ("teacher.optimizer", {"name": "sgd", "momentum": float("nan")}, "teacher.optimizer.sgd.momentum"),
         ("teacher.schedule", {"name": "poly", "power": float("inf")}, "teacher.schedule.poly.power"),
@@ -170,7 +170,8 @@ places = st.sampled_from(
     [
         ("name",), ("data",), ("data", "name"), ("data", "train"), ("teacher",), ("teacher", "network"),
         ("teacher", "network", "name"), ("student", "steps"), ("student", "schedule"), ("methods",), ("methods", "kd"),
-        ("methods", "kd", "kd"), ("methods", "kd", "kd", "weight"), ("seeds",), ("views",), ("extends",), ("unknown",),
+        ("methods", "kd", "kd"), ("methods", "kd", "kd", "weight"), ("seeds",), ("augmentation",), ("extends",),
+        ("unknown",),
     ]
 )  # fmt: skip
 

@@ -8,11 +8,11 @@ import pytest
 import yaml
 
 from pfs.config.base import StudyError
-from pfs.config.data import DigitScenes, PascalContext
+from pfs.config.data import DigitScenesConfig, PascalContextConfig
 from pfs.config.files import repository
 from pfs.config.load import load_study
 from pfs.config.methods import KD, PFS
-from pfs.config.networks import DilatedResNet
+from pfs.config.networks import DilatedResNetConfig
 from pfs.config.study import Poly, Sgd
 
 STUDY: dict[str, Any] = {
@@ -55,20 +55,39 @@ def complaint(file: Path) -> str:
 
 def test_a_study_is_read_with_its_defaults(tmp_path: Path) -> None:
     study = load_study(write(tmp_path, {}))
-    assert study.data == DigitScenes(name="digit_scenes", train=20, val=300)
-    assert study.teacher.network == DilatedResNet(name="dilated_resnet", width=4)
+    assert study.data == DigitScenesConfig(name="digit_scenes", train=20, val=300)
+    assert study.teacher.network == DilatedResNetConfig(name="dilated_resnet", width=4)
     assert study.methods["both"].terms == {"kd": KD(weight=1.0), "pfs": PFS(weight=4.0)}
     assert study.methods["ce"].terms == {}
 
 
 def test_views_are_read_with_their_defaults_and_checked(tmp_path: Path) -> None:
-    assert load_study(write(tmp_path, {})).views is None
-    views = load_study(write(tmp_path, {"views": {"crop": [64, 32]}})).views
+    assert load_study(write(tmp_path, {})).augmentation is None
+    views = load_study(write(tmp_path, {"augmentation": {"crop": [64, 32]}})).augmentation
     assert views is not None and (views.count, views.scale, views.flip, views.color) == (10, [1.0, 1.0], True, 0.0)
-    assert "views.scale: [2.0, 0.5] descends" in complaint(
-        write(tmp_path, {"views": {"crop": [64, 32], "scale": [2.0, 0.5]}})
+    assert "augmentation.scale: [2.0, 0.5] descends" in complaint(
+        write(tmp_path, {"augmentation": {"crop": [64, 32], "scale": [2.0, 0.5]}})
     )
-    assert "unknown key views.corp; did you mean crop?" in complaint(write(tmp_path, {"views": {"corp": [64, 32]}}))
+    assert "unknown key augmentation.corp; did you mean crop?" in complaint(
+        write(tmp_path, {"augmentation": {"corp": [64, 32]}})
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        ("views", {"crop": [64, 32]}, "views is now called augmentation: write augmentation in its place"),
+        ("student.balance", 0.5, "student.balance is now called class_weights: write class_weights in its place"),
+        ("methods.both.pfs.tau", 0.5, "methods.both.pfs.tau is now called temperature"),
+        ("methods.both.pfs.match", "kl", "methods.both.pfs.match is now called distance"),
+        ("student.network.tap", "stage3", "student.network.dilated_resnet.tap is now called feature_layer"),
+        ("student.views", {}, "unknown key student.views"),
+    ],
+)
+def test_a_key_of_earlier_versions_is_refused_with_its_name_of_today(
+    path: str, value: object, said: str, tmp_path: Path
+) -> None:
+    assert said in complaint(write(tmp_path, {path: value}))
 
 
 def test_the_default_study_is_valid() -> None:
@@ -89,9 +108,12 @@ def test_a_study_takes_over_what_it_does_not_say_from_the_one_that_it_extends() 
     ("content", "said"),
     [
         ({"extends": "digit"}, ["no such study", "did you mean"]),
-        ({"extends": "digits", "teacher": {}}, ["teacher", "has its data, its views, its evaluation and its teacher"]),
+        (
+            {"extends": "digits", "teacher": {}},
+            ["teacher", "has its data, its augmentation, its evaluation and its teacher"],
+        ),
         ({"extends": "digits", "evaluation": {}}, ["evaluation: a study that extends digits has its data"]),
-        ({"extends": "digits", "views": {}}, ["views: a study that extends digits has its data"]),
+        ({"extends": "digits", "augmentation": {}}, ["augmentation: a study that extends digits has its data"]),
         ({"extends": "digits_weights"}, ["digits_weights extends another study itself"]),
         ({"extends": "digits", "metods": {}}, ["unknown key metods", "did you mean methods"]),
     ],
@@ -108,7 +130,7 @@ def test_mistakes_in_extending_are_told(content: dict[str, object], said: list[s
 def test_a_study_names_its_data_set(tmp_path: Path) -> None:
     data = {"name": "pascal_context", "classes": 60, "holdout": 9}
     study = load_study(write(tmp_path, {"data": data}))
-    assert study.data == PascalContext(name="pascal_context", classes=60, holdout=9)
+    assert study.data == PascalContextConfig(name="pascal_context", classes=60, holdout=9)
 
 
 def test_a_study_says_what_val_and_test_are_where_they_are_not_the_data_sets_own(tmp_path: Path) -> None:
@@ -183,7 +205,7 @@ def test_every_study_is_valid_and_named_like_its_file(file: Path) -> None:
         ("student.seed", "learning_rate"),
         ("methods.kd.kdd", "kd, fitnet, at, sp, skd, cwd, ifvd, hard_pixels, pfs, wsp"),
         ("methods.kd.kd.weigt", "weight, temperature"),
-        ("methods.both.pfs.centre", "weight, match, similarity, center, scope, tau"),
+        ("methods.both.pfs.centre", "weight, distance, similarity, center, scope, temperature"),
     ],
 )
 def test_a_misspelt_key_names_file_key_and_choices(tmp_path: Path, path: str, choices: str) -> None:

@@ -1,4 +1,4 @@
-"""The order of the scenes, their fixed views, and the teacher's cached answers."""
+"""The order of the scenes, their fixed views, and the teacher's cached outputs."""
 
 import os
 import shutil
@@ -14,10 +14,10 @@ from torch import nn
 from pfs.config import data as config
 from pfs.config.checksums import LIST, files_under, write_checksums
 from pfs.config.methods import Method
-from pfs.data.augmentation import DrawnScenes, Views, training_views
+from pfs.data.augmentation import AugmentedSplit, AugmentedViews, augmented_split
 from pfs.data.install.place import place
-from pfs.data.scenes import Scenes, batch_order, normalize
 from pfs.data.sets.folder import OwnFolder
+from pfs.data.splits import ImageSplit, batch_order, normalize
 from pfs.losses import Prediction
 from pfs.losses.pfs import squared_norm
 from pfs.models.dilated_resnet import DilatedResNet
@@ -32,8 +32,8 @@ def images(scenes: int = 5) -> torch.Tensor:
     return torch.randint(0, 256, (scenes, 3, 16, 16), generator=generator, dtype=torch.uint8)
 
 
-def scenes_of(pixels: torch.Tensor) -> Scenes:
-    return Scenes(pixels, torch.zeros(len(pixels), *pixels.shape[2:], dtype=torch.uint8))
+def scenes_of(pixels: torch.Tensor) -> ImageSplit:
+    return ImageSplit(pixels, torch.zeros(len(pixels), *pixels.shape[2:], dtype=torch.uint8))
 
 
 def small_teacher() -> nn.Module:
@@ -64,7 +64,7 @@ def test_the_order_is_a_function_of_the_seed_alone() -> None:
 
 
 def test_fewer_scenes_than_a_batch_are_refused() -> None:
-    with pytest.raises(ValueError, match="a batch takes 16 scenes and the split has 10"):
+    with pytest.raises(ValueError, match="a batch takes 16 images and the split has 10"):
         batch_order(10, 16, 1, seed=0)
 
 
@@ -75,25 +75,25 @@ def test_normalised_images_are_about_zero_mean_and_unit_variance() -> None:
     assert 0.8 < float(values.std()) < 1.3
 
 
-def test_cached_answers_are_the_teachers_own(tmp_path: Path) -> None:
+def test_cached_outputs_are_the_teachers_own(tmp_path: Path) -> None:
     teacher, scenes = small_teacher(), images()
     cache_teacher(teacher, scenes_of(scenes), tmp_path / "outputs", batch_size=2)
     chosen = torch.tensor([3, 0, 4])
-    cached = open_teacher_outputs(tmp_path / "outputs").answers(chosen, scenes)
+    cached = open_teacher_outputs(tmp_path / "outputs").outputs(chosen, scenes)
     with torch.no_grad(), autocast(teacher):
         expected = teacher(normalize(scenes[chosen]))
     for kept, answer in ((cached.logits, expected.logits), (cached.features, expected.features)):
         assert kept.dtype == torch.float32
         torch.testing.assert_close(kept, answer.bfloat16().float(), rtol=0.01, atol=1e-4)
-    torch.testing.assert_close(cached.known, squared_norm(cached.features), rtol=1e-5, atol=0)
+    torch.testing.assert_close(cached.teacher_terms, squared_norm(cached.features), rtol=1e-5, atol=0)
 
 
 def test_a_cache_of_another_version_is_told(tmp_path: Path) -> None:
     cache_teacher(small_teacher(), scenes_of(images()), tmp_path / "outputs", batch_size=5)
     file = tmp_path / "outputs" / "shapes.json"
-    file.write_text(file.read_text().replace("known", "squared_norm"))
+    file.write_text(file.read_text().replace("teacher_terms", "squared_norm"))
     write_checksums(file.with_name(LIST), files_under(file.parent))  # not broken: written so by other code
-    with pytest.raises(CacheError, match=r"outputs: the teacher's answers are of another version; run train_teacher"):
+    with pytest.raises(CacheError, match=r"outputs: the teacher's outputs are of another version; run train_teacher"):
         open_teacher_outputs(tmp_path / "outputs")
 
 
@@ -116,7 +116,7 @@ def test_a_loss_from_the_cache_is_the_loss_on_the_fly(tmp_path: Path) -> None:
     cache_teacher(teacher, scenes_of(scenes), tmp_path / "outputs", batch_size=5)
     labels = torch.randint(0, 11, (5, 16, 16), dtype=torch.uint8)
     everything = torch.arange(5)
-    inputs, cached, target = Scenes(scenes, labels, open_teacher_outputs(tmp_path / "outputs")).batch(
+    inputs, cached, target = ImageSplit(scenes, labels, open_teacher_outputs(tmp_path / "outputs")).batch(
         everything, torch.device("cpu")
     )
     torch.manual_seed(1)
@@ -129,7 +129,7 @@ def test_a_loss_from_the_cache_is_the_loss_on_the_fly(tmp_path: Path) -> None:
         torch.testing.assert_close(from_cache[name], loss, rtol=0.02, atol=1e-5)
 
 
-def test_an_answer_that_is_not_finite_is_refused_and_leaves_no_cache(tmp_path: Path) -> None:
+def test_an_output_that_is_not_finite_is_refused_and_leaves_no_cache(tmp_path: Path) -> None:
     class Broken(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -150,7 +150,7 @@ def test_a_full_disk_is_said_before_anything_is_written(tmp_path: Path, monkeypa
         free: int = 10
 
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage())
-    with pytest.raises(CacheTooLargeError, match=r"answers for 5 pictures take \S+ GiB, \S+ GiB are free$"):
+    with pytest.raises(CacheTooLargeError, match=r"outputs for 5 images take \S+ GiB, \S+ GiB are free$"):
         cache_teacher(small_teacher(), scenes_of(images()), tmp_path / "outputs", batch_size=5)
     assert os.listdir(tmp_path) == []  # noqa: PTH208
 
@@ -179,9 +179,11 @@ class Pictures:
         return Image.fromarray(np.stack([red] * 3, axis=2)), Image.fromarray(red, "P")
 
 
-def views(**changes: object) -> Views:
-    spec = config.Views.model_validate({"count": 3, "crop": [12, 16], "scale": [0.5, 2.0], "color": 0.4} | changes)
-    return Views(Pictures(), spec)  # type: ignore[arg-type]
+def views(**changes: object) -> AugmentedViews:
+    spec = config.AugmentationConfig.model_validate(
+        {"count": 3, "crop": [12, 16], "scale": [0.5, 2.0], "color": 0.4} | changes
+    )
+    return AugmentedViews(Pictures(), spec)  # type: ignore[arg-type]
 
 
 def test_a_view_is_a_function_of_seed_scene_and_view() -> None:
@@ -229,7 +231,8 @@ class Edges:
 def test_labels_lie_where_their_image_does_at_every_scale(scale: float) -> None:
     """How far a label's edge lies behind its image's, to a fraction of a pixel: what the image has more in white."""
     side = round(scale * Edges.side)
-    drawn = Views(Edges(), config.Views(count=1, crop=[side, side], scale=[scale, scale], flip=False))  # type: ignore[arg-type]
+    spec = config.AugmentationConfig(count=1, crop=[side, side], scale=[scale, scale], flip=False)
+    drawn = AugmentedViews(Edges(), spec)  # type: ignore[arg-type]
     offsets = [
         float(image[0].double().sum() / 255 - label.sum()) / side for image, label in map(drawn.__getitem__, range(48))
     ]
@@ -238,7 +241,7 @@ def test_labels_lie_where_their_image_does_at_every_scale(scale: float) -> None:
 
 def test_views_come_in_the_order_that_is_asked_for() -> None:
     """Drawn by other processes, from any step on."""
-    scenes = DrawnScenes(views())
+    scenes = AugmentedSplit(views())
     order = batch_order(2, 2, 4, seed=0, views=3)
     whole = list(scenes.batches(order, torch.device("cpu")))
     resumed = list(scenes.batches(order[2:], torch.device("cpu")))
@@ -248,13 +251,13 @@ def test_views_come_in_the_order_that_is_asked_for() -> None:
     assert torch.equal(whole[3][0], normalize(pixels)) and torch.equal(whole[3][2], labels.long())
 
 
-def test_cached_answers_are_those_of_each_view(tmp_path: Path) -> None:
-    scenes, teacher = DrawnScenes(views()), small_teacher()
+def test_cached_outputs_are_those_of_each_view(tmp_path: Path) -> None:
+    scenes, teacher = AugmentedSplit(views()), small_teacher()
     cache_teacher(teacher, scenes, tmp_path / "outputs", batch_size=2)
     rows = torch.tensor([4, 1])
     inputs = normalize(scenes.read(rows.tolist())[0])
-    cached = open_teacher_outputs(tmp_path / "outputs").answers(rows, inputs)
-    asked = OnlineTeacher(teacher).answers(rows, inputs)
+    cached = open_teacher_outputs(tmp_path / "outputs").outputs(rows, inputs)
+    asked = OnlineTeacher(teacher).outputs(rows, inputs)
     torch.testing.assert_close(tuple(cached), tuple(asked), rtol=0.01, atol=1e-4)
 
 
@@ -269,15 +272,15 @@ def photographs(tmp_path: Path) -> OwnFolder:
     return OwnFolder(place(OwnFolder, tmp_path, source=miniatures.own_folder(source)), "train")
 
 
-def kept_views(dataset: OwnFolder, **changes: object) -> Views:
+def kept_views(dataset: OwnFolder, **changes: object) -> AugmentedViews:
     spec = {"count": 3, "crop": [12, 16], "scale": [0.5, 2.0], "color": 0.4} | changes
-    return Views(dataset, config.Views.model_validate(spec))
+    return AugmentedViews(dataset, config.AugmentationConfig.model_validate(spec))
 
 
 def test_kept_views_are_those_that_would_be_drawn(photographs: OwnFolder) -> None:
     drawn = kept_views(photographs)
-    kept, fresh = training_views(drawn), DrawnScenes(drawn)
-    assert isinstance(kept, Scenes)
+    kept, fresh = augmented_split(drawn), AugmentedSplit(drawn)
+    assert isinstance(kept, ImageSplit)
     assert (len(kept), kept.views, kept.size) == (len(fresh), fresh.views, fresh.size)
     order = batch_order(len(fresh), 2, 5, seed=0, views=fresh.views)
     device = torch.device("cpu")
@@ -291,17 +294,17 @@ def test_views_are_drawn_once_until_anything_about_them_changes(
     photographs: OwnFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files = photographs.folder / "decoded"
-    training_views(kept_views(photographs))
+    augmented_split(kept_views(photographs))
     with monkeypatch.context() as nothing_is_read:
         nothing_is_read.setattr(OwnFolder, "read", None)
-        training_views(kept_views(photographs))
+        augmented_split(kept_views(photographs))
     assert len(list(files.glob("*.pt"))) == 1
-    training_views(kept_views(photographs, seed=1))
-    training_views(kept_views(photographs.part(photographs.names[1:])))
+    augmented_split(kept_views(photographs, seed=1))
+    augmented_split(kept_views(photographs.part(photographs.names[1:])))
     assert len(list(files.glob("*.pt"))) == 3
 
 
 def test_many_views_are_drawn_anew_by_every_run(photographs: OwnFolder) -> None:
-    many = training_views(kept_views(photographs, count=2**21))
-    assert isinstance(many, DrawnScenes)
+    many = augmented_split(kept_views(photographs, count=2**21))
+    assert isinstance(many, AugmentedSplit)
     assert not (photographs.folder / "decoded").exists()

@@ -22,21 +22,21 @@ def naive_maps(features: Tensor, *, similarity: str, center: bool, scope: str) -
     return maps
 
 
-def naive_pfs(student: Tensor, teacher: Tensor, *, match: str, tau: float, **options: Any) -> Tensor:
+def naive_pfs(student: Tensor, teacher: Tensor, *, distance: str, temperature: float, **options: Any) -> Tensor:
     """The definition from dense maps, in double precision."""
     S, T = (naive_maps(x, **options) for x in (student, teacher))
-    if match == "squared":
+    if distance == "squared":
         return (S - T).square().mean()
-    a, b = (T / tau).softmax(2), (S / tau).softmax(2)
+    a, b = (T / temperature).softmax(2), (S / temperature).softmax(2)
     return (a * (a.log() - b.log())).sum(2).mean()
 
 
-def dense_pfs(student: Tensor, teacher: Tensor, *, match: str, tau: float, **options: Any) -> Tensor:
+def dense_pfs(student: Tensor, teacher: Tensor, *, distance: str, temperature: float, **options: Any) -> Tensor:
     """The same in few operations, through which autograd takes the gradient."""
     S, T = (dense_map(x, **options) for x in (student, teacher))
-    if match == "squared":
+    if distance == "squared":
         return (S - T).square().mean()
-    a, b = (T / tau).log_softmax(2), (S / tau).log_softmax(2)
+    a, b = (T / temperature).log_softmax(2), (S / temperature).log_softmax(2)
     return (a.exp() * (a - b)).sum(2).mean()
 
 
@@ -55,8 +55,8 @@ def features(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> 
 
 
 READINGS: list[dict[str, Any]] = [
-    {"match": match, "similarity": similarity, "center": center, "scope": scope, "tau": 0.3}
-    for match in ("squared", "kl")
+    {"distance": distance, "similarity": similarity, "center": center, "scope": scope, "temperature": 0.3}
+    for distance in ("squared", "kl")
     for similarity in ("cosine", "dot")
     for center in (True, False)
     for scope in ("image", "batch")

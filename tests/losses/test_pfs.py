@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pfs.losses import pfs_kernels, pfs_loss
-from pfs.losses.pfs import Match, PFSLoss, squared_norm, worth_keeping
+from pfs.losses.pfs import Distance, PFSLoss, precompute_teacher_terms, squared_norm
 from pfs.losses.pfs_kernels import Similarity
 from tests.losses.similarity_definition import READINGS, dense_pfs, features, naive_maps, naive_pfs
 
@@ -31,9 +31,9 @@ def test_gradient(channels: tuple[int, int], reading: dict[str, Any]) -> None:
 @pytest.mark.parametrize("tile", [1, 7, 1000])
 def test_the_size_of_a_tile_changes_nothing(tile: int, monkeypatch: pytest.MonkeyPatch) -> None:
     student, teacher = features(2, 3, 4, 4).requires_grad_(), features(2, 5, 4, 4, seed=1)
-    expected = torch.autograd.grad(pfs_loss(student, teacher, match="kl"), student)
+    expected = torch.autograd.grad(pfs_loss(student, teacher, distance="kl"), student)
     monkeypatch.setattr(pfs_kernels, "TILE", 16 * tile)
-    torch.testing.assert_close(torch.autograd.grad(pfs_loss(student, teacher, match="kl"), student), expected)
+    torch.testing.assert_close(torch.autograd.grad(pfs_loss(student, teacher, distance="kl"), student), expected)
 
 
 @pytest.mark.parametrize("strip", [1, 3 * 7, 3 * 16 * 2, 10000])  # a location, a part of an image, images, all
@@ -44,7 +44,9 @@ def test_the_size_of_a_strip_changes_nothing(
     student, teacher = features(5, 3, 4, 4).requires_grad_(), features(5, 2, 4, 4, seed=1)
     monkeypatch.setattr(pfs_kernels, "STRIP", strip)
     loss = pfs_loss(student, teacher, similarity=similarity)
-    expected = naive_pfs(student, teacher, match="squared", tau=1, similarity=similarity, center=True, scope="image")
+    expected = naive_pfs(
+        student, teacher, distance="squared", temperature=1, similarity=similarity, center=True, scope="image"
+    )
     torch.testing.assert_close(loss, expected)
     gradients = [torch.autograd.grad(x, student)[0] for x in (loss, expected)]
     torch.testing.assert_close(*gradients)
@@ -95,38 +97,42 @@ def test_a_known_norm_of_the_teachers_maps_changes_nothing() -> None:
     student, teacher = features(2, 3, 4, 4), features(2, 5, 4, 4, seed=1)
     maps = naive_maps(teacher, similarity="cosine", center=True, scope="image")
     torch.testing.assert_close(squared_norm(teacher), maps.square().sum((1, 2)))
-    known = pfs_loss(student, teacher, known=squared_norm(teacher))
-    torch.testing.assert_close(known, pfs_loss(student, teacher))
-    assert not torch.equal(known, pfs_loss(student, teacher, known=2 * squared_norm(teacher)))  # it is used
+    teacher_terms = pfs_loss(student, teacher, teacher_terms=squared_norm(teacher))
+    torch.testing.assert_close(teacher_terms, pfs_loss(student, teacher))
+    assert not torch.equal(
+        teacher_terms, pfs_loss(student, teacher, teacher_terms=2 * squared_norm(teacher))
+    )  # it is used
     coarse = features(2, 3, 2, 2)  # the teacher's map is averaged, and has another norm
-    torch.testing.assert_close(pfs_loss(coarse, teacher, known=squared_norm(teacher)), pfs_loss(coarse, teacher))
+    torch.testing.assert_close(
+        pfs_loss(coarse, teacher, teacher_terms=squared_norm(teacher)), pfs_loss(coarse, teacher)
+    )
     with pytest.raises(ValueError, match="leave it out"):
-        pfs_loss(student, teacher, scope="batch", known=squared_norm(teacher))
+        pfs_loss(student, teacher, scope="batch", teacher_terms=squared_norm(teacher))
     with pytest.raises(ValueError, match=r"must be \(2,\), a number an image, or \(2, 16, 16\), its maps; got \(1,\)"):
-        pfs_loss(student, teacher, known=squared_norm(teacher)[:1])
+        pfs_loss(student, teacher, teacher_terms=squared_norm(teacher)[:1])
 
 
 @pytest.mark.parametrize("channels", [3, 30])  # fewer than the locations, and more
 def test_known_maps_of_the_teacher_change_nothing(channels: int) -> None:
     student, teacher = features(2, channels, 4, 4).requires_grad_(), features(2, 40, 4, 4, seed=1)
     maps = naive_maps(teacher, similarity="cosine", center=True, scope="image")
-    expected, known = pfs_loss(student, teacher), pfs_loss(student, teacher, known=maps)
-    torch.testing.assert_close(known, expected)
-    torch.testing.assert_close(torch.autograd.grad(known, student), torch.autograd.grad(expected, student))
-    assert pfs_loss(student, teacher, known=-maps) > expected  # they are used
+    expected, teacher_terms = pfs_loss(student, teacher), pfs_loss(student, teacher, teacher_terms=maps)
+    torch.testing.assert_close(teacher_terms, expected)
+    torch.testing.assert_close(torch.autograd.grad(teacher_terms, student), torch.autograd.grad(expected, student))
+    assert pfs_loss(student, teacher, teacher_terms=-maps) > expected  # they are used
     coarse = features(2, 3, 2, 2)  # the teacher's features are averaged, and have other maps
-    torch.testing.assert_close(pfs_loss(coarse, teacher, known=maps), pfs_loss(coarse, teacher))
+    torch.testing.assert_close(pfs_loss(coarse, teacher, teacher_terms=maps), pfs_loss(coarse, teacher))
 
 
 def test_of_the_teacher_maps_are_kept_where_they_are_smaller_else_their_norm() -> None:
     narrow, wide = features(2, 16, 4, 4), features(2, 17, 4, 4)
-    torch.testing.assert_close(worth_keeping(narrow), squared_norm(narrow))
-    kept = worth_keeping(wide)
+    torch.testing.assert_close(precompute_teacher_terms(narrow), squared_norm(narrow))
+    kept = precompute_teacher_terms(wide)
     assert kept.dtype == torch.float16
     maps = naive_maps(wide, similarity="cosine", center=True, scope="image")
     torch.testing.assert_close(kept.to(maps), maps, rtol=0, atol=2**-12)  # half of fp16's last place below 1
     with torch.autocast("cpu", torch.bfloat16):
-        torch.testing.assert_close(worth_keeping(wide.float()).to(maps), maps, rtol=0, atol=2**-12 + 1e-6)
+        torch.testing.assert_close(precompute_teacher_terms(wide.float()).to(maps), maps, rtol=0, atol=2**-12 + 1e-6)
 
 
 @pytest.mark.parametrize("shape", [(0, 3, 4, 4), (2, 3, 0, 4)])
@@ -138,18 +144,20 @@ def test_empty_maps_are_refused(shape: tuple[int, ...]) -> None:
 def test_no_map_of_all_pairs_is_held() -> None:
     """4,096 locations: one fp32 map would be 64 MiB, and the dense form holds several."""
     student, teacher = features(1, 8, 64, 64).float().requires_grad_(), features(1, 8, 64, 64, seed=1).float()
-    for match in ("squared", "kl"):
+    for distance in ("squared", "kl"):
         with torch.profiler.profile(profile_memory=True, activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
-            pfs_loss(student, teacher, match=match).backward()  # type: ignore[no-untyped-call]
+            pfs_loss(student, teacher, distance=distance).backward()  # type: ignore[no-untyped-call]
         largest = max(event.cpu_memory_usage for event in profile.events() if event.name.startswith("aten::"))
         assert largest < 4 * 4096**2
 
 
 def test_the_module_is_the_function() -> None:
     student, teacher = features(2, 3, 4, 4), features(2, 5, 4, 4, seed=1)
-    module = PFSLoss(match="kl", tau=0.2, center=False)
-    torch.testing.assert_close(module(student, teacher), pfs_loss(student, teacher, match="kl", tau=0.2, center=False))
-    assert "tau=0.2" in repr(module)
+    module = PFSLoss(distance="kl", temperature=0.2, center=False)
+    torch.testing.assert_close(
+        module(student, teacher), pfs_loss(student, teacher, distance="kl", temperature=0.2, center=False)
+    )
+    assert "temperature=0.2" in repr(module)
 
 
 def test_teacher_gets_no_gradient() -> None:
@@ -162,16 +170,16 @@ def test_teacher_gets_no_gradient() -> None:
 seeds = st.integers(0, 2**31)
 
 
-@pytest.mark.parametrize("match", ["squared", "kl"])
+@pytest.mark.parametrize("distance", ["squared", "kl"])
 @given(seed=seeds)
 @settings(max_examples=25, deadline=None)
-def test_student_like_teacher_is_zero(match: Match, seed: int) -> None:
+def test_student_like_teacher_is_zero(distance: Distance, seed: int) -> None:
     student = features(2, 8, 4, 5, seed=seed, dtype=torch.float32)
-    assert 0 <= float(pfs_loss(student, student.clone(), match=match)) < 1e-6
+    assert 0 <= float(pfs_loss(student, student.clone(), distance=distance)) < 1e-6
     # The same similarities in other channels, so that no two products are equal by chance.
     rotation = torch.linalg.qr(features(8, 8, seed=seed)).Q.float()
     turned = torch.einsum("dc,bchw->bdhw", rotation, student)
-    assert 0 <= float(pfs_loss(turned, student, match=match)) < 1e-6
+    assert 0 <= float(pfs_loss(turned, student, distance=distance)) < 1e-6
 
 
 @given(seed=seeds, scale=st.floats(1e-3, 1e3))
@@ -212,10 +220,10 @@ def test_the_finer_map_is_averaged_to_the_coarser_grid() -> None:
 
 def test_bad_options_are_refused() -> None:
     x = features(1, 2, 2, 2)
-    with pytest.raises(ValueError, match="unknown option: match='kll'"):
-        pfs_loss(x, x, match="kll")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="tau must be positive, got 0"):
-        pfs_loss(x, x, match="kl", tau=0)
+    with pytest.raises(ValueError, match="unknown option: distance='kll'"):
+        pfs_loss(x, x, distance="kll")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="temperature must be positive, got 0"):
+        pfs_loss(x, x, distance="kl", temperature=0)
 
 
 def test_maps_of_different_batches_are_refused() -> None:

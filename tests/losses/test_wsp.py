@@ -244,9 +244,9 @@ def test_strips_and_coarse_logits_change_nothing(
     monkeypatch.setattr(pixelwise, "BLOCK", block)
     student.requires_grad_()
     loss = wsp_loss(student, teacher, target, gap=gap, temperature=3.0)
-    fine, known = (upsample(x, (9, 11)) for x in (student, teacher))
+    fine, teacher_terms = (upsample(x, (9, 11)) for x in (student, teacher))
     weight = knowledge_gap(student, teacher, target, gap=gap)
-    log_s, log_t = ((x / 3).log_softmax(1) for x in (fine, known))
+    log_s, log_t = ((x / 3).log_softmax(1) for x in (fine, teacher_terms))
     expected = 9 * (weight * (log_t.exp() * (log_t - log_s)).sum(1)).sum() / weight.sum()
     torch.testing.assert_close(loss, expected)
     gradients = [torch.autograd.grad(x, student)[0] for x in (loss, expected)]
@@ -258,7 +258,7 @@ def test_probabilities_do_not_depend_on_what_was_asked_before(temperatures: tupl
     logits = 20 * torch.randn(5, 4, 7, generator=torch.Generator().manual_seed(0))
     asked = pixelwise.Probabilities(logits)
     for temperature in temperatures:
-        torch.testing.assert_close(asked.at(temperature), (logits / temperature).softmax(1))
+        torch.testing.assert_close(asked.softmax(temperature), (logits / temperature).softmax(1))
 
 
 @given(seed=st.integers(0, 2**31))

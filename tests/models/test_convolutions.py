@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from pfs.config.networks import SegmentationModel
+from pfs.config.networks import SegmentationModelConfig
 from pfs.models import build_network, convolutions, count_macs
 from pfs.models.convolutions import StridedPointwiseConv2d, is_narrow_strided_pointwise, mend_convolutions
 from pfs.models.dilated_resnet import DilatedResNet
@@ -77,7 +77,7 @@ def test_wide_shortcuts_are_torch_s_own() -> None:
 def test_the_library_s_networks_are_mended_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """No encoder that we know has a layer as narrow, so 64 channels count as few here: those of ResNet-18's."""
     monkeypatch.setattr(convolutions, "NARROW", 64)
-    spec = SegmentationModel(name="segmentation_model", architecture="fpn", encoder="resnet18")
+    spec = SegmentationModelConfig(name="segmentation_model", architecture="fpn", encoder="resnet18")
     network = build_network(spec, 3)
     assert sum(isinstance(module, StridedPointwiseConv2d) for module in network.modules()) == 1
     assert_mended(network)

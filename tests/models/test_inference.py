@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from pfs.config.data import Evaluation
 from pfs.data.install.place import place
-from pfs.data.scenes import Pictures
 from pfs.data.sets.folder import OwnFolder
+from pfs.data.splits import EvalSplit
 from pfs.losses import Prediction
 from pfs.models.inference import class_probabilities, predict
 from pfs.training.evaluation import confusion_counts, score
@@ -48,7 +48,7 @@ class Coarse(nn.Module):
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Pictures:
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> EvalSplit:
     """Three pictures of different sizes on disk; red tells the prediction of `Painter`, and often the label."""
     folder, random = tmp_path_factory.mktemp("data"), np.random.default_rng(0)
     for kind in ("images", "masks"):
@@ -63,10 +63,10 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Pictures:
         image = np.stack([60 * predicted] * 3, axis=2).astype(np.uint8)
         Image.fromarray(image).save(folder / "own/images" / split / f"{number}.png")
         Image.fromarray(label.astype(np.uint8)).save(folder / "own/masks" / split / f"{number}.png")
-    return Pictures(OwnFolder(place(OwnFolder, folder, source=folder / "own"), "val"), (8, 8))
+    return EvalSplit(OwnFolder(place(OwnFolder, folder, source=folder / "own"), "val"), (8, 8))
 
 
-def counted_by_hand(pictures: Pictures) -> tuple[np.ndarray, float]:
+def counted_by_hand(pictures: EvalSplit) -> tuple[np.ndarray, float]:
     """The confusion matrix and mIoU, one pixel after the other, from the files."""
     matrix = np.zeros((3, 3), int)
     for index in range(len(pictures)):
@@ -79,10 +79,10 @@ def counted_by_hand(pictures: Pictures) -> tuple[np.ndarray, float]:
     return matrix, float(np.mean([100 * matrix[c, c] / unions[c] for c in range(3)]))
 
 
-@pytest.mark.parametrize("how", HOWS, ids=str)
-def test_miou_is_that_of_a_count_pixel_by_pixel(pictures: Pictures, how: dict[str, object]) -> None:
+@pytest.mark.parametrize("evaluation", HOWS, ids=str)
+def test_miou_is_that_of_a_count_pixel_by_pixel(pictures: EvalSplit, evaluation: dict[str, object]) -> None:
     counts = confusion_counts(
-        Painter(), pictures, classes=3, ignore_index=255, how=Evaluation.model_validate(how), batch_size=1
+        Painter(), pictures, classes=3, ignore_index=255, evaluation=Evaluation.model_validate(evaluation), batch_size=1
     )
     matrix, miou = counted_by_hand(pictures)
     assert counts.shape == (3, 3, 3)  # by picture

@@ -14,17 +14,17 @@ from safetensors.torch import save_file
 from segmentation_models_pytorch import encoders
 from torch import Tensor, nn
 
-from pfs.config.networks import SegmentationModel
-from pfs.data.scenes import normalize
+from pfs.config.networks import SegmentationModelConfig
+from pfs.data.splits import normalize
 from pfs.models import build_network, check_network, pretrained
 from pfs.models.pretrained import WeightsError, check_weights, read_state, timm_names
 
 SMALL = "tu-mobilenetv3_small_050"  # the smallest encoder of its kind
 
 
-def spec(encoder: str, weights: str | Path | None) -> SegmentationModel:
+def spec(encoder: str, weights: str | Path | None) -> SegmentationModelConfig:
     weights = None if weights is None else str(weights)
-    return SegmentationModel(name="segmentation_model", architecture="fpn", encoder=encoder, weights=weights)
+    return SegmentationModelConfig(name="segmentation_model", architecture="fpn", encoder=encoder, weights=weights)
 
 
 def build(encoder: str, weights: str | Path | None, **options: bool) -> Any:
@@ -87,8 +87,8 @@ def test_photographs_are_recognised(n: int) -> None:
 def test_features_of_a_photograph_are_those_of_the_whole_network() -> None:
     pixels = photograph("cat", (224, 256))
     network = build("tu-tf_efficientnet_lite0", "wheel")
-    answers: Any = classifier(0)
-    expected = answers.forward_intermediates((pixels.float() - 127.5) / 127.5, intermediates_only=True)
+    outputs: Any = classifier(0)
+    expected = outputs.forward_intermediates((pixels.float() - 127.5) / 127.5, intermediates_only=True)
     seen = network.model.encoder(torch.addcmul(network.shift, normalize(pixels), network.scale))
     for mine, reference in zip(seen[1:], expected, strict=True):
         torch.testing.assert_close(mine, reference, atol=1e-3, rtol=1e-3)

@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from pfs.config.networks import DilatedResNet, SegmentationModel
+from pfs.config.networks import DilatedResNetConfig, SegmentationModelConfig
 from pfs.losses import pfs_loss
 from pfs.losses.prediction import upsample
 from pfs.models import build_network, check_network, count_macs, count_parameters, segmentation_model
@@ -17,11 +17,11 @@ pytestmark = pytest.mark.trains
 
 
 def small(width: int = 8) -> torch.nn.Module:
-    return build_network(DilatedResNet(name="dilated_resnet", width=width), 11)
+    return build_network(DilatedResNetConfig(name="dilated_resnet", width=width), 11)
 
 
-def spec(architecture: str, encoder: str, **options: Any) -> SegmentationModel:
-    return SegmentationModel(name="segmentation_model", architecture=architecture, encoder=encoder, **options)
+def spec(architecture: str, encoder: str, **options: Any) -> SegmentationModelConfig:
+    return SegmentationModelConfig(name="segmentation_model", architecture=architecture, encoder=encoder, **options)
 
 
 def named(architecture: str, encoder: str, **options: Any) -> Any:
@@ -47,15 +47,17 @@ def test_dilated_resnet_answers_at_a_quarter_of_the_resolution() -> None:
 
 def test_the_tap_changes_the_features_and_nothing_else() -> None:
     images = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    taps = {}
-    for tap in ("stage4", "before_relu", "stage3"):
+    feature_layers = {}
+    for feature_layer in ("stage4", "before_relu", "stage3"):
         torch.manual_seed(0)
-        taps[tap] = build_network(DilatedResNet(name="dilated_resnet", width=8, tap=tap), 11).eval()(images)
-        assert torch.equal(taps[tap].logits, taps["stage4"].logits)
-    assert taps["before_relu"].features.min() < 0
-    assert torch.equal(taps["before_relu"].features.relu(), taps["stage4"].features)
-    assert taps["stage3"].features.shape == taps["stage4"].features.shape
-    assert not torch.equal(taps["stage3"].features, taps["stage4"].features)
+        feature_layers[feature_layer] = build_network(
+            DilatedResNetConfig(name="dilated_resnet", width=8, feature_layer=feature_layer), 11
+        ).eval()(images)
+        assert torch.equal(feature_layers[feature_layer].logits, feature_layers["stage4"].logits)
+    assert feature_layers["before_relu"].features.min() < 0
+    assert torch.equal(feature_layers["before_relu"].features.relu(), feature_layers["stage4"].features)
+    assert feature_layers["stage3"].features.shape == feature_layers["stage4"].features.shape
+    assert not torch.equal(feature_layers["stage3"].features, feature_layers["stage4"].features)
 
 
 def test_macs_of_a_convolution_are_counted_by_hand() -> None:
@@ -97,7 +99,7 @@ DILATED = [("deeplabv3", 8), ("deeplabv3", 16), ("deeplabv3plus", 8), ("deeplabv
     [*((*named, "resnet18") for named in DILATED), *(("deeplabv3plus", 8, encoder) for encoder in ENCODERS[1:])],
 )
 def test_the_encoder_has_the_output_stride_that_is_named(architecture: str, stride: int, encoder: str) -> None:
-    network = named(architecture, encoder, output_stride=stride, tap="encoder")
+    network = named(architecture, encoder, output_stride=stride, feature_layer="encoder")
     logits, features = network.eval()(noise(32, 48))
     assert features.shape == (1, network.channels, 32 // stride, 48 // stride)
     of_logits = 4 if architecture == "deeplabv3plus" else stride
@@ -106,13 +108,15 @@ def test_the_encoder_has_the_output_stride_that_is_named(architecture: str, stri
 
 @pytest.mark.parametrize(("architecture", "stride"), [("deeplabv3", 8), ("deeplabv3plus", 16), ("pspnet", 8)])
 def test_output_strides_are_the_papers_where_the_study_names_none(architecture: str, stride: int) -> None:
-    features = named(architecture, "resnet18", tap="encoder").eval()(noise(64, 64)).features
+    features = named(architecture, "resnet18", feature_layer="encoder").eval()(noise(64, 64)).features
     assert features.shape[-1] == 64 // stride
 
 
 @pytest.mark.parametrize("architecture", ["deeplabv3", "deeplabv3plus", "pspnet", "fpn", "unet"])
 def test_the_decoder_s_features_are_what_the_classifier_reads(architecture: str) -> None:
-    decoder, encoder = (named(architecture, "resnet18", tap=tap).eval() for tap in ("decoder", "encoder"))
+    decoder, encoder = (
+        named(architecture, "resnet18", feature_layer=feature_layer).eval() for feature_layer in ("decoder", "encoder")
+    )
     logits, features = decoder(noise(32, 32))
     assert features.shape[1] == decoder.channels
     assert torch.equal(decoder.model.segmentation_head[0](features), logits)
@@ -128,10 +132,11 @@ def test_no_feature_is_dropped_in_training(architecture: str) -> None:
     assert network.dropout.p > 0  # the classifier still has it
 
 
-@pytest.mark.parametrize("tap", ["decoder", "encoder"])
-def test_networks_that_differ_in_all_can_be_distilled(tap: str) -> None:
+@pytest.mark.parametrize("feature_layer", ["decoder", "encoder"])
+def test_networks_that_differ_in_all_can_be_distilled(feature_layer: str) -> None:
     teacher, student = (
-        named(*names, tap=tap).eval() for names in (("pspnet", "resnet50"), ("deeplabv3plus", "mobilenet_v2"))
+        named(*names, feature_layer=feature_layer).eval()
+        for names in (("pspnet", "resnet50"), ("deeplabv3plus", "mobilenet_v2"))
     )
     with torch.no_grad():
         target = teacher(noise(65, 65)).features
@@ -190,7 +195,7 @@ def test_a_crop_that_does_not_fit_is_told_with_one_that_does() -> None:
         named("fpn", "resnet18")(noise(65, 65))
     check_network(spec("fpn", "resnet18"), [(384, 480)])
     check_network(spec("deeplabv3", "resnet18", weights="imagenet"), [(513, 513)])  # nothing is fetched
-    check_network(DilatedResNet(name="dilated_resnet", width=8), [(513, 513)])
+    check_network(DilatedResNetConfig(name="dilated_resnet", width=8), [(513, 513)])
 
 
 # Of the library's reasons, a word each: errors of many types, some of them without a word.
@@ -230,7 +235,7 @@ def test_a_layer_that_needs_numbers_is_tried_with_numbers(monkeypatch: pytest.Mo
 
 
 def test_an_enlarged_image_is_answered_as_many_times_finer() -> None:
-    plain, twice = (named("fpn", "resnet18", enlarge=enlarge).eval() for enlarge in (None, 2))
+    plain, twice = (named("fpn", "resnet18", input_scale=input_scale).eval() for input_scale in (None, 2))
     twice.load_state_dict(plain.state_dict())
     image = noise(96, 112)
     larger = F.interpolate(image, scale_factor=2, mode="bilinear", align_corners=False)
@@ -272,11 +277,11 @@ def test_depthwise_convolutions_stay_in_full_precision_on_a_processor() -> None:
     network = named("deeplabv3plus", "mobilenet_v2")
     depthwise = [m for m in network.modules() if isinstance(m, torch.nn.Conv2d) and m.groups > 1]
     assert len(depthwise) > 17  # those of the encoder, and the decoder's
-    answers: list[torch.Tensor] = []
+    outputs: list[torch.Tensor] = []
     for module in depthwise:
-        module.register_forward_hook(lambda module, given, answer: answers.append(answer))
+        module.register_forward_hook(lambda module, given, answer: outputs.append(answer))
     images = torch.rand(2, 3, 64, 64)
     with torch.autocast("cpu", torch.bfloat16):
         network(images).logits.float().square().mean().backward()
-    assert {answer.dtype for answer in answers} == {torch.float32}
+    assert {answer.dtype for answer in outputs} == {torch.float32}
     assert all(m.weight.grad is not None and m.weight.grad.isfinite().all() for m in depthwise)

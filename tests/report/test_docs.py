@@ -11,7 +11,7 @@ import pytest
 
 from pfs.__main__ import main
 from pfs.config.base import StudyError
-from pfs.config.data import OwnFolder
+from pfs.config.data import OwnFolderConfig
 from pfs.config.files import repository
 from pfs.config.load import load_study
 from pfs.config.study import Study
@@ -90,14 +90,14 @@ def test_every_key_has_a_meaning() -> None:
 
 
 def test_a_table_keeps_meanings_and_renews_the_rest() -> None:
-    made = table("views", "| `flip` | old | old | whether it is so |\n")
+    made = table("augmentation", "| `flip` | old | old | whether it is so |\n")
     assert "| `flip` | true or false | `true` | whether it is so |\n" in made
     assert f"| `count` | whole number, at least 1 | `10` | {NO_MEANING} |\n" in made
 
 
 def test_a_meaning_of_a_key_that_is_gone_is_told() -> None:
     with pytest.raises(StudyError, match="there is no key flop: rename or delete its row"):
-        table("views", "| `flop` | x | x | gone |\n")
+        table("augmentation", "| `flop` | x | x | gone |\n")
 
 
 def test_the_tables_have_every_key_that_a_study_has() -> None:
@@ -106,7 +106,7 @@ def test_the_tables_have_every_key_that_a_study_has() -> None:
     every = {key for block in blocks_of_yaml for key in block.get("properties", {})} | set(Study.model_fields)
     shown = {key.name.rpartition(".")[2] for keys in TABLES.values() for key in keys}
     assert every - shown == {"name"} - shown
-    assert [key.default for key in keys_of(Study) if key.name in ("data", "views")] == ["required", "none"]
+    assert [key.default for key in keys_of(Study) if key.name in ("data", "augmentation")] == ["required", "none"]
 
 
 # --- what is said in prose ----------------------------------------------------------------------------------
@@ -140,13 +140,13 @@ def test_what_the_pages_say_of_comparisons_holds(study: str, method: str, refere
     made = {(one.method, one.reference): one for one in findings(runs, load_study(f"studies/{study}.yaml"))}
     finding = made[method, reference]
     side = "above" if finding.difference.mean > 0 else "below"
-    assert (side if finding.decided else "open") == verdict
+    assert (side if finding.excludes_zero else "open") == verdict
 
 
 def test_no_interval_excludes_0_on_camvid_after_the_longer_schedule() -> None:
     study = load_study("studies/camvid_cpu_long.yaml")
     made = findings(read_runs(ROOT / "results" / study.name), study)
-    assert not [one.method for one in made if one.reference == "ce" and one.decided]
+    assert not [one.method for one in made if one.reference == "ce" and one.excludes_zero]
 
 
 @pytest.mark.parametrize("study", ["digits", "digits_baselines", "camvid_cpu", "camvid_cpu_long", "camvid_cpu_weights"])
@@ -181,7 +181,7 @@ def test_three_lines_make_a_study_of_ones_own_data(tmp_path: Path) -> None:
     _, pattern, replacement, _ = expression.split("/")
     file = tmp_path / "flowers.yaml"
     file.write_text((ROOT / "studies" / "mine.yaml").read_text().replace(pattern, replacement))
-    assert load_study(file).data == OwnFolder(name="folder", folder="flowers")
+    assert load_study(file).data == OwnFolderConfig(name="folder", folder="flowers")
 
 
 def test_a_figure_of_ones_own_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

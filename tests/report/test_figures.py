@@ -21,7 +21,7 @@ from pfs.config.load import load_study
 from pfs.config.study import Study
 from pfs.report import figures, pictures, style
 from pfs.report.tables import class_table, main_table
-from pfs.study.places import cells
+from pfs.study.places import runs_of
 
 ROOT = Path(__file__).parents[2]
 STUDY = ROOT / "studies" / "digits.yaml"
@@ -47,7 +47,7 @@ def runs(study: Study) -> pd.DataFrame:
     mean = {"teacher": 65.0} | {method: 44.0 + 2 * rank for rank, method in enumerate(study.methods)}
     rows = [
         {"method": method, "seed": seed, "split": split, "miou": mean[method] + rng.normal()}
-        for method, seed in cells(study)
+        for method, seed in runs_of(study)
         for split in ("val", "test")
     ]
     table = pd.DataFrame(rows).assign(**PROVENANCE, pixel_accuracy=92.0, parameters=320_000, macs=21_000_000)

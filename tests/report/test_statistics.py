@@ -12,7 +12,7 @@ from scipy import stats
 
 from pfs.config.load import load_study
 from pfs.config.study import Study
-from pfs.report.statistics import findings, mean_interval, paired_difference, read_runs, shortfalls, telling
+from pfs.report.statistics import findings, mean_interval, methods_to_show, missing_runs, paired_difference, read_runs
 from pfs.report.style import label
 from pfs.report.tables import class_table, main_table, to_latex, to_markdown
 from pfs.study.records import RecordError
@@ -138,7 +138,7 @@ def test_missing_runs_are_counted_and_named(study: Study) -> None:
     runs = runs_of({**FULL, "kd": {0: 47.0, 2: 50.0}, "wsp": {}})
     table = main_table(runs, study).set_index("method")
     assert table["runs"].to_dict() == {**dict.fromkeys(FULL, 3), "teacher": 1, "kd": 2, "wsp": 0}
-    assert shortfalls(runs, study) == [
+    assert missing_runs(runs, study) == [
         "KD has no run of seed 1.",
         "WSP has no run of seeds 0, 1, 2.",
         "KD and Student alone (CE) are compared over seeds 0, 2 only.",
@@ -148,7 +148,7 @@ def test_missing_runs_are_counted_and_named(study: Study) -> None:
 
 def test_a_full_study_lacks_nothing(study: Study) -> None:
     """No sentence where every run is there."""
-    assert shortfalls(runs_of(FULL), study) == []
+    assert missing_runs(runs_of(FULL), study) == []
 
 
 def test_class_table_is_the_mean_over_seeds_in_the_order_of_the_runs() -> None:
@@ -192,7 +192,7 @@ def test_findings_say_which_intervals_exclude_zero(study: Study) -> None:
     found = {(finding.method, finding.reference): finding for finding in findings(runs_of(FULL), study)}
     controls = [("pfs", "skd"), ("wsp", "kd"), *(("pfs_wsp", other) for other in ("pfs", "wsp", "kd"))]
     assert list(found)[-5:] == controls
-    assert found["kd", "ce"].decided and not found["skd", "ce"].decided
+    assert found["kd", "ce"].excludes_zero and not found["skd", "ce"].excludes_zero
     assert str(found["kd", "ce"]) == (
         "KD is above Student alone (CE) by 3.0 [0.5, 5.5] points of test mIoU "
         "(paired over 3 seeds, p = 0.035): the interval excludes 0."
@@ -209,7 +209,7 @@ def test_a_loss_is_told_as_one(study: Study) -> None:
 def test_one_common_seed_decides_nothing(study: Study) -> None:
     """A difference without an interval is told, and is not a finding."""
     finding = findings(runs_of({**FULL, "kd": {1: 47.0}}), study)[0]
-    assert not finding.decided
+    assert not finding.excludes_zero
     assert str(finding) == "KD is above Student alone (CE) by 2.0 points of test mIoU in one seed: no interval."
 
 
@@ -221,8 +221,8 @@ def test_unknown_method_keeps_its_name() -> None:
 def test_figures_show_the_reference_and_the_best_on_val(study: Study) -> None:
     """In the study's order; val is the complement of test here."""
     runs = runs_of(FULL)
-    assert telling(runs, study) == list(study.methods)
-    assert telling(runs, study, most=3) == ["ce", "kd", "skd"]
+    assert methods_to_show(runs, study) == list(study.methods)
+    assert methods_to_show(runs, study, most=3) == ["ce", "kd", "skd"]
 
 
 def test_hashes_stay_text(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from pfs.config.load import load_study
 from pfs.study.caller import from_clone, prepare_temporary_folder, study_file
 from pfs.study.execution import execute
 from pfs.study.execution.execute import failures
-from pfs.study.places import cells
+from pfs.study.places import runs_of
 
 SCHEDULE = {"steps": 2, "batch_size": 2, "learning_rate": 1.0e-3, "network": {"name": "dilated_resnet", "width": 1}}
 STUDY = {
@@ -151,7 +151,7 @@ def test_finished_results_that_may_only_be_read_are_up_to_date_and_others_cannot
     (folder / "report.html").touch()
     before = sorted(folder.parent.rglob("*"))
     study = load_study(file)
-    monkeypatch.setattr(execute, "finished_cells", lambda *_: set(cells(study)) if finished else set())
+    monkeypatch.setattr(execute, "finished_runs", lambda *_: set(runs_of(study)) if finished else set())
     monkeypatch.setattr(os, "access", lambda *_: False)
     assert main(["study", str(file), "--results", str(folder.parent)]) == (0 if finished else 1)
     said = capsys.readouterr()
@@ -193,7 +193,7 @@ def test_a_failure_that_no_run_has_told_is_told_from_the_log(
     (tmp_path / "snakemake.log").write_text(STARTED + log, encoding="utf-8")
     *told, summary = failures(load_study(file), tmp_path)
     assert told == [f"Snakemake: {reason}" for reason in reasons]
-    assert summary.startswith("tiny: 0 cells failed, 2 did not finish; log: ")
+    assert summary.startswith("tiny: 0 runs failed, 2 did not finish; log: ")
 
 
 def test_a_clone_with_braces_is_refused(

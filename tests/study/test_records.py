@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from pfs.config.files import write_whole
+from pfs.config.files import atomic_write
 from pfs.config.load import load_study
 from pfs.config.study import Study
-from pfs.study.places import TEACHER, cell_folder, cells
+from pfs.study.places import TEACHER, run_folder, runs_of
 from pfs.study.records import (
     Record,
     RecordError,
@@ -74,7 +74,7 @@ def make_record(method: str = "ce", seed: int = 1, miou: float = 44.7) -> Record
 
 
 def write_run(study: Study, folder: Path, method: str, seed: int) -> None:
-    place = cell_folder(study, folder, method, seed)
+    place = run_folder(study, folder, method, seed)
     write_record(make_record(method, seed), place)
     arrays = {"prediction": np.full((2, 4, 4), seed, np.uint8), "similarity": np.zeros((2, 2, 2), np.float16)}
     if method == TEACHER:
@@ -98,14 +98,14 @@ def test_classes_keep_their_order_which_is_the_palettes(tmp_path: Path) -> None:
 
 def test_nothing_is_left_where_writing_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target = tmp_path / "file"
-    write_whole(target, "first")
+    atomic_write(target, "first")
 
     def fail(*_: object) -> None:
         raise OSError("disk full")
 
     monkeypatch.setattr(Path, "replace", fail)
     with pytest.raises(OSError, match="disk full"):
-        write_whole(target, "second")
+        atomic_write(target, "second")
     assert [file.name for file in tmp_path.iterdir()] == ["file"]
     assert target.read_text() == "first"
 
@@ -135,7 +135,7 @@ def test_a_number_that_is_not_finite_is_no_result() -> None:
 
 
 def test_cells_are_the_teacher_and_then_the_methods_in_the_studys_order(study: Study) -> None:
-    assert cells(study) == [("teacher", 7), ("pfs", 3), ("pfs", 1), ("ce", 3), ("ce", 1)]
+    assert runs_of(study) == [("teacher", 7), ("pfs", 3), ("pfs", 1), ("ce", 3), ("ce", 1)]
 
 
 def test_the_table_has_a_row_for_each_run_and_split() -> None:
@@ -160,9 +160,9 @@ def test_collecting_keeps_the_studys_order_and_names_what_is_missing(study: Stud
 
 
 def test_examples_hold_the_scenes_and_each_method_at_the_first_seed(study: Study, tmp_path: Path) -> None:
-    for method, seed in cells(study):
+    for method, seed in runs_of(study):
         write_run(study, tmp_path, method, seed)
-    collect(study, tmp_path, cells(study))
+    collect(study, tmp_path, runs_of(study))
     with np.load(tmp_path / "examples.npz") as examples:
         said = {f"{name}/{who}" for name in ("prediction", "similarity") for who in ("teacher", "pfs", "ce")}
         assert set(examples) == {"image", "label", "probe"} | said
@@ -188,7 +188,7 @@ def test_runs_of_two_data_sets_or_teachers_make_no_table(study: Study, tmp_path:
         write_run(study, tmp_path, method, seed)
         record = make_record(method, seed)
         provenance = record.provenance.model_copy(update={key: value})
-        write_record(record.model_copy(update={"provenance": provenance}), cell_folder(study, tmp_path, method, seed))
+        write_record(record.model_copy(update={"provenance": provenance}), run_folder(study, tmp_path, method, seed))
     finished = [("teacher", 7), ("pfs", 3), ("pfs", 1)]
     with pytest.raises(RecordError, match=rf"2 {what} .*\(first: teacher/7, pfs/3; other: pfs/1\)"):
         collect(study, tmp_path, finished)

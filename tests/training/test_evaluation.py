@@ -6,7 +6,7 @@ import torch
 from sklearn.metrics import accuracy_score, confusion_matrix, jaccard_score
 from torch import Tensor, nn
 
-from pfs.data.scenes import Scenes
+from pfs.data.splits import ImageSplit
 from pfs.losses import Prediction
 from pfs.training.evaluation import confusion_counts, count_pairs, score
 from pfs.training.examples import probes, similarity_at
@@ -82,7 +82,7 @@ class Painter(nn.Module):
 def test_a_network_is_counted_over_the_whole_split_in_any_batch_size() -> None:
     labels, predicted = maps()
     images = predicted[:, None].expand(-1, 3, -1, -1).to(torch.uint8)
-    scenes = Scenes(images, labels.to(torch.uint8))
+    scenes = ImageSplit(images, labels.to(torch.uint8))
     expected = count_pairs(labels, predicted, classes=4, ignore_index=255)
     for batch_size in (2, 50):
         counts = confusion_counts(Painter(), scenes, classes=4, ignore_index=255, batch_size=batch_size)

@@ -11,7 +11,7 @@ from torch import nn
 
 from pfs.config.methods import Method
 from pfs.config.study import Training
-from pfs.data.scenes import Scenes
+from pfs.data.splits import ImageSplit
 from pfs.losses import Prediction
 from pfs.losses.pfs import squared_norm
 from pfs.models.dilated_resnet import DilatedResNet
@@ -33,13 +33,13 @@ def one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def scenes() -> Scenes:
+def scenes() -> ImageSplit:
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (12, 3, 16, 16), generator=generator, dtype=torch.uint8)
     labels = (images[:, 0] > 127).to(torch.uint8)
     logits, features = (torch.randn(12, c, 4, 4, generator=generator).bfloat16() for c in (2, 6))
     teacher = TeacherOutputs(logits, features, squared_norm(features.float()))
-    return Scenes(images, labels, teacher)
+    return ImageSplit(images, labels, teacher)
 
 
 def schedule(steps: int, **changes: object) -> Training:
@@ -253,13 +253,13 @@ def test_weights_that_are_not_finite_are_never_saved(tmp_path: Path, monkeypatch
 
 def test_every_method_sees_the_same_scenes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[torch.Tensor] = []
-    original = Scenes.batch
+    original = ImageSplit.batch
 
-    def watched(self: Scenes, indices: torch.Tensor, device: torch.device) -> object:
+    def watched(self: ImageSplit, indices: torch.Tensor, device: torch.device) -> object:
         seen.append(indices)
         return original(self, indices, device)
 
-    monkeypatch.setattr(Scenes, "batch", watched)
+    monkeypatch.setattr(ImageSplit, "batch", watched)
     run(tmp_path / "ce", method={})
     run(tmp_path / "pfs", method={"pfs": {"weight": 1.0}})
     assert torch.equal(torch.stack(seen[:12]), torch.stack(seen[12:]))
@@ -267,7 +267,7 @@ def test_every_method_sees_the_same_scenes(tmp_path: Path, monkeypatch: pytest.M
 
 @pytest.mark.parametrize("width", [2, 8])  # 8 channels for 16 locations, and 32
 def test_cached_and_online_distillation_have_the_same_losses(tmp_path: Path, width: int) -> None:
-    """To the last bit: both round the teacher's answers alike, and both have its channels together in memory."""
+    """To the last bit: both round the teacher's outputs alike, and both have its channels together in memory."""
     torch.manual_seed(1)
     teacher = DilatedResNet(width, 2).eval().to(memory_format=torch.channels_last)
     alone = replace(scenes(), teacher=None)

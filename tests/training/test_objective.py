@@ -16,8 +16,8 @@ from pfs.losses.baselines import (
     skd_pairwise_loss,
     sp_loss,
 )
-from pfs.losses.pfs import worth_keeping
-from pfs.losses.prediction import KeptPrediction, upsample
+from pfs.losses.pfs import precompute_teacher_terms
+from pfs.losses.prediction import CachedPrediction, upsample
 from pfs.training.objective import Objective
 
 
@@ -42,7 +42,14 @@ def test_total_is_the_cross_entropy_plus_the_weighted_terms() -> None:
             "cwd": {"weight": 0.3, "temperature": 2.0},
             "ifvd": {"weight": 0.7},
             "hard_pixels": {"weight": 0.9},
-            "pfs": {"weight": 7.0, "match": "kl", "center": False, "scope": "batch", "tau": 0.2, "similarity": "dot"},
+            "pfs": {
+                "weight": 7.0,
+                "distance": "kl",
+                "center": False,
+                "scope": "batch",
+                "temperature": 0.2,
+                "similarity": "dot",
+            },
             "wsp": {"weight": 0.5, "gap": "absolute", "temperature": 4.0, "normalize": False},
         }
     )
@@ -62,7 +69,13 @@ def test_total_is_the_cross_entropy_plus_the_weighted_terms() -> None:
         "ifvd": ifvd_loss(student.features, teacher.features, target, classes=4),
         "hard_pixels": hard_pixel_loss(student.logits, target),
         "pfs": pfs_loss(
-            student.features, teacher.features, match="kl", center=False, scope="batch", tau=0.2, similarity="dot"
+            student.features,
+            teacher.features,
+            distance="kl",
+            center=False,
+            scope="batch",
+            temperature=0.2,
+            similarity="dot",
         ),
         "wsp": wsp_loss(student.logits, teacher.logits, target, gap="absolute", temperature=4.0, normalize=False),
     }
@@ -77,12 +90,12 @@ def test_the_default_pfs_takes_the_maps_that_were_kept_and_other_options_do_not(
     student = Prediction(torch.randn(2, 3, 4, 4), torch.randn(2, 8, 4, 4))
     teacher = Prediction(torch.randn(2, 3, 4, 4), torch.randn(2, 20, 4, 4))  # 20 channels, 16 locations
     target = torch.zeros(2, 8, 8, dtype=torch.int64)
-    true = worth_keeping(teacher.features)
+    true = precompute_teacher_terms(teacher.features)
     for options, is_used in (({}, True), ({"center": False}, False), ({"similarity": "dot"}, False)):
         objective = Objective(Method.model_validate({"pfs": {"weight": 1.0, **options}}), ignore_index=255)
         asked, kept, wrong = (
             objective(student, said, target)["pfs"]
-            for said in (teacher, KeptPrediction(*teacher, true), KeptPrediction(*teacher, -true))
+            for said in (teacher, CachedPrediction(*teacher, true), CachedPrediction(*teacher, -true))
         )
         assert torch.equal(asked, kept)
         assert torch.equal(kept, wrong) != is_used

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
-from pfs.config.files import write_whole
+from pfs.config.files import atomic_write
 from pfs.data.dataset import DatasetError
 from pfs.data.install.own.canonical import classes_of, write_canonical
 from pfs.data.install.own.conversion import Conversion
@@ -59,7 +59,7 @@ def bring(source: Path, folder: Path, conversion: Conversion, endings: Collectio
     else:
         took, sha256 = _convert(source, folder, conversion, endings)
     origin = Origin(source=source, took=took, conversion=conversion, sha256=sha256)
-    write_whole(folder / "origin.json", origin.model_dump_json(indent=2) + "\n")
+    atomic_write(folder / "origin.json", origin.model_dump_json(indent=2) + "\n")
 
 
 def _link_whole(source: Path, folder: Path) -> str:
@@ -142,8 +142,8 @@ def _masks_in_words(layout: Layout, conversion: Conversion) -> str:
         masks = "masks drawn"
     else:
         masks = f"masks by {' '.join(conversion.mask_flags)}" if conversion.mask_flags else "masks as they are"
-    classes, whence = classes_of(layout, conversion)
-    return f"{masks}, {len(classes)} classes ({whence})" if classes else masks
+    classes, origin = classes_of(layout, conversion)
+    return f"{masks}, {len(classes)} classes ({origin})" if classes else masks
 
 
 def _tell_left_out(layout: Layout, source: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from pfs.config.files import write_whole
+from pfs.config.files import atomic_write
 from pfs.data.dataset import DatasetError
 from pfs.data.install.contents import FILE as CONTENTS
 from pfs.data.install.contents import Contents, Tally, contents_of, refusals
@@ -60,7 +60,7 @@ def place(
                 dataset.check_source(source.resolve(), target, conversion)
             _verify_whole(dataset, target)
             return target
-        with _whole(target) as partial:
+        with _atomic_folder(target) as partial:
             archives = [] if source is not None else _fetched(dataset, root / "downloads", mirror)
             for archive, file in archives:
                 unpack(file, partial / archive.into)
@@ -108,15 +108,15 @@ def _verify_whole(dataset: type[PlacedDataset], folder: Path) -> None:
     """Bring a data set into its form and verify it; write down what it holds, and its checksums unless they are."""
     dataset.convert(folder)
     found, contents = verify(dataset, folder)
-    write_whole(folder / CONTENTS, contents.model_dump_json(indent=1) + "\n")
+    atomic_write(folder / CONTENTS, contents.model_dump_json(indent=1) + "\n")
     if not (file := folder / "checksums.json").is_file():
-        recipe = {split: len(dataset(folder, split)) for split in found}
-        write_whole(file, json.dumps({"recipe": recipe, "sha256": found}, indent=2) + "\n")
+        counts = {split: len(dataset(folder, split)) for split in found}
+        atomic_write(file, json.dumps({"recipe": counts, "sha256": found}, indent=2) + "\n")
     note_verified(folder)
 
 
 @contextmanager
-def _whole(target: Path) -> Iterator[Path]:
+def _atomic_folder(target: Path) -> Iterator[Path]:
     """A folder to fill, which takes the target's place when all went well and vanishes otherwise."""
     partial = target.with_name(f"{target.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed

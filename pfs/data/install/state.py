@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pfs.config import data as config
-from pfs.config.files import write_whole
+from pfs.config.files import atomic_write
 
 STAMP = "verified.json"  # what the files of a data set looked like when they were verified
 # Of the recipe of Digit Scenes: raise it with any change of the pixels, so that old data are not taken for new.
@@ -15,16 +15,16 @@ DIGIT_SCENES_VERSION = 2
 OWN_FILES = {STAMP, "checksums.json", "contents.json", "origin.json", "decoded"}
 
 
-def digit_scenes_recipe(spec: config.DigitScenes) -> dict[str, int]:
+def digit_scenes_counts(spec: config.DigitScenesConfig) -> dict[str, int]:
     """What the images of Digit Scenes depend on."""
     splits = {"train": spec.train, "val": spec.val, "test": spec.test}
     return {"version": DIGIT_SCENES_VERSION, "seed": spec.seed, **splits}
 
 
-def digit_scenes_folder(spec: config.DigitScenes, root: Path) -> Path:
+def digit_scenes_folder(spec: config.DigitScenesConfig, root: Path) -> Path:
     """Where the data of that recipe lie: its hash is in the name, so different data never mix."""
-    recipe = json.dumps(digit_scenes_recipe(spec), sort_keys=True)
-    return root / f"digit_scenes-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
+    counts = json.dumps(digit_scenes_counts(spec), sort_keys=True)
+    return root / f"digit_scenes-{hashlib.sha256(counts.encode()).hexdigest()[:12]}"
 
 
 def checksum_of(folder: Path, sums: Mapping[str, str]) -> str:
@@ -54,7 +54,7 @@ def current_checksum(spec: config.Data, root: Path) -> str | None:
 
 def note_verified(folder: Path) -> None:
     """Write down what the files of a data set look like that has just been verified."""
-    write_whole(folder / STAMP, json.dumps(_files(folder), indent=0) + "\n")
+    atomic_write(folder / STAMP, json.dumps(_files(folder), indent=0) + "\n")
 
 
 def changed_since_verified(spec: config.Data, root: Path) -> str | None:
@@ -84,19 +84,19 @@ def changed_since_verified(spec: config.Data, root: Path) -> str | None:
 def _again(spec: config.Data, root: Path) -> str:
     """How data that have changed are verified, or made, again."""
     folder = _folder(spec, root)
-    if isinstance(spec, config.DigitScenes):
+    if isinstance(spec, config.DigitScenesConfig):
         return f"delete {folder}, and they are generated anew"
-    source = " --from FOLDER" if isinstance(spec, config.OwnFolder) else ""
-    if isinstance(spec, config.OwnFolder) and (folder / "images").is_symlink():
+    source = " --from FOLDER" if isinstance(spec, config.OwnFolderConfig) else ""
+    if isinstance(spec, config.OwnFolderConfig) and (folder / "images").is_symlink():
         source = f" --from {(folder / 'images').resolve().parent}"
     return f"run `pfs data {spec.name}{source} --data {root}` again"
 
 
 def _folder(spec: config.Data, root: Path) -> Path:
     match spec:
-        case config.DigitScenes():
+        case config.DigitScenesConfig():
             return digit_scenes_folder(spec, root)
-        case config.OwnFolder():
+        case config.OwnFolderConfig():
             return root / f"folder-{spec.folder}"
         case _:
             return root / spec.name

@@ -30,10 +30,10 @@ def decoded(dataset: SegmentationDataset) -> tuple[Tensor, Tensor]:
         return images[rows], labels[rows]
     expected = dataset.checksums[dataset.split]
     # The number of classes is in the name, for one mask may be read in two ways: Pascal Context has 59 or 60.
-    return kept(dataset, f"{dataset.split}-{len(dataset.classes)}-{expected[:12]}", lambda: _decode(dataset))
+    return cached(dataset, f"{dataset.split}-{len(dataset.classes)}-{expected[:12]}", lambda: _decode(dataset))
 
 
-def kept(dataset: SegmentationDataset, name: str, make: Callable[[], tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+def cached(dataset: SegmentationDataset, name: str, make: Callable[[], tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
     """What `make` makes of a split, images and labels, from a file of that name beside the data, mapped into memory.
 
     It is made when it is not there yet, when anything has been written to the split since, or when the file is broken.
@@ -80,7 +80,7 @@ def _decode(dataset: SegmentationDataset) -> tuple[Tensor, Tensor]:
                 # Not broken, so there is nothing to mend: a study can take them as they are.
                 raise DatasetError(
                     f"{dataset.files(index)[0].resolve()} is {_size(image)}, but the split's first is of another size: "
-                    "they make no one tensor; say views, which crop them, and evaluation in the study"
+                    "they make no one tensor; say augmentation, which crops them, and evaluation in the study"
                 )
             yield dataset.content(index, image, mask)
 

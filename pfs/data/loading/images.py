@@ -22,16 +22,16 @@ class ImageError(ValueError):
 
 
 def open_image(file: Path) -> Image.Image:
-    """Read an image file of one picture, whole.
+    """Read an image file of one image, whole.
 
     Raises:
         ImageError: it is missing, no regular file (reading from a pipe would wait for ever), broken, or an animation;
             or its colours have 16 bits a channel, of which Pillow would drop the lower 8 without a word.
     """
     with _opened(file) as image:
-        # Many phones save photographs as MPO: a JPEG whose first picture is the one that every program shows.
+        # Many phones save photographs as MPO: a JPEG whose first image is the one that every program shows.
         if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
-            raise ImageError("holds several pictures; save the one that is meant alone")
+            raise ImageError("holds several images; save the one that is meant alone")
         if not is_deep(image) and any(";16" in str(tile.args) for tile in getattr(image, "tile", ())):
             raise ImageError("has colours of 16 bits a channel, of which 8 can be read; save it with 8 bits a channel")
         image.load()

@@ -47,7 +47,7 @@ class Ade20k(PlacedDataset):
     )
 
     @classmethod
-    def entries(cls, folder: Path) -> list[str]:
+    def required_paths(cls, folder: Path) -> list[str]:
         """The archive's one folder."""
         return ["ADEChallengeData2016"]
 

@@ -65,7 +65,7 @@ class PlacedDataset(SegmentationDataset):
         return list(cls.counts)
 
     @classmethod
-    def entries(cls, folder: Path) -> list[str]:
+    def required_paths(cls, folder: Path) -> list[str]:
         """The files and folders that a data set consists of, in a folder that may hold more."""
         raise NotImplementedError
 
@@ -85,7 +85,7 @@ class PlacedDataset(SegmentationDataset):
             raise DatasetError(f"{folder} is there already; delete it first, to take {source} in its place")
 
     @property
-    def mend(self) -> str:
+    def repair_hint(self) -> str:
         """How to mend it. The files belong to the user, or came from an archive: they are never deleted here."""
         return f"restore it, then run the same command again, or: pfs data {self.name} --from FOLDER"
 
@@ -102,14 +102,14 @@ class PlacedDataset(SegmentationDataset):
 
 
 def _link(dataset: type[PlacedDataset], source: Path, folder: Path) -> None:
-    entries = dataset.entries(source)
-    if missing := [entry for entry in entries if not (source / entry).exists()]:
-        whence = ", ".join(archive.url for archive in dataset.archives) or dataset.advice
-        raise DatasetError(f"{source} lacks {', '.join(missing)}; {dataset.name} has them from: {whence}")
-    for entry in entries:
+    required_paths = dataset.required_paths(source)
+    if missing := [entry for entry in required_paths if not (source / entry).exists()]:
+        origin = ", ".join(archive.url for archive in dataset.archives) or dataset.advice
+        raise DatasetError(f"{source} lacks {', '.join(missing)}; {dataset.name} has them from: {origin}")
+    for entry in required_paths:
         (folder / entry).parent.mkdir(parents=True, exist_ok=True)
         (folder / entry).symlink_to(source / entry)
 
 
 def _is_linked(dataset: type[PlacedDataset], source: Path, folder: Path) -> bool:
-    return all((folder / entry).resolve() == (source / entry).resolve() for entry in dataset.entries(source))
+    return all((folder / entry).resolve() == (source / entry).resolve() for entry in dataset.required_paths(source))

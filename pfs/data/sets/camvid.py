@@ -27,7 +27,7 @@ class CamVid(PlacedDataset):
     )
 
     @classmethod
-    def entries(cls, folder: Path) -> list[str]:
+    def required_paths(cls, folder: Path) -> list[str]:
         """Of each split its images, its masks and its list."""
         return [f"{split}{ending}" for split in cls.counts for ending in ("", "annot", ".txt")]
 

@@ -22,7 +22,7 @@ from tqdm.auto import tqdm
 
 from pfs.config import data as config
 from pfs.data.dataset import IMAGES, LABELS, LISTS, SPLITS, SegmentationDataset, checksum
-from pfs.data.install.state import digit_scenes_folder, digit_scenes_recipe
+from pfs.data.install.state import digit_scenes_counts, digit_scenes_folder
 
 if TYPE_CHECKING:
     from pfs.data.sets.digit_drawing import Scene
@@ -47,18 +47,18 @@ class DigitScenes(SegmentationDataset):
         self,
         root: str | Path,
         split: str,
-        spec: config.DigitScenes,
+        spec: config.DigitScenesConfig,
         transforms: Callable[..., tuple[Any, Any]] | None = None,
     ) -> None:
         super().__init__(digit_scenes_folder(spec, Path(root)), split, transforms)
 
     @property
-    def mend(self) -> str:
+    def repair_hint(self) -> str:
         """Generated data are mended by generating them again."""
         return f"delete {self.folder} and run again: it is generated anew"
 
 
-def generate(spec: config.DigitScenes, root: str | Path) -> Path:
+def generate(spec: config.DigitScenesConfig, root: str | Path) -> Path:
     """Write the data set unless it is there, and return its folder.
 
     It appears whole or not at all; a process that asks while another writes waits for it.
@@ -77,15 +77,15 @@ def generate(spec: config.DigitScenes, root: str | Path) -> Path:
     return folder
 
 
-def _write(spec: config.DigitScenes, folder: Path) -> None:
+def _write(spec: config.DigitScenesConfig, folder: Path) -> None:
     for name in (IMAGES, LABELS, LISTS):
         (folder / name).mkdir(parents=True)
     sums = {split: checksum(_write_split(spec, split, folder)) for split in SPLITS}
-    content = {"recipe": digit_scenes_recipe(spec), "sha256": sums}
+    content = {"recipe": digit_scenes_counts(spec), "sha256": sums}
     (folder / "checksums.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
-def _write_split(spec: config.DigitScenes, split: str, folder: Path) -> Iterator[tuple[bytes, bytes]]:
+def _write_split(spec: config.DigitScenesConfig, split: str, folder: Path) -> Iterator[tuple[bytes, bytes]]:
     """Draw the scenes in two processes, write them in this one, and pass each on for the checksum."""
     count = getattr(spec, split)
     batches = DataLoader(_Scenes(spec.seed, split, count), batch_size=20, num_workers=2, collate_fn=list)

@@ -49,7 +49,7 @@ class OwnFolder(PlacedDataset):
         return [split for split in SPLITS if split != "test" or (folder / "images" / "test").is_dir()]
 
     @classmethod
-    def entries(cls, folder: Path) -> list[str]:
+    def required_paths(cls, folder: Path) -> list[str]:
         """Images, masks, classes."""
         return ["images", "masks", "classes.txt"]
 
@@ -64,7 +64,7 @@ class OwnFolder(PlacedDataset):
         check_origin(source, folder, conversion, IMAGE_ENDINGS)
 
     @property
-    def mend(self) -> str:
+    def repair_hint(self) -> str:
         """How to mend it. A change may be meant: so restoring the files and taking them anew are both named."""
         if (self.folder / "checksums.json").is_file():
             return f"restore it, or delete {self.folder} and run: pfs data folder --from FOLDER"

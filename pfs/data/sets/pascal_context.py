@@ -67,7 +67,7 @@ class PascalContext60(PlacedDataset):
     classes = tuple(IDS.values())
 
     @classmethod
-    def entries(cls, folder: Path) -> list[str]:
+    def required_paths(cls, folder: Path) -> list[str]:
         """The images, and what masks and lists are made from; or else these, where they alone are there."""
         made = (folder / LISTS).is_dir() and not (folder / VOC / DETAIL).is_file()
         return [str(VOC / IMAGES), *([str(MASKS), str(LISTS)] if made else [str(VOC / DETAIL)])]

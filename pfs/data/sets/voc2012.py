@@ -47,7 +47,7 @@ class Voc2012(PlacedDataset):
     )
 
     @classmethod
-    def entries(cls, folder: Path) -> list[str]:
+    def required_paths(cls, folder: Path) -> list[str]:
         """VOC, and the parts of SBD that trainaug is made of, if SBD is there at all."""
         sbd = [str(SBD / "cls"), str(SBD / "train.txt"), str(SBD / "val.txt")]
         return [str(VOC), *(sbd if (folder / SBD).is_dir() else [])]

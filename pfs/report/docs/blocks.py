@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pfs.config.base import StudyError, choices
-from pfs.config.files import write_whole
+from pfs.config.base import StudyError, suggest
+from pfs.config.files import atomic_write
 from pfs.report.docs import costs, keys, scores
 from pfs.report.docs.diagram import method_figure
 from pfs.report.style import save
@@ -66,7 +66,7 @@ def filled(page: Path, made: Mapping[str, Block]) -> str:
         raise StudyError(f"{page}: each `<!-- generated: NAME -->` line needs an `<!-- end -->` of its own after it")
     for name, _, _ in found:
         if name not in made:
-            raise StudyError(f"{page}: there is no block {name!r}{choices(name, list(made))}")
+            raise StudyError(f"{page}: there is no block {name!r}{suggest(name, list(made))}")
     return BLOCK.sub(lambda block: f"{block[1]}{block[2]}{made[block[1]](block[3])}", text)
 
 
@@ -80,7 +80,7 @@ def write_docs(root: Path) -> list[Path]:
     texts = {page: filled(page, made) for page in pages(root)}  # all of them before the first is written
     changed = [page for page, text in texts.items() if text != page.read_text(encoding="utf-8")]
     for page in changed:
-        write_whole(page, texts[page])
+        atomic_write(page, texts[page])
     draw_method(root, root / "docs")
     return changed
 

@@ -8,10 +8,10 @@ import re
 from typing import Any, get_args
 
 from pfs.config.base import StudyError
-from pfs.config.data import Data, Evaluation, Views
+from pfs.config.data import AugmentationConfig, Data, Evaluation
 from pfs.config.methods import Method, Term
 from pfs.config.networks import Network
-from pfs.config.study import AdamW, OneCycle, Poly, Sgd, Study, Teacher
+from pfs.config.study import AdamW, OneCycle, Poly, Sgd, Study, TeacherConfig
 from pfs.report.docs.schema import Key, Model, keys_of
 from pfs.report.tables import markdown_table
 
@@ -44,9 +44,9 @@ def _own_keys(named: dict[str, Model], shared: tuple[str, ...]) -> list[Key]:
 TABLES: dict[str, list[Key]] = {
     "study": keys_of(Study),
     "data": _own_keys(_named(Data), ("name",)),
-    "views": keys_of(Views),
+    "augmentation": keys_of(AugmentationConfig),
     "evaluation": keys_of(Evaluation),
-    "training": keys_of(Teacher),
+    "training": keys_of(TeacherConfig),
     "networks": _own_keys(_named(Network), ("name",)),
     "schedules": _own_keys({"sgd": Sgd, "adamw": AdamW, "one_cycle": OneCycle, "poly": Poly}, ("name",)),
     "terms": [*keys_of(Method), *keys_of(Term), *_own_keys(_terms(), ("weight",))],

@@ -82,7 +82,7 @@ def _numbers(finding: Finding) -> tuple[str, int]:
 
 
 def _verdict(finding: Finding) -> str:
-    return "excludes 0" if finding.decided else "includes 0"
+    return "excludes 0" if finding.excludes_zero else "includes 0"
 
 
 def _signed(value: float) -> str:

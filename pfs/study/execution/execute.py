@@ -15,15 +15,15 @@ from tqdm import tqdm
 
 from pfs.config.base import StudyError
 from pfs.config.checksums import BrokenFileError, begin_study, check_files
-from pfs.config.files import repository, write_whole
+from pfs.config.files import atomic_write, repository
 from pfs.config.study import Study
 from pfs.data.install.state import changed_since_verified, current_checksum
 from pfs.study.execution.interruption import stopping_on_signals
 from pfs.study.execution.run import DONE, DRAWN, REPORTED
 from pfs.study.execution.stopping import await_requests
-from pfs.study.places import TEACHER, cell_folder, cells, study_folder
+from pfs.study.places import TEACHER, run_folder, runs_of, study_folder
 from pfs.study.records import COLLECTED
-from pfs.study.staleness import finished_cells, stale_cells
+from pfs.study.staleness import finished_runs, stale_runs
 from pfs.study.trial.preflight import preflight
 
 _STARTS = "Using workflow specific profile"  # the first line of each start of Snakemake, whose log holds many
@@ -47,29 +47,29 @@ def bring_up_to_date(
     folder = study_folder(study, results)
     if folder.is_dir() and not os.access(folder, os.W_OK):
         return _nothing_to_write(study, folder)
-    teachers = cell_folder(study, folder, TEACHER, study.teacher.seed).parent
+    teachers = run_folder(study, folder, TEACHER, study.teacher.seed).parent
     with ExitStack() as locks:
         for needed in sorted({folder, teachers}):
-            locks.enter_context(_only_study(needed))
+            locks.enter_context(_study_lock(needed))
         begin_study()
         await_requests(folder / ".stop")
-        stale = _stale_cells(study, folder, repository() / data)
+        stale = _stale_runs(study, folder, repository() / data)
         preflight(study, set(stale), repository() / data)
         _renew_marks(study, folder, set(stale))
         named = Path(results) / study.name  # as the Snakefile names them
-        marks = [str(cell_folder(study, named, *cell) / DONE) for cell in stale]
+        marks = [str(run_folder(study, named, *run) / DONE) for run in stale]
         marks += [str(named / mark) for mark in _broken_pages(folder)]
         config = {"study": path, "results": results, "data": data}
         config |= {} if threads is None else {"threads": str(threads)}
         with (
-            _output_into(folder / "snakemake.log") as terminal,
+            _redirect_output(folder / "snakemake.log") as terminal,
             stopping_on_signals(study.name, folder / ".stop", terminal),
             _progress_bar(study, folder, terminal),
         ):
             return _snakemake(marks, cores, config)
 
 
-def _stale_cells(study: Study, folder: Path, data: Path) -> dict[tuple[str, int], str]:
+def _stale_runs(study: Study, folder: Path, data: Path) -> dict[tuple[str, int], str]:
     """The runs that must be made (again), and why; what is no mere matter of a first run is told.
 
     Raises:
@@ -77,22 +77,22 @@ def _stale_cells(study: Study, folder: Path, data: Path) -> dict[tuple[str, int]
     """
     if changed := changed_since_verified(study.data, data):
         raise StudyError(f"study {study.name}: {changed}")
-    stale = stale_cells(study, folder, data)
+    stale = stale_runs(study, folder, data)
     if not stale and current_checksum(study.data, data) is None:
         print(f"{study.name}: no data in {data}: finished runs were not compared with them", file=sys.stderr)
     for (method, seed), reason in stale.items():
-        if (cell_folder(study, folder, method, seed) / "record.json").is_file():
+        if (run_folder(study, folder, method, seed) / "record.json").is_file():
             print(f"{study.name}: {method}, seed {seed}, is made again: {reason}", file=sys.stderr)
     return stale
 
 
 def _renew_marks(study: Study, folder: Path, stale: set[tuple[str, int]]) -> None:
     """Take away the marks of runs that are stale, and mark those that are done."""
-    for cell in cells(study):
-        place = cell_folder(study, folder, *cell)
-        if cell not in stale:
+    for run in runs_of(study):
+        place = run_folder(study, folder, *run)
+        if run not in stale:
             if not (place / DONE).is_file():
-                write_whole(place / DONE, "")
+                atomic_write(place / DONE, "")
             continue
         for leftover in (DONE, "progress", "error.txt"):
             (place / leftover).unlink(missing_ok=True)
@@ -116,13 +116,13 @@ def _broken_pages(folder: Path) -> list[str]:
 
 def _nothing_to_write(study: Study, folder: Path) -> bool:
     """True for a study that is finished, whose results may only be read; a StudyError for one that is not."""
-    if finished_cells(study, folder) == set(cells(study)) and (folder / "report.html").is_file():
+    if finished_runs(study, folder) == set(runs_of(study)) and (folder / "report.html").is_file():
         return True
     raise StudyError(f"{folder} cannot be written, and the study is not finished: name another folder with --results")
 
 
 @contextmanager
-def _only_study(folder: Path) -> Iterator[None]:
+def _study_lock(folder: Path) -> Iterator[None]:
     """Be the only process at work on a study: wait for another one, and say so."""
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / ".lock")
@@ -138,7 +138,7 @@ def _only_study(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _output_into(log: Path) -> Iterator[TextIO]:
+def _redirect_output(log: Path) -> Iterator[TextIO]:
     """Write what this process and those it starts print into a file; yields the terminal's standard error."""
     sys.stdout.flush()
     sys.stderr.flush()
@@ -171,7 +171,7 @@ def _snakemake(marks: list[str], cores: str, config: dict[str, str]) -> bool:
 
     # Staleness is decided from the records and not from Snakemake's metadata, so that the missing runs are also made
     # where the .snakemake folder is lost, or where tables came with the clone, but not the records behind them.
-    # Nothing here locks the clone: `_only_study` has, and it leaves no lock behind when it is killed.
+    # Nothing here locks the clone: `_study_lock` has, and it leaves no lock behind when it is killed.
     arguments = ["--cores", cores, "--nolock", *(["--forcerun", *marks] if marks else [])]
     try:
         # As YAML's text, or Snakemake would read `5` as a number and `a: b` as a mapping; it strips quotes at the ends.
@@ -184,9 +184,9 @@ def _snakemake(marks: list[str], cores: str, config: dict[str, str]) -> bool:
 
 @contextmanager
 def _progress_bar(study: Study, folder: Path, terminal: TextIO) -> Iterator[None]:
-    """One bar over all steps of a study, from the records and the `progress` files of its cells."""
+    """One bar over all steps of a study, from the records and the `progress` files of its runs."""
     stop = Event()
-    total = sum(_steps(study, method) for method, _ in cells(study))
+    total = sum(_steps(study, method) for method, _ in runs_of(study))
     # On a terminal a moving bar; in a log a line now and then.
     interval = 1 if terminal.isatty() else 30
     # No estimate of what remains: a teacher's step takes several times a student's.
@@ -195,7 +195,7 @@ def _progress_bar(study: Study, folder: Path, terminal: TextIO) -> Iterator[None
 
         def show() -> None:
             finished, bar.n = _done(study, folder)
-            stage = "tables, figures, report" if bar.n == total else f"{finished}/{len(cells(study))} cells"
+            stage = "tables, figures, report" if bar.n == total else f"{finished}/{len(runs_of(study))} runs"
             bar.set_description(f"{study.name}: {stage}")
 
         def watch() -> None:
@@ -218,10 +218,10 @@ def _steps(study: Study, method: str) -> int:
 
 
 def _done(study: Study, folder: Path) -> tuple[int, int]:
-    """How many cells are finished, and how many steps are done in all cells together."""
+    """How many runs are finished, and how many steps are done in all runs together."""
     finished = steps = 0
-    for method, seed in cells(study):
-        place = cell_folder(study, folder, method, seed)
+    for method, seed in runs_of(study):
+        place = run_folder(study, folder, method, seed)
         if (place / DONE).is_file():
             finished += 1
             steps += _steps(study, method)
@@ -231,24 +231,24 @@ def _done(study: Study, folder: Path) -> tuple[int, int]:
 
 
 def failures(study: Study, folder: Path) -> list[str]:
-    """One line for each failed cell, or for the page that failed; then how much is missing, and where the log lies."""
-    unfinished = [cell for cell in cells(study) if not (cell_folder(study, folder, *cell) / DONE).is_file()]
-    errors = {cell: cell_folder(study, folder, *cell) / "error.txt" for cell in unfinished}
-    failed = {cell: file.read_text(encoding="utf-8").strip() for cell, file in errors.items() if file.is_file()}
+    """One line for each failed run, or for the page that failed; then how much is missing, and where the log lies."""
+    unfinished = [run for run in runs_of(study) if not (run_folder(study, folder, *run) / DONE).is_file()]
+    errors = {run: run_folder(study, folder, *run) / "error.txt" for run in unfinished}
+    failed = {run: file.read_text(encoding="utf-8").strip() for run, file in errors.items() if file.is_file()}
     lines = [f"failed: {method}, seed {seed}: {error}" for (method, seed), error in failed.items()]
     waiting = len(unfinished) - len(failed)
     log = folder / "snakemake.log"
     if (folder / ".stop").is_file():
-        done = len(cells(study)) - len(unfinished)
-        return [*lines, f"{study.name}: stopped as asked, {done} of {len(cells(study))} cells are done; log: {log}"]
+        done = len(runs_of(study)) - len(unfinished)
+        return [*lines, f"{study.name}: stopped as asked, {done} of {len(runs_of(study))} runs are done; log: {log}"]
     if not unfinished:
         return [
             *(_failed_pages(log) or _last_words(log)),
-            f"{study.name}: all cells are done, a page of theirs failed; log: {log}",
+            f"{study.name}: all runs are done, a page of theirs failed; log: {log}",
         ]
     return [
         *(lines or _last_words(log)),
-        f"{study.name}: {len(failed)} cells failed, {waiting} did not finish; log: {log}",
+        f"{study.name}: {len(failed)} runs failed, {waiting} did not finish; log: {log}",
     ]
 
 
@@ -259,7 +259,7 @@ def _failed_pages(log: Path) -> list[str]:
 
 
 def _last_words(log: Path) -> list[str]:
-    """Why a study failed of which neither a cell nor a page has told it: what the log of its last start ends with.
+    """Why a study failed of which neither a run nor a page has told it: what the log of its last start ends with.
 
     Where a command failed, that is what the command printed last, just before Snakemake says that it has failed.
     """

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 from traitlets.config import Config
 
-from pfs.config.files import repository, write_whole
+from pfs.config.files import atomic_write, repository
 from pfs.study.execution.stopping import RunStoppedError
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
@@ -112,4 +112,4 @@ def _strip(executed: Path) -> None:
     for number, cell in enumerate(notebook["cells"]):
         cell["id"] = f"cell-{number}"
         cell["metadata"] = {"tags": cell["metadata"].get("tags", [])}
-    write_whole(executed, json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+    atomic_write(executed, json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False) + "\n")

@@ -1,7 +1,7 @@
-"""How a cell is carried out: its notebook is executed by Papermill. No torch here.
+"""How a run is carried out: its notebook is executed by Papermill. No torch here.
 
-A cell is one run of a study: the teacher, or one method with one seed. The Snakefile says what follows from
-what and starts `pfs cell` for each stale cell.
+A run of a study is the teacher, or one method with one seed. The Snakefile says what follows from
+what and starts `pfs run` for each stale run.
 """
 
 import os
@@ -14,14 +14,14 @@ from filelock import FileLock
 
 from pfs.config.base import StudyError
 from pfs.config.checksums import BrokenFileError, check_files, files_under, write_checksums
-from pfs.config.files import repository, write_whole
+from pfs.config.files import atomic_write, repository
 from pfs.config.load import load_study
 from pfs.config.study import Study
 from pfs.data.install.state import current_checksum
 from pfs.study.code_hash import code_hash
 from pfs.study.execution.notebooks import NotebookError, NotebookStoppedError, Parameter, run_notebook
 from pfs.study.execution.stopping import stop_requested
-from pfs.study.places import TEACHER, cell_folder, cell_notebook, cells, notebook_path, study_folder
+from pfs.study.places import TEACHER, notebook_of, notebook_path, run_folder, runs_of, study_folder
 from pfs.study.records import COLLECTED
 from pfs.study.staleness import is_done
 
@@ -30,10 +30,10 @@ DONE = ".done"  # in a run's folder: Snakemake's own mark that the run is done
 DRAWN, REPORTED = ".drawn.sha256.json", ".reported.sha256.json"
 
 
-def run_cell(path: str, method: str, seed: int, *, results: str, data: str, threads: int) -> None:
-    """Run one cell of a study, unless another process has just finished it.
+def execute_run(path: str, method: str, seed: int, *, results: str, data: str, threads: int) -> None:
+    """Carry out one run of a study, unless another process has just finished it.
 
-    A lock on the cell's folder keeps two processes from writing it at once. Its `progress` and, if it fails,
+    A lock on the run's folder keeps two processes from writing it at once. Its `progress` and, if it fails,
     `error.txt` are for the study that waits for it.
 
     Args:
@@ -45,7 +45,7 @@ def run_cell(path: str, method: str, seed: int, *, results: str, data: str, thre
         threads: of the kernel's pools.
 
     Raises:
-        StudyError: the study has no such cell.
+        StudyError: the study has no such run.
         NotebookError: the notebook failed, or ended without a record.
         NotebookStoppedError: the study was asked to stop.
     """
@@ -54,16 +54,16 @@ def run_cell(path: str, method: str, seed: int, *, results: str, data: str, thre
     if method != TEACHER:
         study.method(method)
         parameters |= {"method": method, "seed": seed}
-    if (method, seed) not in cells(study):
-        seeds = [own for name, own in cells(study) if name == method]
+    if (method, seed) not in runs_of(study):
+        seeds = [own for name, own in runs_of(study) if name == method]
         raise StudyError(f"{path}: {method} has no seed {seed}; valid choices: {', '.join(map(str, seeds))}")
     _execute(study, (method, seed), parameters, results=results, data=data)
 
 
 def _execute(study: Study, run: tuple[str, int], parameters: dict[str, Parameter], *, results: str, data: str) -> None:
     """Execute a run's notebook under its lock, unless the run is done."""
-    notebook = cell_notebook(run[0])
-    folder = cell_folder(study, study_folder(study, results), *run)
+    notebook = notebook_of(run[0])
+    folder = run_folder(study, study_folder(study, results), *run)
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".lock"):
         found = current_checksum(study.data, repository() / data)
@@ -83,7 +83,7 @@ def _execute(study: Study, run: tuple[str, int], parameters: dict[str, Parameter
             if (folder / "record.json").is_file():  # written last: what failed was a picture, or came after it
                 print(f"{error}: the run is done all the same")
                 return
-            write_whole(folder / "error.txt", f"{error}\n")
+            atomic_write(folder / "error.txt", f"{error}\n")
             raise
 
 
@@ -93,10 +93,10 @@ def mark_done(path: str, method: str, seed: int, *, results: str) -> None:
     Snakemake deletes this file before and after a job that it interrupts, and so never a record.
     """
     study = load_study(path)
-    write_whole(cell_folder(study, study_folder(study, results), method, seed) / DONE, "")
+    atomic_write(run_folder(study, study_folder(study, results), method, seed) / DONE, "")
 
 
-def stop_with(parent: int) -> None:
+def exit_with_parent(parent: int) -> None:
     """End this process soon after its parent has ended, so that a killed study leaves nothing training.
 
     The kernel watches this process in the same way. Ctrl-C in a terminal reaches the study alone, which then asks its

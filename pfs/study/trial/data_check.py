@@ -43,7 +43,7 @@ def check_data(spec: study.Study, root: Path) -> StudyImages:
             larger than the training split; or images of several sizes would have to be taken whole.
     """
     if isinstance(
-        spec.data, data_config.DigitScenes
+        spec.data, data_config.DigitScenesConfig
     ):  # they are drawn where they are needed; the YAML has their counts
         return StudyImages(len(DigitScenes.classes), _crop(spec) or DRAWN, (DRAWN,))
     try:
@@ -77,7 +77,9 @@ def _trained_at(spec: study.Study, train: SegmentationDataset) -> Size:
         return crop
     sizes = _sizes(train)
     if len(sizes) > 1:
-        raise StudyError(f"study {spec.name}: views: {_several(sizes, 'train')}: say in views a crop of one size")
+        raise StudyError(
+            f"study {spec.name}: augmentation: {_several(sizes, 'train')}: say in augmentation a crop of one size"
+        )
     return min(sizes)
 
 
@@ -95,7 +97,7 @@ def _several(sizes: set[Size], where: str) -> str:
 
 
 def _crop(spec: study.Study) -> Size | None:
-    return (spec.views.crop[0], spec.views.crop[1]) if spec.views else None
+    return (spec.augmentation.crop[0], spec.augmentation.crop[1]) if spec.augmentation else None
 
 
 def _sizes(*splits: SegmentationDataset) -> set[Size]:

@@ -1,4 +1,4 @@
-"""A study tried at its true size before anybody waits for it: two steps of each network on pictures of noise.
+"""A study tried at its true size before anybody waits for it: two steps of each network on images of noise.
 
 The study's own networks, crop, batch, schedules, views and scoring go the whole way through workflow and notebooks;
 only the steps, the data, the number of students and of views are others. All of it lies in a folder of its own:
@@ -13,20 +13,20 @@ from typing import Any
 import yaml
 
 from pfs.config.base import StudyError
-from pfs.config.data import CamVid, DigitScenes, OwnFolder, Placed, Views, WithoutTest
-from pfs.config.networks import SegmentationModel
+from pfs.config.data import AugmentationConfig, CamVidConfig, DigitScenesConfig, OwnFolderConfig, Placed, WithoutTest
+from pfs.config.networks import SegmentationModelConfig
 from pfs.config.study import Study, Training
-from pfs.data.augmentation import KEPT_BYTES, views_bytes
+from pfs.data.augmentation import CACHED_BYTES, views_bytes
 from pfs.data.build import PLACED
 from pfs.data.install.place import place
 from pfs.data.sets.base import PlacedDataset
 from pfs.models import build_network
-from pfs.study.places import TEACHER, cell_folder, cells
+from pfs.study.places import TEACHER, run_folder, runs_of
 from pfs.study.records import Timing, read_record
 from pfs.study.trial import miniatures
 
 STEPS = 2
-SCORED = 1  # pictures of val, and of test
+SCORED = 1  # images of val, and of test
 METHOD = "all_terms"
 PHOTOGRAPHS = ((375, 500), (500, 375), (512, 683))  # height, width: VOC's, upright and lying, and one of ADE20K's
 FRAMES = ((360, 480),)  # CamVid's
@@ -62,12 +62,12 @@ def write_trial(study: Study, folder: Path) -> tuple[Path, list[str]]:
     said.append(f"one student with all terms: {', '.join(terms) or 'none'}")
     content |= {"name": f"{study.name}_dry_run", "methods": {METHOD: terms}, "reference": METHOD, "seeds": [0]}
     content["data"] |= _smaller(study)
-    if study.views is not None:
-        content["views"]["count"] = _views(study.views, study)
+    if study.augmentation is not None:
+        content["augmentation"]["count"] = _views(study.augmentation, study)
     if isinstance(study.data, Placed):
         _place(study, folder / "data")
-    if isinstance(study.data, OwnFolder):
-        said.append("pictures of noise have three classes and sizes of VOC's; yours may take more memory, or less")
+    if isinstance(study.data, OwnFolderConfig):
+        said.append("images of noise have three classes and sizes of VOC's; yours may take more memory, or less")
     file = folder / f"{content['name']}.yaml"
     file.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
     return file, said
@@ -81,8 +81,8 @@ def report(study: Study, results: Path) -> list[str]:
         results: the folder of its results.
     """
     lines = []
-    for method, seed in cells(study):
-        record = read_record(cell_folder(study, results / study.name, method, seed) / "record.json")
+    for method, seed in runs_of(study):
+        record = read_record(run_folder(study, results / study.name, method, seed) / "record.json")
         timing, name = record.timing, "teacher" if method == TEACHER else "student"
         lines.append(
             f"{name}: {timing.total_seconds:.0f} s, {timing.training_seconds:.1f} of them for {STEPS} steps; at most "
@@ -99,15 +99,15 @@ def _of_the_gpu(timing: Timing) -> str:
 
 
 def _size(study: Study) -> str:
-    crop = f"crop {study.views.crop[0]} x {study.views.crop[1]}" if study.views else "whole images"
+    crop = f"crop {study.augmentation.crop[0]} x {study.augmentation.crop[1]}" if study.augmentation else "whole images"
     batches = dict.fromkeys([study.teacher.batch_size, study.student.batch_size])
-    return f"{crop}, batch {' and '.join(map(str, batches))}, as in the study; {STEPS} steps, pictures of noise"
+    return f"{crop}, batch {' and '.join(map(str, batches))}, as in the study; {STEPS} steps, images of noise"
 
 
 def _missing_weights(training: Training) -> str:
     """Why pre-trained weights cannot be had here; nothing where they can, or none are asked for."""
     network = training.network
-    if not isinstance(network, SegmentationModel) or network.weights is None:
+    if not isinstance(network, SegmentationModelConfig) or network.weights is None:
         return ""
     try:
         build_network(network, classes=2)
@@ -121,16 +121,16 @@ def _pictures(study: Study) -> int:
     return max(study.teacher.batch_size, study.student.batch_size) + 2
 
 
-def _views(views: Views, study: Study) -> int:
+def _views(views: AugmentationConfig, study: Study) -> int:
     """How many views of an image the dry run has: enough for its steps, or so many that they cannot all be cached.
 
     The latter where the study itself has too many for a cache, so that the dry run draws them at each step as the
     study does. Not for one's own folder, whose size is not known here.
     """
     asked_at_each_step = study.cache_gib == 0
-    if asked_at_each_step and isinstance(study.data, Placed) and not isinstance(study.data, OwnFolder):
+    if asked_at_each_step and isinstance(study.data, Placed) and not isinstance(study.data, OwnFolderConfig):
         scenes = PLACED[study.data.name].counts[getattr(study.data, "train", "train")]
-        if views_bytes(views, scenes) > KEPT_BYTES:
+        if views_bytes(views, scenes) > CACHED_BYTES:
             return views.count * -(-scenes // _pictures(study))
     return min(views.count, STEPS)
 
@@ -138,7 +138,7 @@ def _views(views: Views, study: Study) -> int:
 def _smaller(study: Study) -> dict[str, int]:
     """What the data's block says otherwise than the study's."""
     match study.data:
-        case DigitScenes():
+        case DigitScenesConfig():
             return {"train": _pictures(study), "val": SCORED, "test": SCORED}
         case WithoutTest():
             return {"holdout": SCORED}
@@ -149,13 +149,13 @@ def _smaller(study: Study) -> dict[str, int]:
 def _place(study: Study, root: Path) -> None:
     """Put a miniature of the study's data into place, as `pfs data` does with the data set."""
     name = study.data.name
-    source = root / "source" / (study.data.folder if isinstance(study.data, OwnFolder) else name)
-    sizes = FRAMES if isinstance(study.data, CamVid) else PHOTOGRAPHS
+    source = root / "source" / (study.data.folder if isinstance(study.data, OwnFolderConfig) else name)
+    sizes = FRAMES if isinstance(study.data, CamVidConfig) else PHOTOGRAPHS
     TREES[name](source, train=_pictures(study) + SCORED, val=SCORED, sizes=sizes)
     with redirect_stdout(StringIO()):  # what it took is no user's folder
         place(_of_any_count(PLACED[name]), root, source=source)
 
 
 def _of_any_count(dataset: type[PlacedDataset]) -> type[PlacedDataset]:
-    """The same data set, of which a miniature may have as many pictures as it has."""
+    """The same data set, of which a miniature may have as many images as it has."""
     return type(dataset.__name__, (dataset,), {"_expected_count": lambda _: None})

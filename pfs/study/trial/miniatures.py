@@ -1,6 +1,6 @@
-"""Miniature trees of the public data sets, in the format that their archives have on disk: noise for pictures.
+"""Miniature trees of the public data sets, in the format that their archives have on disk: noise for images.
 
-The tests read them, and so does a dry run, which has pictures of true sizes made. Nothing can be learnt from them.
+The tests read them, and so does a dry run, which has images of true sizes made. Nothing can be learnt from them.
 """
 
 import json

@@ -57,12 +57,15 @@ def _check_training(network: nn.Module, images: StudyImages) -> None:
 
 def _shown_when_scored(images: StudyImages, evaluation: data_config.Evaluation | None) -> list[Size]:
     """The smallest and the largest size that a network is shown when it is scored; once, where they are the same."""
-    how = evaluation or data_config.Evaluation()
+    evaluation = evaluation or data_config.Evaluation()
     scaled = [
         (round(scale * height), round(scale * width))
-        for scale, (height, width) in ((min(how.scales), images.scored_at[0]), (max(how.scales), images.scored_at[-1]))
+        for scale, (height, width) in (
+            (min(evaluation.scales), images.scored_at[0]),
+            (max(evaluation.scales), images.scored_at[-1]),
+        )
     ]
-    window = how.window or (max(height for height, _ in scaled), max(width for _, width in scaled))
+    window = evaluation.window or (max(height for height, _ in scaled), max(width for _, width in scaled))
     sizes = [(max(1, min(height, window[0])), max(1, min(width, window[1]))) for height, width in scaled]
     return list(dict.fromkeys(sizes))
 
@@ -87,7 +90,7 @@ def _noise(count: int, size: Size) -> Tensor:
 
 
 def _named(spec: networks_config.Network) -> str:
-    if isinstance(spec, networks_config.SegmentationModel):
+    if isinstance(spec, networks_config.SegmentationModelConfig):
         return f"{spec.architecture} on {spec.encoder}"
     return f"{spec.name} of width {spec.width}"
 

@@ -13,19 +13,19 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from pfs.config.base import StudyError
-from pfs.config.networks import SegmentationModel
+from pfs.config.networks import SegmentationModelConfig
 from pfs.config.study import Study
 from pfs.study.places import TEACHER
 
 
-def ask_no_hub_in_vain(study: Study) -> None:
+def set_hub_offline_if_unreachable(study: Study) -> None:
     """If the hub cannot be reached, set HF_HUB_OFFLINE for this process and its children.
 
     Weights that have been downloaded before are then used at once, and not after five tries. To be called before
     anything imports the hub's library, which reads the variable once.
     """
     networks = (study.teacher.network, study.student.network)
-    asks = any(isinstance(spec, SegmentationModel) and spec.source == "hub" for spec in networks)
+    asks = any(isinstance(spec, SegmentationModelConfig) and spec.source == "hub" for spec in networks)
     if not asks or "HF_HUB_OFFLINE" in os.environ:
         return
     hub = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
@@ -42,9 +42,9 @@ def ask_no_hub_in_vain(study: Study) -> None:
 
 def check_networks(study: Study) -> None:
     """Raise a StudyError for a network that cannot be built, or not for the crop; nothing is fetched for it."""
-    sizes = [(study.views.crop[0], study.views.crop[1])] if study.views else []
+    sizes = [(study.augmentation.crop[0], study.augmentation.crop[1])] if study.augmentation else []
     for role, spec in (("teacher", study.teacher.network), ("student", study.student.network)):
-        if isinstance(spec, SegmentationModel):
+        if isinstance(spec, SegmentationModelConfig):
             from pfs.models import check_network  # asks the library, which takes seconds to import
 
             try:

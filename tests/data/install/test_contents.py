@@ -192,11 +192,11 @@ def test_voc_without_sbd_is_enough_for_its_own_train(tmp_path: Path, monkeypatch
     source = miniatures.voc2012(tmp_path / "own")
     shutil.rmtree(source / "benchmark_RELEASE")
     place(Voc2012, tmp_path / "data", source=source)
-    spec = config.Voc2012(name="voc2012", train="train", holdout=1)
+    spec = config.Voc2012Config(name="voc2012", train="train", holdout=1)
     assert {split: len(data) for split, data in build(spec, tmp_path / "data").items()} == {
         "train": 1,
         "val": 1,
         "test": 1,
     }
     with pytest.raises(DatasetError, match=r"no labels of SBD.*say train: train"):
-        build(config.Voc2012(name="voc2012", holdout=1), tmp_path / "data")
+        build(config.Voc2012Config(name="voc2012", holdout=1), tmp_path / "data")

@@ -33,8 +33,8 @@ from pfs.data.sets.folder import OwnFolder
 from pfs.data.sets.pascal_context import IDS, PascalContext59, PascalContext60, decode_rle
 from pfs.data.sets.voc2012 import Voc2012
 from pfs.study.trial import miniatures
-from pfs.training.evaluation import Scored
-from pfs.training.run import Run, load_scenes
+from pfs.training.evaluation import ScoredSplit
+from pfs.training.run import Run, load_eval_splits
 
 Kind = type[PlacedDataset]
 TREES: dict[Kind, Callable[[Path], Path]] = {
@@ -94,10 +94,12 @@ def test_voc_trainaug_is_the_union_less_vocs_val(tmp_path: Path) -> None:
 
 
 def test_the_archives_are_those_that_torchvision_knows() -> None:
-    known = [(entry["url"], f"md5:{entry['md5']}") for entry in (DATASET_YEAR_DICT["2012"], DATASET_YEAR_DICT["2010"])]
-    known.append((SBDataset.url, f"md5:{SBDataset.md5}"))
+    teacher_terms = [
+        (entry["url"], f"md5:{entry['md5']}") for entry in (DATASET_YEAR_DICT["2012"], DATASET_YEAR_DICT["2010"])
+    ]
+    teacher_terms.append((SBDataset.url, f"md5:{SBDataset.md5}"))
     ours = [Voc2012.archives[0], PascalContext60.archives[0], Voc2012.archives[1]]
-    assert [(archive.url, archive.checksum) for archive in ours] == known
+    assert [(archive.url, archive.checksum) for archive in ours] == teacher_terms
 
 
 def test_the_official_counts_are_the_literatures() -> None:
@@ -191,7 +193,7 @@ SHARED = repository().parent / "shared" / "data" / "camvid_240x180"
 def test_the_real_camvid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(CamVid, "counts", OFFICIAL[CamVid])
     place(CamVid, tmp_path, source=SHARED)
-    splits = build(data_config.CamVid(name="camvid"), tmp_path)
+    splits = build(data_config.CamVidConfig(name="camvid"), tmp_path)
     assert {split: len(dataset) for split, dataset in splits.items()} == OFFICIAL[CamVid]
     images, labels = decoded(splits["val"])
     assert (tuple(images.shape), tuple(labels.shape)) == ((101, 3, 180, 240), (101, 180, 240))
@@ -356,14 +358,14 @@ def test_another_folder_does_not_take_the_place_of_the_first(tmp_path: Path) -> 
         place(CamVid, tmp_path / "data", source=tree(CamVid, tmp_path / "other"))
 
 
-@pytest.mark.parametrize(("kind", "whence"), [(Voc2012, "VOCtrainval_11-May-2012.tar"), (CamVid, CamVid.advice)])
-def test_all_that_a_folder_lacks_is_told_once_with_where_to_get_it(kind: Kind, whence: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kind", "origin"), [(Voc2012, "VOCtrainval_11-May-2012.tar"), (CamVid, CamVid.advice)])
+def test_all_that_a_folder_lacks_is_told_once_with_where_to_get_it(kind: Kind, origin: str, tmp_path: Path) -> None:
     (tmp_path / "own").mkdir()
     with pytest.raises(DatasetError) as error:
         place(kind, tmp_path / "data", source=tmp_path / "own")
     (line,) = str(error.value).splitlines()
-    assert line.startswith(f"{tmp_path / 'own'} lacks {', '.join(kind.entries(tmp_path / 'own'))}; ")
-    assert line.count(whence) == 1
+    assert line.startswith(f"{tmp_path / 'own'} lacks {', '.join(kind.required_paths(tmp_path / 'own'))}; ")
+    assert line.count(origin) == 1
 
 
 def archived(kind: Kind, folder: Path) -> tuple[Archive, ...]:
@@ -421,13 +423,13 @@ def test_a_study_finds_what_is_in_place(tmp_path: Path) -> None:
     for kind in TREES:
         place(kind, tmp_path / "data", source=tree(kind, tmp_path / kind.name))
     specs: list[tuple[data_config.Placed, Kind, int]] = [
-        (data_config.Voc2012(name="voc2012"), Voc2012, 4),
-        (data_config.Voc2012(name="voc2012", train="train"), Voc2012, 2),
-        (data_config.Ade20k(name="ade20k"), Ade20k, 2),
-        (data_config.PascalContext(name="pascal_context"), PascalContext59, 2),
-        (data_config.PascalContext(name="pascal_context", classes=60), PascalContext60, 2),
-        (data_config.CamVid(name="camvid"), CamVid, 2),
-        (data_config.OwnFolder(name="folder", folder="own"), OwnFolder, 2),
+        (data_config.Voc2012Config(name="voc2012"), Voc2012, 4),
+        (data_config.Voc2012Config(name="voc2012", train="train"), Voc2012, 2),
+        (data_config.Ade20kConfig(name="ade20k"), Ade20k, 2),
+        (data_config.PascalContextConfig(name="pascal_context"), PascalContext59, 2),
+        (data_config.PascalContextConfig(name="pascal_context", classes=60), PascalContext60, 2),
+        (data_config.CamVidConfig(name="camvid"), CamVid, 2),
+        (data_config.OwnFolderConfig(name="folder", folder="own"), OwnFolder, 2),
     ]
     for spec, kind, count in specs:
         splits = build(spec, tmp_path / "data")  # type: ignore[arg-type]
@@ -441,7 +443,7 @@ def test_a_study_finds_what_is_in_place(tmp_path: Path) -> None:
 
 def test_a_study_says_how_to_put_its_data_into_place(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"voc2012 has not been verified, or is missing: run pfs data voc2012"):
-        build(data_config.Voc2012(name="voc2012"), tmp_path)
+        build(data_config.Voc2012Config(name="voc2012"), tmp_path)
 
 
 def test_images_of_several_sizes_make_no_tensor(tmp_path: Path) -> None:
@@ -450,7 +452,7 @@ def test_images_of_several_sizes_make_no_tensor(tmp_path: Path) -> None:
         Image.open(file).resize((6, 5), Image.Resampling.NEAREST).save(file)
     place(OwnFolder, tmp_path / "data", source=source)
     with pytest.raises(DatasetError, match=r"01.png is 6x5, but the split's first is of another size"):
-        decoded(build(data_config.OwnFolder(name="folder", folder="own"), tmp_path / "data")["train"])
+        decoded(build(data_config.OwnFolderConfig(name="folder", folder="own"), tmp_path / "data")["train"])
 
 
 def test_the_command_line_knows_the_data_sets_that_there_are() -> None:
@@ -471,7 +473,7 @@ def test_the_command_verifies_and_says_what_there_is(
     assert "unknown data set 'voc'; did you mean voc2012? valid choices: voc2012, ade20k" in capsys.readouterr().err
 
 
-def scored(spec: data_config.Data, root: Path, **changes: object) -> dict[str, Scored]:
+def scored(spec: data_config.Data, root: Path, **changes: object) -> dict[str, ScoredSplit]:
     """The splits that a study of these data is scored on."""
     network = {"name": "dilated_resnet", "width": 4}
     schedule = {"network": network, "steps": 1, "learning_rate": 0.1}
@@ -479,13 +481,13 @@ def scored(spec: data_config.Data, root: Path, **changes: object) -> dict[str, S
     methods = {"methods": {"ce": {}}, "reference": "ce", "seeds": [0]}
     plan = study.Study.model_validate({**content, **methods, **changes})
     run = Run(plan, "ce", 0, root, settings={}, code_hash="", commit=("", False))
-    return load_scenes(run, build(spec, root), (miniatures.HEIGHT, miniatures.WIDTH))
+    return load_eval_splits(run, build(spec, root), (miniatures.HEIGHT, miniatures.WIDTH))
 
 
 def test_data_without_a_split_that_is_scored_are_told_before_training(tmp_path: Path) -> None:
     place(OwnFolder, tmp_path / "data", source=tree(OwnFolder, tmp_path))
     with pytest.raises(DatasetError, match=r"have no test \(only train, val\): say in the study's data, with holdout"):
-        scored(data_config.OwnFolder(name="folder", folder="own"), tmp_path / "data")
+        scored(data_config.OwnFolderConfig(name="folder", folder="own"), tmp_path / "data")
 
 
 # --- what is held out -------------------------------------------------------------------------------------------------
@@ -494,8 +496,10 @@ def test_data_without_a_split_that_is_scored_are_told_before_training(tmp_path: 
 def test_training_images_are_held_out_where_test_labels_are_not_public(tmp_path: Path) -> None:
     for kind in (Voc2012, OwnFolder):
         place(kind, tmp_path / "data", source=tree(kind, tmp_path / kind.name))
-    specs: list[data_config.Voc2012 | data_config.OwnFolder] = [data_config.Voc2012(name="voc2012", holdout=1)]
-    specs.append(data_config.OwnFolder(name="folder", folder="own", holdout=1))
+    specs: list[data_config.Voc2012Config | data_config.OwnFolderConfig] = [
+        data_config.Voc2012Config(name="voc2012", holdout=1)
+    ]
+    specs.append(data_config.OwnFolderConfig(name="folder", folder="own", holdout=1))
     for spec in specs:
         whole = build(spec.model_copy(update={"holdout": None}), tmp_path / "data")
         splits = build(spec, tmp_path / "data")
@@ -524,13 +528,13 @@ def test_a_holdout_that_does_not_fit_is_told(tmp_path: Path) -> None:
     source = tree(OwnFolder, tmp_path)
     place(OwnFolder, tmp_path / "data", source=source)
     with pytest.raises(DatasetError, match="train has 2 images: holdout: 2 leaves none to learn from"):
-        build(data_config.OwnFolder(name="folder", folder="own", holdout=2), tmp_path / "data")
+        build(data_config.OwnFolderConfig(name="folder", folder="own", holdout=2), tmp_path / "data")
     for kind in ("images", "masks"):
         shutil.copytree(source / kind / "val", source / kind / "test")
     shutil.rmtree(tmp_path / "data")
     place(OwnFolder, tmp_path / "data", source=source)
     with pytest.raises(DatasetError, match=r"test: there is a test split: take holdout out of the study's data"):
-        build(data_config.OwnFolder(name="folder", folder="own", holdout=1), tmp_path / "data")
+        build(data_config.OwnFolderConfig(name="folder", folder="own", holdout=1), tmp_path / "data")
 
 
 def test_pictures_of_many_sizes_are_scored_where_the_study_says_how(tmp_path: Path) -> None:
@@ -538,7 +542,7 @@ def test_pictures_of_many_sizes_are_scored_where_the_study_says_how(tmp_path: Pa
     for kind in ("images/val/02.jpeg", "masks/val/02.png"):
         Image.open(source / kind).resize((6, 5), Image.Resampling.NEAREST).save(source / kind.replace("02.", "03."))
     place(OwnFolder, tmp_path / "data", source=source)
-    spec = data_config.OwnFolder(name="folder", folder="own", holdout=1)
+    spec = data_config.OwnFolderConfig(name="folder", folder="own", holdout=1)
     with pytest.raises(DatasetError, match=r"03.jpeg is 6x5, .*; say views, which crop them, and evaluation in the"):
         scored(spec, tmp_path / "data")
     pictures = scored(spec, tmp_path / "data", evaluation={})["test"]

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from pfs.config.data import OwnFolder
-from pfs.config.files import write_whole
+from pfs.config.data import OwnFolderConfig
+from pfs.config.files import atomic_write
 from pfs.data.install.state import changed_since_verified, checksum_of, current_checksum, note_verified
 
-SPEC = OwnFolder(name="folder", folder="own")
+SPEC = OwnFolderConfig(name="folder", folder="own")
 
 
 @pytest.fixture
@@ -16,25 +16,25 @@ def folder(tmp_path: Path) -> Path:
     """A data set of one's own as `pfs data` places it: links to files that lie elsewhere."""
     source, placed = tmp_path / "own", tmp_path / "data" / "folder-own"
     for split in ("train", "val"):
-        write_whole(source / "images" / split / "a.png", "image")
-        write_whole(source / "masks" / split / "a.png", "mask")
-    write_whole(source / "classes.txt", "sky\nroad\n")
+        atomic_write(source / "images" / split / "a.png", "image")
+        atomic_write(source / "masks" / split / "a.png", "mask")
+    atomic_write(source / "classes.txt", "sky\nroad\n")
     placed.mkdir(parents=True)
     for name in ("images", "masks", "classes.txt"):
         (placed / name).symlink_to(source / name)
-    write_whole(placed / "checksums.json", '{"recipe": {}, "sha256": {"train": "1", "val": "2"}}')
+    atomic_write(placed / "checksums.json", '{"recipe": {}, "sha256": {"train": "1", "val": "2"}}')
     note_verified(placed)
     return placed
 
 
 def test_data_that_nobody_touched_are_as_they_were_verified(folder: Path) -> None:
-    write_whole(folder / "decoded" / "train.pt", "cached")
+    atomic_write(folder / "decoded" / "train.pt", "cached")
     assert changed_since_verified(SPEC, folder.parent) is None
 
 
 @pytest.mark.parametrize("file", ["images/train/b.png", "masks/val/a.png", "classes.txt"])
 def test_a_file_that_was_added_or_written_is_named_with_the_command_that_helps(folder: Path, file: str) -> None:
-    write_whole((folder / file).resolve(), "something else")
+    atomic_write((folder / file).resolve(), "something else")
     told = changed_since_verified(SPEC, folder.parent)
     assert told is not None
     assert told.startswith(f"{folder / file}: changed since the data were verified")
@@ -56,9 +56,9 @@ def test_a_loop_of_links_is_followed_once(folder: Path) -> None:
 
 def test_a_renamed_class_is_other_data_and_a_byte_order_mark_is_not(folder: Path) -> None:
     before = current_checksum(SPEC, folder.parent)
-    write_whole((folder / "classes.txt").resolve(), b"\xef\xbb\xbfsky\r\nroad")
+    atomic_write((folder / "classes.txt").resolve(), b"\xef\xbb\xbfsky\r\nroad")
     assert current_checksum(SPEC, folder.parent) == before
-    write_whole((folder / "classes.txt").resolve(), "sky\nstreet\n")
+    atomic_write((folder / "classes.txt").resolve(), "sky\nstreet\n")
     assert current_checksum(SPEC, folder.parent) != before
 
 
@@ -69,7 +69,7 @@ def test_the_checksum_is_that_of_all_splits(folder: Path) -> None:
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"sha256": 1}'])
 def test_data_without_readable_checksums_have_none(folder: Path, content: str) -> None:
-    write_whole(folder / "checksums.json", content)
+    atomic_write(folder / "checksums.json", content)
     assert current_checksum(SPEC, folder.parent) is None
     assert "checksums.json is missing or broken" in (changed_since_verified(SPEC, folder.parent) or "")
 
@@ -80,5 +80,5 @@ def test_data_that_are_not_there_have_not_changed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", ["", "[1]", "[" * 100_000])
 def test_a_broken_note_of_what_was_verified_is_told(folder: Path, content: str) -> None:
-    write_whole(folder / "verified.json", content)
+    atomic_write(folder / "verified.json", content)
     assert "verified.json is broken; run `pfs data folder" in (changed_since_verified(SPEC, folder.parent) or "")

@@ -147,5 +147,5 @@ def test_the_size_is_height_and_width(tmp_path: Path) -> None:
 def test_an_animation_is_refused(tmp_path: Path) -> None:
     frames = [Image.fromarray(COLOURS), Image.fromarray(COLOURS[::-1].copy())]
     frames[0].save(tmp_path / "pages.tif", save_all=True, append_images=frames[1:])
-    with pytest.raises(ImageError, match="several pictures"):
+    with pytest.raises(ImageError, match="several images"):
         open_image(tmp_path / "pages.tif")

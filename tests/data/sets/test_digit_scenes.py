@@ -23,7 +23,7 @@ from pfs.data.sets import digit_drawing, digit_scenes
 from pfs.data.sets.digit_drawing import PHOTOGRAPHS, digits, draw_scene, load_photograph, photographs
 from pfs.data.sets.digit_scenes import DigitScenes, generate
 
-SPEC = config.DigitScenes(name="digit_scenes", train=8, val=4, test=4, seed=0)
+SPEC = config.DigitScenesConfig(name="digit_scenes", train=8, val=4, test=4, seed=0)
 SOME = [draw_scene(0, split, index) for split in SPLITS for index in range(20)]
 
 

@@ -10,7 +10,7 @@ from torch import nn
 from pfs.__main__ import main
 from pfs.config.base import StudyError
 from pfs.config.load import load_study
-from pfs.config.networks import Network, SegmentationModel
+from pfs.config.networks import Network, SegmentationModelConfig
 from pfs.models import build_network
 from pfs.study.execution.execute import bring_up_to_date
 
@@ -39,7 +39,7 @@ def file(tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     def offline(spec: Network, classes: int) -> nn.Module:
-        if isinstance(spec, SegmentationModel):
+        if isinstance(spec, SegmentationModelConfig):
             raise StudyError("resnet18: no network; connect to it once")
         return build_network(spec, classes)
 
@@ -58,6 +58,6 @@ def test_weights_of_the_student_that_cannot_be_had_are_told_before_the_teacher_t
 
 def test_a_finished_study_asks_for_no_weights(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     study = load_study(file)
-    monkeypatch.setattr("pfs.study.execution.execute.stale_cells", lambda *_: {})
+    monkeypatch.setattr("pfs.study.execution.execute.stale_runs", lambda *_: {})
     monkeypatch.setattr("pfs.study.execution.execute._snakemake", lambda *_: True)
     assert bring_up_to_date(study, str(file), results=str(tmp_path / "results"), data="data")

@@ -1,4 +1,4 @@
-"""What makes a cell stale, how its notebook runs, and that two processes never write it at once."""
+"""What makes a run stale, how its notebook runs, and that two processes never write it at once."""
 
 import json
 import os
@@ -17,18 +17,18 @@ from filelock import FileLock
 from pfs.__main__ import main
 from pfs.config.base import StudyError
 from pfs.config.checksums import LIST, write_checksums
-from pfs.config.files import write_whole
+from pfs.config.files import atomic_write
 from pfs.config.load import load_study
 from pfs.config.study import Study
 from pfs.data.install.state import current_checksum, digit_scenes_folder
 from pfs.report.page import write_report
 from pfs.study.code_hash import code_hash
 from pfs.study.execution.notebooks import NotebookError, NotebookStoppedError, check_parameters, run_notebook
-from pfs.study.execution.run import run_cell
+from pfs.study.execution.run import execute_run
 from pfs.study.execution.stopping import STOP_FILE
-from pfs.study.places import TEACHER, cell_folder, cells, study_folder, study_path
+from pfs.study.places import TEACHER, run_folder, runs_of, study_folder, study_path
 from pfs.study.records import Record, read_record, write_record
-from pfs.study.staleness import cell_settings, finished_cells, stale_cells
+from pfs.study.staleness import finished_runs, run_settings, stale_runs
 from tests.study.test_records import make_record
 
 STUDY = """
@@ -93,7 +93,7 @@ def study(clone: Path) -> Study:
     return load_study("studies/toy.yaml")
 
 
-# --- what a cell depends on ---------------------------------------------------------------------------------
+# --- what a run depends on ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -144,30 +144,30 @@ def with_changes(study: Study, **changes: Any) -> Study:
 
 def test_other_methods_and_seeds_change_no_cell(study: Study) -> None:
     more = with_changes(study, methods={"pfs": {"pfs": {"weight": 4.0}}}, seeds=[2, 1, 0], reference="kd")
-    for method, seed in cells(study):
-        assert cell_settings(more, method, seed) == cell_settings(study, method, seed)
+    for method, seed in runs_of(study):
+        assert run_settings(more, method, seed) == run_settings(study, method, seed)
 
 
 def test_a_cell_depends_on_its_own_part_of_the_study(study: Study) -> None:
     def changed(**changes: Any) -> set[str]:
         other = with_changes(study, **changes)
         runs = {"teacher": (None, None), "ce": ("ce", 0), "kd": ("kd", 0)}
-        return {name for name, run in runs.items() if cell_settings(study, *run) != cell_settings(other, *run)}
+        return {name for name, run in runs.items() if run_settings(study, *run) != run_settings(other, *run)}
 
     assert changed(data={"seed": 1}) == {"teacher", "ce", "kd"}
     assert changed(student={"steps": 3}) == {"ce", "kd"}
     assert changed(methods={"kd": {"kd": {"weight": 1.0}}}) == {"kd"}
     # A student without terms asks its teacher nothing.
     assert changed(teacher={"steps": 3}) == {"teacher", "kd"}
-    assert changed(views={"crop": [64, 64]}) == {"teacher", "ce", "kd"}
+    assert changed(augmentation={"crop": [64, 64]}) == {"teacher", "ce", "kd"}
     assert changed(evaluation={"flip": True}) == {"teacher", "ce", "kd"}
-    assert changed(cache_gib=1.0) == set()  # where the teacher's answers come from changes no number
+    assert changed(cache_gib=1.0) == set()  # where the teacher's outputs come from changes no number
 
 
 def test_settings_are_plain_json(study: Study) -> None:
-    settings = cell_settings(study, "kd", 1)
+    settings = run_settings(study, "kd", 1)
     assert json.loads(json.dumps(settings)) == settings
-    assert cell_settings(study, "kd", 0) != settings
+    assert run_settings(study, "kd", 0) != settings
 
 
 @pytest.mark.parametrize("name", ["digits", "studies/digits.yaml"])
@@ -242,7 +242,7 @@ def test_a_report_is_one_page_that_needs_nothing_else(clone: Path) -> None:
     assert 'src="http' not in page
 
 
-# --- cells --------------------------------------------------------------------------------------------------
+# --- runs ---------------------------------------------------------------------------------------------------
 
 COUNTED = """
 from pathlib import Path
@@ -263,20 +263,20 @@ while True:
 
 
 def prepare(clone: Path, method: str, seed: int, *, teacher: str | None = None) -> Record:
-    """The record that the toy cell then leaves: of the study, the code and the teacher of this moment."""
+    """The record that the toy run then leaves: of the study, the code and the teacher of this moment."""
     study = load_study("studies/toy.yaml")
     name = "train_teacher" if method == TEACHER else "distil_student"
     code = code_hash(clone / "notebooks" / "study" / f"{name}.ipynb")
     record = make_record(method, seed)
     provenance = record.provenance.model_copy(update={"code_hash": code, "teacher_checksum": teacher})
-    settings = cell_settings(study, method, seed)
+    settings = run_settings(study, method, seed)
     record = record.model_copy(update={"settings": settings, "provenance": provenance, "files": {}})
     write_record(record, clone / "prepared")
     return record
 
 
 def run_student(method: str = "ce") -> Path:
-    run_cell("studies/toy.yaml", method, 0, results="results", data="data", threads=1)
+    execute_run("studies/toy.yaml", method, 0, results="results", data="data", threads=1)
     return Path("results/toy/runs") / method / "0"
 
 
@@ -345,35 +345,35 @@ def test_a_run_that_was_asked_to_stop_has_not_failed(
 def test_a_run_of_which_a_file_is_broken_is_stale_and_the_file_is_named(
     clone: Path, study: Study, name: str, breaks: Callable[[Path], None]
 ) -> None:
-    folder = cell_folder(study, study_folder(study, "results"), "ce", 0)
+    folder = run_folder(study, study_folder(study, "results"), "ce", 0)
     (folder / "outputs").mkdir(parents=True)
     for file in ("checkpoint.pt", "outputs/logits.raw"):
         (folder / file).write_bytes(b"whole")
     write_checksums(folder / "outputs" / LIST, [folder / "outputs" / "logits.raw"])
     files = {"checkpoint": "checkpoint.pt", "outputs": "outputs"}
     write_record(prepare(clone, "ce", 0).model_copy(update={"files": files}), folder)
-    assert ("ce", 0) not in stale_cells(study, study_folder(study, "results"))
+    assert ("ce", 0) not in stale_runs(study, study_folder(study, "results"))
     breaks(folder / name)
-    assert str(folder / name) in stale_cells(study, study_folder(study, "results"))["ce", 0]
+    assert str(folder / name) in stale_runs(study, study_folder(study, "results"))["ce", 0]
 
 
 def test_an_edited_record_is_stale(clone: Path, study: Study) -> None:
-    folder = cell_folder(study, study_folder(study, "results"), "ce", 0)
+    folder = run_folder(study, study_folder(study, "results"), "ce", 0)
     file = write_record(prepare(clone, "ce", 0), folder)
     file.write_text(file.read_text().replace("44.7", "94.7"))
-    assert "record.json is not as it was written" in stale_cells(study, study_folder(study, "results"))["ce", 0]
+    assert "record.json is not as it was written" in stale_runs(study, study_folder(study, "results"))["ce", 0]
 
 
 def test_a_run_on_other_data_is_stale(clone: Path, study: Study) -> None:
     folder, data = study_folder(study, "results"), clone / "data"
     record = prepare(clone, "ce", 0)
     place = digit_scenes_folder(study.data, data)  # type: ignore[arg-type]  # the toy study's data are Digit Scenes
-    write_whole(place / "checksums.json", json.dumps({"sha256": {"train": "1", "val": "2", "test": "3"}}))
+    atomic_write(place / "checksums.json", json.dumps({"sha256": {"train": "1", "val": "2", "test": "3"}}))
     provenance = record.provenance.model_copy(update={"data_checksum": current_checksum(study.data, data)})
-    write_record(record.model_copy(update={"provenance": provenance}), cell_folder(study, folder, "ce", 0))
-    assert ("ce", 0) not in stale_cells(study, folder, data)
-    write_whole(place / "checksums.json", json.dumps({"sha256": {"train": "1", "val": "2", "test": "4"}}))
-    assert "made with other data" in stale_cells(study, folder, data)["ce", 0]
+    write_record(record.model_copy(update={"provenance": provenance}), run_folder(study, folder, "ce", 0))
+    assert ("ce", 0) not in stale_runs(study, folder, data)
+    atomic_write(place / "checksums.json", json.dumps({"sha256": {"train": "1", "val": "2", "test": "4"}}))
+    assert "made with other data" in stale_runs(study, folder, data)["ce", 0]
 
 
 def test_a_file_of_weights_is_part_of_what_a_run_depends_on(clone: Path, study: Study) -> None:
@@ -382,9 +382,9 @@ def test_a_file_of_weights_is_part_of_what_a_run_depends_on(clone: Path, study: 
     content["student"]["network"] = network
     own = Study.model_validate(content)
     (clone / "weights.pt").write_bytes(b"first")
-    before = {method: cell_settings(own, method, 0) for method in ("teacher", "ce", "kd")}
+    before = {method: run_settings(own, method, 0) for method in ("teacher", "ce", "kd")}
     (clone / "weights.pt").write_bytes(b"other")
-    changed = {method for method in before if cell_settings(own, method, 0) != before[method]}
+    changed = {method for method in before if run_settings(own, method, 0) != before[method]}
     assert changed == {"ce", "kd"}
 
 
@@ -411,37 +411,37 @@ def test_an_unknown_method_runs_nothing(clone: Path) -> None:
 @pytest.mark.parametrize(("method", "choices"), [("ce", "0, 1"), ("teacher", "0")])
 def test_an_unknown_seed_runs_nothing(clone: Path, method: str, choices: str) -> None:
     with pytest.raises(StudyError, match=f"{method} has no seed 9; valid choices: {choices}"):
-        run_cell("studies/toy.yaml", method, 9, results="results", data="data", threads=1)
+        execute_run("studies/toy.yaml", method, 9, results="results", data="data", threads=1)
     assert not (clone / "results").exists()
 
 
 def test_a_cell_whose_files_are_gone_is_not_done(clone: Path, study: Study) -> None:
     record = prepare(clone, "ce", 0).model_copy(update={"files": {"checkpoint": "checkpoint.pt"}})
-    folder = cell_folder(study, study_folder(study, "results"), "ce", 0)
+    folder = run_folder(study, study_folder(study, "results"), "ce", 0)
     folder.mkdir(parents=True)
     (folder / "checkpoint.pt").write_bytes(b"weights")
     write_record(record, folder)
-    assert ("ce", 0) in finished_cells(study, study_folder(study, "results"))
+    assert ("ce", 0) in finished_runs(study, study_folder(study, "results"))
     (folder / "checkpoint.pt").unlink()
-    assert ("ce", 0) not in finished_cells(study, study_folder(study, "results"))
+    assert ("ce", 0) not in finished_runs(study, study_folder(study, "results"))
 
 
 def test_a_new_teacher_makes_only_those_stale_that_learn_from_it(clone: Path, study: Study) -> None:
     folder = study_folder(study, "results")
-    for method, seed in cells(study):
+    for method, seed in runs_of(study):
         checksum = None if method == "ce" else "first"
-        write_record(prepare(clone, method, seed, teacher=checksum), cell_folder(study, folder, method, seed))
-    assert finished_cells(study, folder) == set(cells(study))
-    write_record(prepare(clone, "teacher", 0, teacher="second"), cell_folder(study, folder, "teacher", 0))
-    assert finished_cells(study, folder) == {("teacher", 0), ("ce", 0), ("ce", 1)}
+        write_record(prepare(clone, method, seed, teacher=checksum), run_folder(study, folder, method, seed))
+    assert finished_runs(study, folder) == set(runs_of(study))
+    write_record(prepare(clone, "teacher", 0, teacher="second"), run_folder(study, folder, "teacher", 0))
+    assert finished_runs(study, folder) == {("teacher", 0), ("ce", 0), ("ce", 1)}
 
 
 # --- the command line ---------------------------------------------------------------------------------------
 
 
-def start_cell(*arguments: str) -> subprocess.Popen[bytes]:
+def start_run(*arguments: str) -> subprocess.Popen[bytes]:
     # -P: the toy `pfs` of the test's clone is there to be hashed, not to be imported.
-    return subprocess.Popen([sys.executable, "-P", "-m", "pfs", "cell", "toy", "ce", "0", *arguments])
+    return subprocess.Popen([sys.executable, "-P", "-m", "pfs", "run", "toy", "ce", "0", *arguments])
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
@@ -453,7 +453,7 @@ def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
 
 def test_a_killed_cell_leaves_no_kernel_behind(clone: Path, student: Path) -> None:
     write_notebook(student, STUDENT_PARAMETERS, ENDLESS)
-    process = start_cell()
+    process = start_run()
     alive = clone / "alive"
     wait_until(alive.exists)
     process.kill()
@@ -465,7 +465,7 @@ def test_a_cell_stops_when_the_process_that_started_it_has_ended(student: Path) 
     write_notebook(student, STUDENT_PARAMETERS, ENDLESS)
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
-    assert start_cell("--parent", str(ended.pid)).wait(timeout=30) == 1
+    assert start_run("--parent", str(ended.pid)).wait(timeout=30) == 1
 
 
 def test_a_mistake_is_one_line_and_a_status(clone: Path, capsys: pytest.CaptureFixture[str]) -> None:

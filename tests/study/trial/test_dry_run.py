@@ -18,12 +18,12 @@ from pfs.config.base import StudyError
 from pfs.config.files import repository
 from pfs.config.load import load_study
 from pfs.config.study import Study
-from pfs.data.augmentation import DrawnScenes, Views, training_views
+from pfs.data.augmentation import AugmentedSplit, AugmentedViews, augmented_split
 from pfs.data.build import PLACED, build
-from pfs.data.scenes import Scenes
+from pfs.data.splits import ImageSplit
 from pfs.study.execution.execute import failures
 from pfs.study.execution.run import DONE
-from pfs.study.places import cell_folder, cells
+from pfs.study.places import run_folder, runs_of
 from pfs.study.trial import dry_run, preflight
 from pfs.study.trial.dry_run import write_trial
 
@@ -39,7 +39,7 @@ SCHEDULE = {
 STUDY: dict[str, Any] = {
     "name": "tiny",
     "data": {"name": "folder", "folder": "mine", "holdout": 100},
-    "views": {"count": 60, "crop": [33, 40], "scale": [0.5, 2.0]},
+    "augmentation": {"count": 60, "crop": [33, 40], "scale": [0.5, 2.0]},
     "evaluation": {"window": [256, 256], "flip": True},
     "cache_gib": 0.0,
     "teacher": SCHEDULE,
@@ -83,11 +83,9 @@ def test_a_dry_run_goes_the_whole_way_and_leaves_nothing(tmp_path: Path, tempora
     result = subprocess.run(command, cwd=repository(), env=environment, capture_output=True, text=True, timeout=500)
     assert result.returncode == 0, result.stderr
     said = result.stdout.splitlines()
-    assert said[0] == "tiny: crop 33 x 40, batch 4, as in the study; 2 steps, pictures of noise"
+    assert said[0] == "tiny: crop 33 x 40, batch 4, as in the study; 2 steps, images of noise"
     assert said[1] == "tiny: one student with all terms: pfs, wsp, kd"
-    assert (
-        said[2] == "tiny: pictures of noise have three classes and sizes of VOC's; yours may take more memory, or less"
-    )
+    assert said[2] == "tiny: images of noise have three classes and sizes of VOC's; yours may take more memory, or less"
     for line, name in zip(said[3:5], ("teacher", "student"), strict=True):
         assert line.startswith(f"tiny: {name}: ") and "for 2 steps" in line and "GiB of main memory" in line
     assert "went through, to tables, figures and report; deleted" in said[5]
@@ -122,14 +120,14 @@ def test_a_dry_run_that_fails_says_where_and_keeps_what_there_is(
 
 def test_a_page_that_fails_after_all_cells_is_told_with_its_reason(tmp_path: Path) -> None:
     study = load_study(write(tmp_path))
-    for method, seed in cells(study):
-        mark = cell_folder(study, tmp_path / "tiny", method, seed) / DONE
+    for method, seed in runs_of(study):
+        mark = run_folder(study, tmp_path / "tiny", method, seed) / DONE
         mark.parent.mkdir(parents=True)
         mark.touch()
     (tmp_path / "tiny" / "snakemake.log").write_text("rule figures:\nfigures.ipynb: ValueError: no scenes\nExiting.\n")
     reason, summary = failures(study, tmp_path / "tiny")
     assert reason == "failed: figures.ipynb: ValueError: no scenes"
-    assert "all cells are done, a page of theirs failed; log: " in summary and "snakemake.log" in summary
+    assert "all runs are done, a page of theirs failed; log: " in summary and "snakemake.log" in summary
 
 
 def test_a_mistake_in_the_study_is_told_before_anything_is_written(
@@ -148,8 +146,8 @@ def test_networks_crop_batch_schedules_and_scoring_are_the_studys_own(tmp_path: 
     assert trial.name == "tiny_dry_run"
     for block in ("evaluation", "cache_gib"):
         assert getattr(trial, block) == getattr(study, block)
-    assert trial.views is not None and study.views is not None
-    assert trial.views == study.views.model_copy(update={"count": 2})
+    assert trial.augmentation is not None and study.augmentation is not None
+    assert trial.augmentation == study.augmentation.model_copy(update={"count": 2})
     for own, tried in ((study.teacher, trial.teacher), (study.student, trial.student)):
         assert tried == own.model_copy(update={"steps": 2})
     (method,) = trial.methods.values()
@@ -157,19 +155,23 @@ def test_networks_crop_batch_schedules_and_scoring_are_the_studys_own(tmp_path: 
     assert set(method.terms) == {"kd", "pfs", "wsp"}
 
 
-@pytest.mark.parametrize(("count", "cache_gib", "way"), [(60, 0.0, DrawnScenes), (60, 100.0, Scenes), (1, 0.0, Scenes)])
+@pytest.mark.parametrize(
+    ("count", "cache_gib", "way"), [(60, 0.0, AugmentedSplit), (60, 100.0, ImageSplit), (1, 0.0, ImageSplit)]
+)
 def test_views_are_drawn_at_each_step_where_the_study_draws_them_so(
     count: int, cache_gib: float, way: type, tmp_path: Path
 ) -> None:
     """60 views of VOC's 10,582 images at 33 x 40 pixels are more than 2 GiB, and one view is not.
 
-    Where the teacher's answers for all views may be kept, few are enough.
+    Where the teacher's outputs for all views may be kept, few are enough.
     """
     views = {"count": count, "crop": [33, 40]}
-    study = tiny(data={"name": "voc2012", "holdout": 500}, views=views, cache_gib=cache_gib)
+    study = tiny(data={"name": "voc2012", "holdout": 500}, augmentation=views, cache_gib=cache_gib)
     trial = load_study(write_trial(study, tmp_path)[0])
-    assert trial.views is not None
-    assert isinstance(training_views(Views(build(trial.data, tmp_path / "data")["train"], trial.views)), way)
+    assert trial.augmentation is not None
+    assert isinstance(
+        augmented_split(AugmentedViews(build(trial.data, tmp_path / "data")["train"], trial.augmentation)), way
+    )
 
 
 DATA = [
@@ -250,7 +252,9 @@ def test_a_hub_out_of_reach_is_asked_once(
 def test_a_study_that_needs_no_hub_does_not_ask_it(weights: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     monkeypatch.setattr(preflight, "urlopen", None)  # would be a TypeError
-    preflight.ask_no_hub_in_vain(tiny(student=SCHEDULE | {"network": NETWORK_OF_THE_HUB | {"weights": weights}}))
+    preflight.set_hub_offline_if_unreachable(
+        tiny(student=SCHEDULE | {"network": NETWORK_OF_THE_HUB | {"weights": weights}})
+    )
 
 
 def test_a_command_imports_the_hub_s_library_only_after_it_has_asked() -> None:
@@ -268,4 +272,4 @@ def test_the_studies_at_the_scale_of_the_field_never_show_a_view_twice(name: str
     images = counts(getattr(study.data, "train", "train")) - getattr(study.data, "holdout", 0)
     for training in (study.teacher, study.student):
         epochs = -(-training.steps // (images // training.batch_size))
-        assert study.views is not None and study.views.count == epochs
+        assert study.augmentation is not None and study.augmentation.count == epochs

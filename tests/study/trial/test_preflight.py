@@ -12,14 +12,14 @@ from torch import Tensor, nn
 from pfs.config.base import StudyError
 from pfs.config.data import Evaluation
 from pfs.config.load import load_study
-from pfs.config.networks import DilatedResNet, SegmentationModel
+from pfs.config.networks import DilatedResNetConfig, SegmentationModelConfig
 from pfs.config.study import Study
 from pfs.data.build import PLACED
 from pfs.data.install.place import place
 from pfs.data.sets.digit_drawing import SIZE
 from pfs.losses import Prediction
 from pfs.models.segmentation_model import NetworkError
-from pfs.study.places import cells
+from pfs.study.places import runs_of
 from pfs.study.trial import miniatures, network_check
 from pfs.study.trial.data_check import StudyImages, check_data
 from pfs.study.trial.network_check import check_forward
@@ -29,7 +29,7 @@ SCHEDULE = {"steps": 2, "batch_size": 2, "learning_rate": 1.0e-3}
 STUDY: dict[str, Any] = {
     "name": "tiny",
     "data": {"name": "folder", "folder": "own", "holdout": 2},
-    "views": {"crop": [16, 24]},
+    "augmentation": {"crop": [16, 24]},
     "evaluation": {},
     "teacher": {"network": {"name": "dilated_resnet", "width": 2}, **SCHEDULE},
     "student": {"network": {"name": "dilated_resnet", "width": 1}, **SCHEDULE},
@@ -38,7 +38,7 @@ STUDY: dict[str, Any] = {
     "seeds": [0],
 }
 DIGITS = {"name": "digit_scenes", "train": 9}
-NETWORK = DilatedResNet(name="dilated_resnet", width=1)
+NETWORK = DilatedResNetConfig(name="dilated_resnet", width=1)
 
 
 def study(folder: Path, **changes: Any) -> Study:
@@ -66,7 +66,7 @@ def test_sizes_and_classes_are_those_of_the_data(tmp_path: Path, data: Path) -> 
 
 
 def test_digit_scenes_are_not_drawn_only_to_be_looked_at(tmp_path: Path) -> None:
-    digits = study(tmp_path, data=DIGITS, views=None, evaluation=None)
+    digits = study(tmp_path, data=DIGITS, augmentation=None, evaluation=None)
     assert check_data(digits, tmp_path / "none") == StudyImages(11, (SIZE, SIZE), ((SIZE, SIZE),))
     assert not (tmp_path / "none").exists()
 
@@ -79,7 +79,10 @@ def test_digit_scenes_are_not_drawn_only_to_be_looked_at(tmp_path: Path) -> None
         ({"data": {"name": "folder", "folder": "own", "holdout": 6}}, "data: .*holdout: 6 leaves none to learn from"),
         ({"student": {**STUDY["student"], "batch_size": 5}}, r"student.batch_size: 5 is more than the 4 images"),
         ({"teacher": {**STUDY["teacher"], "batch_size": 9}}, r"teacher.batch_size: 9 is more than the 4 images"),
-        ({"views": None}, r"views: images of train are of 2 sizes, from 20 x 30 to 40 x 26: say in views a crop"),
+        (
+            {"augmentation": None},
+            r"augmentation: images of train are of 2 sizes, from 20 x 30 to 40 x 26: say in augmentation a crop",
+        ),
         ({"evaluation": None}, r"evaluation: images of val and test are of 2 sizes, from 20 x 30 to 40 x 26: say"),
     ],
 )
@@ -89,7 +92,7 @@ def test_data_that_do_not_fit_the_study_are_told_before_a_network_is_built(
     monkeypatch.setattr(network_check, "build_network", None)  # would be a TypeError
     spec = study(tmp_path, **changes)
     with pytest.raises(StudyError, match=f"^study tiny: {words}") as caught:
-        preflight(spec, cells(spec), data)
+        preflight(spec, runs_of(spec), data)
     assert len(str(caught.value).splitlines()) == 1
 
 
@@ -143,10 +146,10 @@ def test_a_network_that_cannot_take_whole_images_is_told_as_the_student_s(tmp_pa
         tmp_path,
         student={**STUDY["student"], "network": network},
         data=DIGITS,
-        views={"crop": [32, 32]},
+        augmentation={"crop": [32, 32]},
         evaluation=None,
     )
-    preflight(spec, cells(spec), data)  # 64 x 64 will do
+    preflight(spec, runs_of(spec), data)  # 64 x 64 will do
     images = StudyImages(11, (32, 32), ((60, 60),))
     with pytest.raises(NetworkError, match=r"image of 60 x 60 does not fit.*multiples of 32: 64 x 64 would"):
         check_forward(spec.student.network, images, None)
@@ -188,7 +191,7 @@ def test_outputs_that_no_loss_can_take_are_told_in_one_line(
     network: nn.Module, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(network_check, "build_network", lambda *_: network)
-    spec = SegmentationModel(name="segmentation_model", architecture="deeplabv3plus", encoder="tu-any")
+    spec = SegmentationModelConfig(name="segmentation_model", architecture="deeplabv3plus", encoder="tu-any")
     with pytest.raises(NetworkError, match=words) as caught:
         check_forward(spec, StudyImages(3, (8, 8), ((8, 8),)), None)
     assert str(caught.value).startswith("deeplabv3plus on tu-any: in training, images of 8 x 8 fail (")

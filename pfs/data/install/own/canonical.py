@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 from tqdm.auto import tqdm
 
-from pfs.config.files import write_whole
+from pfs.config.files import atomic_write
 from pfs.data.dataset import DatasetError, voc_palette
 from pfs.data.install.own.conversion import NOT_SCORED, Conversion
 from pfs.data.install.own.layout import BACKGROUND, Item, Labels, Layout, abridged
@@ -36,7 +36,7 @@ def write_canonical(layout: Layout, items: Sequence[Item], folder: Path, convers
             classes or its image, or nothing names the classes and the masks do not show them. At most ten lines.
     """
     _refuse_one_name(items)
-    classes, whence = classes_of(layout, conversion)
+    classes, origin = classes_of(layout, conversion)
     found: Found = {}
     problems = []
     for item in tqdm(items, desc="reading masks", unit="mask", leave=False):
@@ -48,10 +48,10 @@ def write_canonical(layout: Layout, items: Sequence[Item], folder: Path, convers
         problems = _look_binary(layout, found)
     if not problems:
         classes = classes or _numbered_classes(found)
-        problems = _wrong_classes(classes, whence) or _unknown_labels(classes, whence, found)
+        problems = _wrong_classes(classes, origin) or _unknown_labels(classes, origin, found)
     if problems or classes is None:
         raise DatasetError("\n".join(abridged(problems)))
-    write_whole(folder / "classes.txt", "".join(f"{name}\n" for name in classes))
+    atomic_write(folder / "classes.txt", "".join(f"{name}\n" for name in classes))
 
 
 def _numbered_classes(found: Found) -> tuple[str, ...]:
@@ -126,17 +126,17 @@ def _look_binary(layout: Layout, found: Found) -> list[str]:
     return [f"{folder}: the masks hold nothing but 0 and 255: --binary makes background and foreground of them"]
 
 
-def _wrong_classes(classes: Sequence[str], whence: str) -> list[str]:
+def _wrong_classes(classes: Sequence[str], origin: str) -> list[str]:
     """A line, if there are too few classes or too many, or two of one name."""
     different = len(set(classes))
     if 2 <= len(classes) <= NOT_SCORED and different == len(classes):
         return []
-    return [f"the classes of {whence} are {len(classes)}, of {different} names: there must be 2 to 255 different ones"]
+    return [f"the classes of {origin} are {len(classes)}, of {different} names: there must be 2 to 255 different ones"]
 
 
-def _unknown_labels(classes: Sequence[str], whence: str, found: Found) -> list[str]:
+def _unknown_labels(classes: Sequence[str], origin: str, found: Found) -> list[str]:
     """A line for each mask that holds a label which is no class."""
-    names = f"{len(classes)} classes (of {whence}: 0 to {len(classes) - 1})"
+    names = f"{len(classes)} classes (of {origin}: 0 to {len(classes) - 1})"
     way_out = "--first-class 1 makes 0 not scored and 1 the first class, --ignore N makes N not scored"
     unknown = {file: [label for label in sorted(labels) if label >= len(classes)] for file, labels in found.items()}
     return [

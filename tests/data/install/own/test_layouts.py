@@ -173,7 +173,7 @@ def test_a_split_is_the_same_wherever_it_is_drawn_and_as_large_as_said(tmp_path:
 def test_data_that_were_brought_are_a_study_s(tmp_path: Path) -> None:
     pairs(tmp_path / "own/images", tmp_path / "own/masks")
     taken(tmp_path / "own")
-    splits = build(config.OwnFolder(name="folder", folder="own"), tmp_path / "data")
+    splits = build(config.OwnFolderConfig(name="folder", folder="own"), tmp_path / "data")
     assert {split: decoded(dataset)[1].shape for split, dataset in splits.items()} == {
         split: (count, HEIGHT, WIDTH) for split, count in (("train", 14), ("val", 3), ("test", 3))
     }

@@ -1,6 +1,6 @@
-"""What the networks see: scenes in memory or read one by one, in an order that the seed sets.
+"""What the networks see: images in memory or read one by one, in an order that the seed sets.
 
-A row is a view of a scene: view v of scene n of N is row v N + n.
+A row is a view of a image: view v of image n of N is row v N + n.
 """
 
 from collections.abc import Iterator, Sequence
@@ -26,25 +26,25 @@ class Teacher(Protocol):
     def channels(self) -> int:
         """How many channels the features have."""
 
-    def answers(self, rows: Tensor, images: Tensor, /) -> Prediction:
-        """The answers for the rows (B,) of a batch, whose normalised images are (B, 3, H, W)."""
+    def outputs(self, rows: Tensor, images: Tensor, /) -> Prediction:
+        """The outputs for the rows (B,) of a batch, whose normalised images are (B, 3, H, W)."""
 
 
-Batch = tuple[Tensor, Prediction | None, Tensor]  # images (B, 3, H, W), the teacher's answers, labels (B, H, W) int64
+Batch = tuple[Tensor, Prediction | None, Tensor]  # images (B, 3, H, W), the teacher's outputs, labels (B, H, W) int64
 
 
-# --- scenes -------------------------------------------------------------------------------------------------
+# --- images -------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class Scenes:
-    """One split in memory, or some views of each of its scenes, as a network takes it in batches.
+class ImageSplit:
+    """One split in memory, or some views of each of its images, as a network takes it in batches.
 
     Attributes:
         images: (rows, 3, H, W) uint8.
         labels: (rows, H, W) uint8.
-        teacher: who answers for these scenes, where a method wants a teacher.
-        views: of each scene, one after the other; 1: the scene itself.
+        teacher: who answers for these images, where a method wants a teacher.
+        views: of each image, one after the other; 1: the image itself.
     """
 
     images: Tensor
@@ -73,8 +73,8 @@ class Scenes:
         return (self.batch(rows, device) for rows in order)
 
 
-class TrainingScenes(Protocol):
-    """What the loop and the cache ask of a training split: `Scenes`, or `pfs.data.augmentation.DrawnScenes`."""
+class TrainingSplit(Protocol):
+    """What the loop and the cache ask of a training split: `ImageSplit`, or `pfs.data.augmentation.AugmentedSplit`."""
 
     @property
     def views(self) -> int:
@@ -94,10 +94,10 @@ class TrainingScenes(Protocol):
 
 
 def as_batch(rows: Tensor, images: Tensor, labels: Tensor, teacher: Teacher | None, device: torch.device) -> Batch:
-    """What was read, uint8, with the teacher's answers, as a step takes it."""
+    """What was read, uint8, with the teacher's outputs, as a step takes it."""
     inputs = normalize(images.to(device))
-    answers = teacher.answers(rows, inputs) if teacher is not None else None
-    return inputs, answers, labels.to(device).long()
+    outputs = teacher.outputs(rows, inputs) if teacher is not None else None
+    return inputs, outputs, labels.to(device).long()
 
 
 def normalize(images: Tensor) -> Tensor:
@@ -105,29 +105,29 @@ def normalize(images: Tensor) -> Tensor:
     return images.to(torch.float32, memory_format=torch.channels_last).sub_(127.5).div_(63.75)
 
 
-def batch_order(scenes: int, batch_size: int, steps: int, seed: int, *, views: int = 1) -> Tensor:
+def batch_order(images: int, batch_size: int, steps: int, seed: int, *, views: int = 1) -> Tensor:
     """Which rows each step sees: (steps, batch_size), a function of its arguments alone.
 
-    Each epoch is a new permutation of the scenes; its last incomplete batch is left out. Epoch e shows view e mod
+    Each epoch is a new permutation of the images; its last incomplete batch is left out. Epoch e shows view e mod
     `views`.
 
     Raises:
-        ValueError: there are fewer scenes than a batch takes.
+        ValueError: there are fewer images than a batch takes.
     """
-    if scenes < batch_size:
-        raise ValueError(f"a batch takes {batch_size} scenes and the split has {scenes}: lower the study's batch_size")
+    if images < batch_size:
+        raise ValueError(f"a batch takes {batch_size} images and the split has {images}: lower the study's batch_size")
     generator = torch.Generator().manual_seed(seed)
-    per_epoch = scenes // batch_size
+    per_epoch = images // batch_size
     epochs = [
-        torch.randperm(scenes, generator=generator)[: per_epoch * batch_size] + epoch % views * scenes
+        torch.randperm(images, generator=generator)[: per_epoch * batch_size] + epoch % views * images
         for epoch in range(-(-steps // per_epoch))
     ]
     return torch.cat(epochs).view(-1, batch_size)[:steps]
 
 
 @dataclass(frozen=True)
-class Pictures(Dataset[tuple[Tensor, Tensor]]):
-    """A split that networks are scored on, read as it is asked for: its pictures may differ in size.
+class EvalSplit(Dataset[tuple[Tensor, Tensor]]):
+    """A split that networks are scored on, read as it is asked for: its images may differ in size.
 
     Attributes:
         dataset: the split.
@@ -146,9 +146,9 @@ class Pictures(Dataset[tuple[Tensor, Tensor]]):
         return torch.from_numpy(np.array(image)).permute(2, 0, 1), torch.from_numpy(np.array(mask))
 
     def read(self, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """The middles of some pictures, in frames of one size: images (B, 3, H, W) and labels (B, H, W), uint8.
+        """The middles of some images, in frames of one size: images (B, 3, H, W) and labels (B, H, W), uint8.
 
-        What a smaller picture leaves of its frame is grey, and is not scored.
+        What a smaller image leaves of its frame is grey, and is not scored.
         """
         images, labels = zip(*(self[row] for row in rows), strict=True)
         ignored = self.dataset.ignore_index
