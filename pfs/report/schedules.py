@@ -1,5 +1,6 @@
 """Two studies that differ in how long their students train, beside each other: what holds early may not hold late."""
 
+from itertools import chain
 from pathlib import Path
 
 import pandas as pd
@@ -7,7 +8,7 @@ import pandas as pd
 from pfs.config.load import load_study
 from pfs.config.study import Study
 from pfs.report.statistics import read_runs
-from pfs.report.tables import main_table, markdown_table
+from pfs.report.tables import difference_with_interval, main_table, markdown_table, miou_with_spread
 
 
 def both_schedules(path: str | Path, results: Path) -> pd.DataFrame | None:
@@ -54,15 +55,9 @@ def to_markdown(table: pd.DataFrame) -> str:
     """
     steps = list(table["steps"].unique())
     head = ["Method", *(f"{column}, {count} steps" for count in steps for column in ("Test mIoU (%)", "Difference"))]
-    lines = [
-        [label, *(cell for count in steps for cell in _cells(rows[rows["steps"] == count].iloc[0]))]
-        for label, rows in table.groupby("label", sort=False)
-    ]
+    lines = []
+    for label, rows in table.groupby("label", sort=False):
+        of_steps = {row["steps"]: row for row in rows.to_dict("records")}
+        scores = ((miou_with_spread(of_steps[count]), difference_with_interval(of_steps[count])) for count in steps)
+        lines.append([label, *chain.from_iterable(scores)])
     return markdown_table(head, lines)
-
-
-def _cells(row: "pd.Series[float]") -> tuple[str, str]:
-    spread = "" if pd.isna(row["miou_std"]) else f" ± {row['miou_std']:.1f}"
-    ends = "" if pd.isna(row["difference_low"]) else f" [{row['difference_low']:+.1f}, {row['difference_high']:+.1f}]"
-    difference = "" if pd.isna(row["difference"]) else f"{row['difference']:+.1f}{ends}"
-    return f"{row['miou_mean']:.1f}{spread}", difference

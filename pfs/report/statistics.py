@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
@@ -26,14 +25,6 @@ COMPARISONS = (
     *(("pfs_wsp", "pfs"), ("pfs_wsp", "wsp")),
     *(("pfs_wsp", "kd"), ("pfs_wsp", "fitnet"), ("pfs_wsp", "cwd")),
 )
-
-
-class Interval(NamedTuple):
-    """A mean and its confidence interval, NaN where one value alone gives none."""
-
-    mean: float
-    low: float
-    high: float
 
 
 class Difference(NamedTuple):
@@ -96,22 +87,6 @@ def read_runs(folder: Path) -> pd.DataFrame:
 # --- statistics ---------------------------------------------------------------------------------------------
 
 
-def mean_interval(values: npt.ArrayLike, confidence: float = 0.95) -> Interval:
-    """The mean of some values and its Student-t interval.
-
-    Args:
-        values: (n,) numbers. One value has no interval, none has no mean: NaN.
-        confidence: the share of such intervals that cover the true mean.
-    """
-    array = np.asarray(values, dtype=float)
-    mean = float(array.mean()) if array.size else np.nan
-    if array.size < 2:
-        return Interval(mean, np.nan, np.nan)
-    # mean ± t_{n-1} · s / √n
-    half = float(stats.t.ppf((1 + confidence) / 2, array.size - 1) * array.std(ddof=1) / np.sqrt(array.size))
-    return Interval(mean, mean - half, mean + half)
-
-
 def paired_difference(table: pd.DataFrame, method: str, reference: str, split: str = "test") -> Difference:
     """How much more mIoU a method has than a reference, over the seeds that both have.
 
@@ -125,9 +100,11 @@ def paired_difference(table: pd.DataFrame, method: str, reference: str, split: s
         The difference in points of mIoU; its interval and p-value are NaN with fewer than two common seeds.
     """
     pairs = _pairs(table, method, reference, split)
-    mean, low, high = mean_interval(pairs[method] - pairs[reference])
-    p = stats.ttest_rel(pairs[method], pairs[reference]).pvalue if len(pairs) > 1 else np.nan
-    return Difference(mean, low, high, float(p))
+    mean = float((pairs[method] - pairs[reference]).mean())
+    if len(pairs) < 2:
+        return Difference(mean, low=np.nan, high=np.nan, p=np.nan)
+    test = stats.ttest_rel(pairs[method], pairs[reference])
+    return Difference(mean, *map(float, test.confidence_interval(0.95)), p=float(test.pvalue))
 
 
 def findings(runs: pd.DataFrame, study: Study) -> list[Finding]:

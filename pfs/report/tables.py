@@ -1,7 +1,7 @@
 """The study's tables: as numbers, for a page, and for a paper."""
 
 import re
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -55,11 +55,28 @@ def markdown_table(head: Sequence[str], rows: Iterable[Sequence[object]], *, num
     return "".join(f"| {' | '.join(map(str, line))} |\n" for line in (head, ruler, *rows))
 
 
+def measurements_table(table: pd.DataFrame, *, digits: int = 2) -> str:
+    """A table of measurements in Markdown: its floats with that many digits, a dash for what was not measured."""
+    text = table.map(lambda value: f"{value:,.{digits}f}" if isinstance(value, float) else str(value))
+    return markdown_table(list(text.columns), text.replace("nan", "-").to_numpy().tolist(), numbers=False)
+
+
 def to_latex(table: pd.DataFrame) -> str:
     """The main table for a paper: a `tabular` with booktabs' rules."""
     frame = _formatted(table).map(_latex).rename(columns=_latex)
     columns = "l" + "r" * (len(frame.columns) - 1)
     return frame.style.hide(axis="index").to_latex(hrules=True, column_format=columns)
+
+
+def miou_with_spread(row: Mapping[Hashable, Any]) -> str:
+    """Test mIoU of a row of the main table, such as `48.0 ± 1.7`; without the deviation where there is one run."""
+    return _number(row["miou_mean"], "{:.1f}") + _number(row["miou_std"], " ± {:.1f}")
+
+
+def difference_with_interval(row: Mapping[Hashable, Any]) -> str:
+    """Difference of a row of the main table, such as `+3.0 [+0.5, +5.5]`; empty for the reference and the teacher."""
+    low, high = (_number(row[end], "{:+.1f}") for end in ("difference_low", "difference_high"))
+    return _number(row["difference"], "{:+.1f}") + (f" [{low}, {high}]" if low else "")
 
 
 def _row(runs: pd.DataFrame, method: str, reference: str) -> dict[str, object]:
@@ -90,13 +107,12 @@ def _formatted(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _formatted_row(row: dict[Hashable, Any]) -> dict[str, str]:
-    low, high = (_number(row[end], "{:+.1f}") for end in ("difference_low", "difference_high"))
     return {
         "Method": row["label"],
         "Runs": str(row["runs"]),
         "Val mIoU (%)": _number(row["val_miou_mean"], "{:.1f}"),
-        "Test mIoU (%)": _number(row["miou_mean"], "{:.1f}") + _number(row["miou_std"], " ± {:.1f}"),
-        "Difference [95 %]": _number(row["difference"], "{:+.1f}") + (f" [{low}, {high}]" if low else ""),
+        "Test mIoU (%)": miou_with_spread(row),
+        "Difference [95 %]": difference_with_interval(row),
         "Pixel accuracy (%)": _number(row["pixel_accuracy_mean"], "{:.1f}"),
         "Parameters (M)": _number(row["parameters"], "{:.2f}", 1e6),
         "MACs (M)": _number(row["macs"], "{:.0f}", 1e6),
