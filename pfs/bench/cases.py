@@ -183,7 +183,7 @@ class _ForTorchdistill(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.objective = Objective(DISTILLED, ignore_index=IGNORED)
+        self.objective = _objective(DISTILLED)
 
     def forward(self, student: Any, teacher: Any, target: Tensor) -> Tensor:
         total: Tensor = self.objective(student["."]["output"], teacher["."]["output"], target)["total"]
@@ -227,32 +227,56 @@ def bench(setting: Setting, folder: Path, *, pictures: int, compiled: bool) -> B
         pictures: how many; at least a batch.
         compiled: also measure the student under `torch.compile`, where there is a C++ compiler.
     """
-    torch.manual_seed(0)
-    device = PartialState().device  # an Accelerator here would fix the precision before a step asks for its own
-    student, teacher = (build_network(spec, setting.classes) for spec in (setting.student, setting.teacher))
-    student, teacher = (x.to(device).to(memory_format=torch.channels_last) for x in (student, teacher.eval()))
+    student, teacher = _networks(setting)
     files = write_pictures(setting, folder / "pictures", pictures)
     images, labels = (torch.stack(x) for x in zip(*map(files.read, range(len(files))), strict=True))
     alone = ImageSplit(images, labels)
     cache_teacher(teacher, alone, folder / "outputs", batch_size=setting.batch)
     cached = replace(alone, teacher=open_teacher_outputs(folder / "outputs"))
-    online, default = (replace(alone, teacher=OnlineTeacher(x)) for x in (teacher, Contiguous(teacher)))
-    ce, distilled = (Objective(method, ignore_index=IGNORED) for method in (Method(), DISTILLED))
-    n = setting.batch
-    rows, inputs = torch.arange(n), normalize(images[:n].to(device))
-    one_term = {name: Objective(method, ignore_index=IGNORED) for name, method in ONE_TERM.items()}
-    cases: dict[str, Step] = {
-        "student": our_step(student, ce, alone, n),
-        "teacher": partial(OnlineTeacher(teacher).outputs, rows, inputs),
-        "cached": our_step(student, distilled, cached, n),
-        **{f"cached, {name} alone": our_step(student, objective, cached, n) for name, objective in one_term.items()},
-        "online": our_step(student, distilled, online, n),
-        "online, default layout": our_step(Contiguous(student), distilled, default, n),
-        "torchdistill": torchdistill_step(student, teacher, files, n),
-        "student, default layout": our_step(Contiguous(student), ce, alone, n),
-        "student, bf16": our_step(InHalf(student), ce, alone, n),
-        "student, interpolate": our_step(student, PlainCrossEntropy(), alone, n),
-    }
+    cases = _with_teacher(student, teacher, alone, cached, setting.batch)
+    cases["torchdistill"] = torchdistill_step(student, teacher, files, setting.batch)
+    cases |= _without_teacher(student, alone, setting.batch)
     if compiled and shutil.which(os.environ.get("CXX", "g++")):
-        cases["student, compiled"] = our_step(student, ce, alone, n, compiled=True)
-    return Bench(cases, student.train(), teacher, cached, n)
+        cases["student, compiled"] = our_step(student, _objective(Method()), alone, setting.batch, compiled=True)
+    return Bench(cases, student.train(), teacher, cached, setting.batch)
+
+
+def _networks(setting: Setting) -> tuple[nn.Module, nn.Module]:
+    """Student and teacher with random weights, the latter in eval mode, channels last."""
+    torch.manual_seed(0)
+    device = PartialState().device  # an Accelerator here would fix the precision before a step asks for its own
+    student, teacher = (build_network(spec, setting.classes) for spec in (setting.student, setting.teacher))
+    student, teacher = (x.to(device).to(memory_format=torch.channels_last) for x in (student, teacher.eval()))
+    return student, teacher
+
+
+def _with_teacher(
+    student: nn.Module, teacher: nn.Module, alone: ImageSplit, cached: ImageSplit, batch: int
+) -> dict[str, Step]:
+    """The student alone, the teacher's pass, and the steps that distil: from cached outputs or the teacher itself."""
+    online, default = (replace(alone, teacher=OnlineTeacher(x)) for x in (teacher, Contiguous(teacher)))
+    rows, inputs = torch.arange(batch), normalize(alone.images[:batch].to(next(teacher.parameters()).device))
+    ce, distilled = _objective(Method()), _objective(DISTILLED)
+    one_term = {f"cached, {name} alone": _objective(method) for name, method in ONE_TERM.items()}
+    return {
+        "student": our_step(student, ce, alone, batch),
+        "teacher": partial(OnlineTeacher(teacher).outputs, rows, inputs),
+        "cached": our_step(student, distilled, cached, batch),
+        **{name: our_step(student, objective, cached, batch) for name, objective in one_term.items()},
+        "online": our_step(student, distilled, online, batch),
+        "online, default layout": our_step(Contiguous(student), distilled, default, batch),
+    }
+
+
+def _without_teacher(student: nn.Module, alone: ImageSplit, batch: int) -> dict[str, Step]:
+    """The student's step with one lever each taken away, or another put in its place."""
+    ce = _objective(Method())
+    return {
+        "student, default layout": our_step(Contiguous(student), ce, alone, batch),
+        "student, bf16": our_step(InHalf(student), ce, alone, batch),
+        "student, interpolate": our_step(student, PlainCrossEntropy(), alone, batch),
+    }
+
+
+def _objective(method: Method) -> Objective:
+    return Objective(method, ignore_index=IGNORED)

@@ -60,10 +60,10 @@ def skd_squared(student: Tensor, teacher: Tensor) -> Tensor:
     return ((T - S).pow(2) / S.shape[1] ** 2 / len(S)).sum()  # sum over b, i, j of (P_T - P_S)² / N² / B
 
 
-def dense_kl(student: Tensor, teacher: Tensor, *, temperature: float = 0.1) -> Tensor:
-    """Mean over locations of KL(softmax(P_T / temperature) ‖ softmax(P_S / temperature)): `pfs_loss(distance="kl")`."""
+def dense_kl(student: Tensor, teacher: Tensor) -> Tensor:
+    """Mean over locations of KL(softmax(P_T / 0.1) ‖ softmax(P_S / 0.1)): what `pfs_loss(distance="kl")` gives."""
     S, T = _centred_unit_rows(student), _centred_unit_rows(teacher)
-    log_b, log_a = ((torch.bmm(rows, rows.mT) / temperature).log_softmax(2) for rows in (S, T))  # (B, N, N)
+    log_b, log_a = ((torch.bmm(rows, rows.mT) / 0.1).log_softmax(2) for rows in (S, T))  # (B, N, N)
     return F.kl_div(log_b, log_a, reduction="sum", log_target=True) / (S.shape[0] * S.shape[1])
 
 

@@ -58,7 +58,7 @@ class AugmentedViews(Dataset[tuple[Tensor, Tensor]]):
         seed = np.random.SeedSequence((self.spec.seed, image, view)).generate_state(1)[0]
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(int(seed))
-            return self._draw(*self.dataset.read(image))
+            return self._draw(*self.dataset[image])
 
     @property
     def bytes(self) -> int:

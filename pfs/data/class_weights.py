@@ -35,7 +35,7 @@ def class_shares(dataset: SegmentationDataset) -> Tensor:
     """Of each class, its share of the split's scored pixels: (classes,) in fp64, together 1."""
     counts = np.zeros(256, np.int64)
     for row in tqdm(range(len(dataset)), desc="counting labels", unit="image", leave=False):
-        _, mask = dataset.read(row)
+        _, mask = dataset[row]
         counts += np.bincount(np.asarray(mask).ravel(), minlength=256)
     scored = torch.from_numpy(counts[: len(dataset.classes)]).double()
     return scored / scored.sum()

@@ -6,10 +6,10 @@ Where images, masks and lists lie in that folder is the data set's own, in its o
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from copy import copy
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -40,15 +40,14 @@ def voc_palette() -> Pixels:
     return palette
 
 
-class SegmentationDataset(Dataset[tuple[Any, Any]]):
-    """One split of a data set; an item is an image and its labels.
+class SegmentationDataset(Dataset[tuple[Image.Image, Image.Image]]):
+    """One split of a data set; an item is an image and its labels, both PIL images.
 
     A subclass says where the files are: `list_file`, `files`, and `_read_names` where the list is not one name a line.
 
     Args:
         folder: the folder that holds the data set.
         split: the split's name.
-        transforms: called with (image, mask), as torchvision's reference transforms are.
 
     Raises:
         DatasetError: the split's list or checksums.json is missing or broken. So does reading an item whose
@@ -74,11 +73,8 @@ class SegmentationDataset(Dataset[tuple[Any, Any]]):
     count: int | None
     checksums: dict[str, str]
 
-    def __init__(
-        self, folder: str | Path, split: str, transforms: Callable[..., tuple[Any, Any]] | None = None
-    ) -> None:
+    def __init__(self, folder: str | Path, split: str) -> None:
         self.folder = Path(folder)
-        self.transforms = transforms
         self.split = split
         self.names = self.listed = self._read_names()
         self.count, self.checksums = self._read_checksums()
@@ -86,10 +82,10 @@ class SegmentationDataset(Dataset[tuple[Any, Any]]):
     def __len__(self) -> int:
         return len(self.names)
 
-    def __getitem__(self, index: int) -> tuple[Any, Any]:
-        """The image (RGB) and its mask (one channel) as PIL images, or what `transforms` makes of them."""
-        image, mask = self.read(index)
-        return self.transforms(image, mask) if self.transforms else (image, mask)
+    def __getitem__(self, index: int) -> tuple[Image.Image, Image.Image]:
+        """An item's image (RGB) and its labels (one channel), checked."""
+        image, mask = self.read_files(index)
+        return image, self.labels(mask)
 
     @property
     def list_file(self) -> Path:
@@ -100,11 +96,6 @@ class SegmentationDataset(Dataset[tuple[Any, Any]]):
         """Where an item's image and its mask lie."""
         name = f"{self.names[index]}.png"
         return self.folder / IMAGES / name, self.folder / LABELS / name
-
-    def read(self, index: int) -> tuple[Image.Image, Image.Image]:
-        """An item's image (RGB) and its labels (one channel), checked, before any transform."""
-        image, mask = self.read_files(index)
-        return image, self.labels(mask)
 
     def read_files(self, index: int) -> tuple[Image.Image, Image.Image]:
         """An item's image (RGB) and its mask with the values that it has on disk, checked."""

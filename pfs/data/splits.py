@@ -142,7 +142,7 @@ class EvalSplit(Dataset[tuple[Tensor, Tensor]]):
 
     def __getitem__(self, row: int) -> tuple[Tensor, Tensor]:
         """Image (3, H, W) and label (H, W) of a row, uint8, as they are."""
-        image, mask = self.dataset.read(row)
+        image, mask = self.dataset[row]
         return torch.from_numpy(np.array(image)).permute(2, 0, 1), torch.from_numpy(np.array(mask))
 
     def read(self, rows: Sequence[int]) -> tuple[Tensor, Tensor]:

@@ -25,6 +25,7 @@ COMPARISONS = (
     *(("pfs_wsp", "pfs"), ("pfs_wsp", "wsp")),
     *(("pfs_wsp", "kd"), ("pfs_wsp", "fitnet"), ("pfs_wsp", "cwd")),
 )
+MOST_SHOWN = 9  # methods that fit side by side in a figure
 
 
 class Difference(NamedTuple):
@@ -64,11 +65,11 @@ class Finding(NamedTuple):
         )
 
 
-def methods_to_show(runs: pd.DataFrame, study: Study, most: int = 9) -> list[str]:
+def methods_to_show(runs: pd.DataFrame, study: Study) -> list[str]:
     """The methods that fit side by side in a figure: of a larger study its reference and those that are best on val."""
     val = runs[runs["split"] == "val"].groupby("method")["miou"].mean()
     ranked = sorted(study.methods, key=lambda method: (method != study.reference, -val.get(method, 0.0)))
-    return [method for method in study.methods if method in ranked[:most]]
+    return [method for method in study.methods if method in ranked[:MOST_SHOWN]]
 
 
 def read_runs(folder: Path) -> pd.DataFrame:
@@ -87,24 +88,24 @@ def read_runs(folder: Path) -> pd.DataFrame:
 # --- statistics ---------------------------------------------------------------------------------------------
 
 
-def paired_difference(table: pd.DataFrame, method: str, reference: str, split: str = "test") -> Difference:
-    """How much more mIoU a method has than a reference, over the seeds that both have.
+def paired_difference(table: pd.DataFrame, method: str, reference: str) -> Difference:
+    """How much more test mIoU a method has than a reference, over the seeds that both have.
 
     Args:
         table: `runs.csv`, with the columns method, seed, split and miou (percent).
         method: the method in question.
         reference: the method that it is compared with.
-        split: "val" or "test".
 
     Returns:
         The difference in points of mIoU; its interval and p-value are NaN with fewer than two common seeds.
     """
-    pairs = _pairs(table, method, reference, split)
+    pairs = _pairs(table, method, reference)
     mean = float((pairs[method] - pairs[reference]).mean())
     if len(pairs) < 2:
         return Difference(mean, low=np.nan, high=np.nan, p=np.nan)
     test = stats.ttest_rel(pairs[method], pairs[reference])
-    return Difference(mean, *map(float, test.confidence_interval(0.95)), p=float(test.pvalue))
+    low, high = test.confidence_interval(0.95)
+    return Difference(mean, float(low), float(high), float(test.pvalue))
 
 
 def findings(runs: pd.DataFrame, study: Study) -> list[Finding]:
@@ -130,13 +131,13 @@ def missing_runs(runs: pd.DataFrame, study: Study) -> list[str]:
 
 
 def _finding(runs: pd.DataFrame, method: str, reference: str) -> Finding:
-    seeds = tuple(int(seed) for seed in _pairs(runs, method, reference, "test").index)
+    seeds = tuple(int(seed) for seed in _pairs(runs, method, reference).index)
     return Finding(method, reference, paired_difference(runs, method, reference), seeds)
 
 
-def _pairs(table: pd.DataFrame, method: str, reference: str, split: str) -> pd.DataFrame:
-    """mIoU of two methods, a row for each seed that both have."""
-    chosen = table[table["split"] == split].pivot(index="seed", columns="method", values="miou")
+def _pairs(table: pd.DataFrame, method: str, reference: str) -> pd.DataFrame:
+    """Test mIoU of two methods, a row for each seed that both have."""
+    chosen = table[table["split"] == "test"].pivot(index="seed", columns="method", values="miou")
     return chosen.reindex(columns=[method, reference]).dropna()
 
 

@@ -29,9 +29,9 @@ def main_table(runs: pd.DataFrame, study: Study) -> pd.DataFrame:
     return table.astype({"parameters": "Int64", "macs": "Int64"})
 
 
-def class_table(runs: pd.DataFrame, split: str = "test") -> pd.DataFrame:
-    """IoU of each class in percent, the mean over the seeds: a row a method, in the order of the runs."""
-    chosen = runs[runs["split"] == split]
+def class_table(runs: pd.DataFrame) -> pd.DataFrame:
+    """Test IoU of each class in percent, the mean over the seeds: a row a method, in the order of the runs."""
+    chosen = runs[runs["split"] == "test"]
     classes = [column for column in runs.columns if column.startswith("iou_")]
     means = chosen.groupby("method", sort=False)[classes].mean()
     return means.rename(columns=lambda column: column.removeprefix("iou_"))

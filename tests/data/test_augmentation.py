@@ -173,7 +173,7 @@ class Pictures:
     def __len__(self) -> int:
         return 2
 
-    def read(self, index: int) -> tuple[Image.Image, Image.Image]:
+    def __getitem__(self, index: int) -> tuple[Image.Image, Image.Image]:
         height, width = ((20, 30), (9, 40))[index]
         red = np.random.default_rng(index).integers(0, 5, (height, width)).astype(np.uint8)
         return Image.fromarray(np.stack([red] * 3, axis=2)), Image.fromarray(red, "P")
@@ -220,7 +220,7 @@ class Edges:
     def __len__(self) -> int:
         return 48
 
-    def read(self, index: int) -> tuple[Image.Image, Image.Image]:
+    def __getitem__(self, index: int) -> tuple[Image.Image, Image.Image]:
         mask = np.zeros((self.side, self.side), np.uint8)
         mask[24 + index :] = 1
         mask = mask if index % 2 else mask.T
@@ -296,7 +296,7 @@ def test_views_are_drawn_once_until_anything_about_them_changes(
     files = photographs.folder / "decoded"
     augmented_split(kept_views(photographs))
     with monkeypatch.context() as nothing_is_read:
-        nothing_is_read.setattr(OwnFolder, "read", None)
+        nothing_is_read.setattr(OwnFolder, "__getitem__", None)
         augmented_split(kept_views(photographs))
     assert len(list(files.glob("*.pt"))) == 1
     augmented_split(kept_views(photographs, seed=1))

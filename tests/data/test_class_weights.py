@@ -24,7 +24,7 @@ class Masks:
     def __len__(self) -> int:
         return 2
 
-    def read(self, index: int) -> tuple[Image.Image, Image.Image]:
+    def __getitem__(self, index: int) -> tuple[Image.Image, Image.Image]:
         mask = np.full((4, 5 - index), 255, np.uint8)
         mask[:, :2] = 0
         mask[:2, 2], mask[2:, 2] = 1, 2

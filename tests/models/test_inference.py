@@ -70,7 +70,7 @@ def counted_by_hand(pictures: EvalSplit) -> tuple[np.ndarray, float]:
     """The confusion matrix and mIoU, one pixel after the other, from the files."""
     matrix = np.zeros((3, 3), int)
     for index in range(len(pictures)):
-        image, mask = (np.asarray(x) for x in pictures.dataset.read(index))
+        image, mask = (np.asarray(x) for x in pictures.dataset[index])
         for row in range(mask.shape[0]):
             for column in range(mask.shape[1]):
                 if mask[row, column] != 255:

@@ -24,7 +24,7 @@ BLOCK = 2**20  # bytes read at a time
 SECONDS = 60  # that a server may stay silent
 
 
-def fetch(archive: Archive, folder: Path, mirror: str | None = None) -> Path:
+def fetch(archive: Archive, folder: Path, mirror: str | None) -> Path:
     """Download an archive into a folder, unless it is there, and return its path.
 
     What has arrived of it when a download breaks off stays in `<name>.part`, and the next call goes on from there.
@@ -32,7 +32,7 @@ def fetch(archive: Archive, folder: Path, mirror: str | None = None) -> Path:
     Args:
         archive: what to fetch.
         folder: where it goes.
-        mirror: the address of a folder that holds a file of that name, in place of the official one.
+        mirror: the address of a folder that holds a file of that name, or None for the official one.
 
     Raises:
         DatasetError: the server cannot be reached or broke off, or the file's checksum is wrong.

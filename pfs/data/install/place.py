@@ -55,21 +55,34 @@ def place(
     target = root / folder_name(dataset, source)
     root.mkdir(parents=True, exist_ok=True)
     with FileLock(root / f"{target.name}.lock"):
-        if target.is_dir():
+        if not target.is_dir():
+            if source is None:
+                _download(dataset, target, mirror)
+            else:
+                _take(dataset, target, source.resolve(), conversion)
+        else:
             if source is not None:
                 dataset.check_source(source.resolve(), target, conversion)
             _verify_whole(dataset, target)
-            return target
-        with _atomic_folder(target) as partial:
-            archives = [] if source is not None else _fetched(dataset, root / "downloads", mirror)
-            for archive, file in archives:
-                unpack(file, partial / archive.into)
-            if source is not None:
-                dataset.take(source.resolve(), partial, conversion)
-            _verify_whole(dataset, partial)
-        for _, file in archives:
-            file.unlink()
     return target
+
+
+def _take(dataset: type[PlacedDataset], target: Path, source: Path, conversion: Conversion) -> None:
+    """Put a user's folder into place."""
+    with _atomic_folder(target) as partial:
+        dataset.take(source, partial, conversion)
+        _verify_whole(dataset, partial)
+
+
+def _download(dataset: type[PlacedDataset], target: Path, mirror: str | None) -> None:
+    """Put a data set into place from its archives, which are deleted once it is verified."""
+    with _atomic_folder(target) as partial:
+        archives = _fetched(dataset, target.parent / "downloads", mirror)
+        for archive, file in archives:
+            unpack(file, partial / archive.into)
+        _verify_whole(dataset, partial)
+    for _, file in archives:
+        file.unlink()
 
 
 def folder_name(dataset: type[PlacedDataset], source: Path | None) -> str:

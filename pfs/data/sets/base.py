@@ -1,9 +1,8 @@
 """A data set that is not made here: where it comes from, and what its splits are."""
 
 import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 from pfs.data.dataset import DatasetError, SegmentationDataset
 from pfs.data.install.own.conversion import Conversion
@@ -34,7 +33,6 @@ class PlacedDataset(SegmentationDataset):
     Args:
         folder: the folder that holds the data set, in the layout of its archives.
         split: one of `counts`.
-        transforms: called with (image, mask).
 
     Raises:
         DatasetError: see `SegmentationDataset`.
@@ -51,13 +49,11 @@ class PlacedDataset(SegmentationDataset):
     advice: ClassVar[str] = ""
     counts: ClassVar[dict[str, int]]
 
-    def __init__(
-        self, folder: str | Path, split: str, transforms: Callable[..., tuple[Any, Any]] | None = None
-    ) -> None:
+    def __init__(self, folder: str | Path, split: str) -> None:
         known = self.splits(Path(folder))
         if split not in known:
             raise DatasetError(f"{self.name} has no split {split!r}; valid choices: {', '.join(known)}")
-        super().__init__(folder, split, transforms)
+        super().__init__(folder, split)
 
     @classmethod
     def splits(cls, folder: Path) -> list[str]:

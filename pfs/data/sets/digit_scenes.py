@@ -10,10 +10,10 @@ A scene is a function of (seed, split, index) alone: neither order nor the numbe
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from filelock import FileLock
 from PIL import Image
@@ -35,7 +35,6 @@ class DigitScenes(SegmentationDataset):
         root: the folder that holds the data sets.
         split: "train", "val" or "test".
         spec: the study's `data`: scenes a split, seed.
-        transforms: called with (image, mask).
 
     Raises:
         DatasetError: see `SegmentationDataset`.
@@ -43,14 +42,8 @@ class DigitScenes(SegmentationDataset):
 
     classes = ("background", *map(str, range(10)))
 
-    def __init__(
-        self,
-        root: str | Path,
-        split: str,
-        spec: config.DigitScenesConfig,
-        transforms: Callable[..., tuple[Any, Any]] | None = None,
-    ) -> None:
-        super().__init__(digit_scenes_folder(spec, Path(root)), split, transforms)
+    def __init__(self, root: str | Path, split: str, spec: config.DigitScenesConfig) -> None:
+        super().__init__(digit_scenes_folder(spec, Path(root)), split)
 
     @property
     def repair_hint(self) -> str:

@@ -8,7 +8,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from PIL import ExifTags, Image
 
@@ -30,8 +30,8 @@ class OwnFolder(PlacedDataset):
     advice = "name the folder that holds it with --from FOLDER"
     counts: ClassVar[dict[str, int]] = {}
 
-    def __init__(self, folder: str | Path, split: str, transforms: Any = None) -> None:
-        super().__init__(folder, split, transforms)
+    def __init__(self, folder: str | Path, split: str) -> None:
+        super().__init__(folder, split)
         lines = self._read(self.folder / "classes.txt").splitlines()
         self.classes = tuple(name for line in lines if (name := line.strip()))
         if "__ignore__" in self.classes:

@@ -50,20 +50,12 @@ def write_trial(study: Study, folder: Path) -> tuple[Path, list[str]]:
     """
     content = study.model_dump(mode="json", exclude_none=True)
     content.pop("extends", None)
-    said = [_size(study)]
-    for name, training in (("teacher", study.teacher), ("student", study.student)):
-        content[name]["steps"] = STEPS
-        if missing := _missing_weights(training):
-            content[name]["network"]["weights"] = None
-            said.append(f"{name}: from scratch, and the study itself will stop, for {missing}")
-    terms: dict[str, Any] = {}
-    for method in content["methods"].values():
-        terms |= {term: options for term, options in method.items() if term not in terms}
-    said.append(f"one student with all terms: {', '.join(terms) or 'none'}")
+    terms = _all_terms(content["methods"])
     content |= {"name": f"{study.name}_dry_run", "methods": {METHOD: terms}, "reference": METHOD, "seeds": [0]}
     content["data"] |= _smaller(study)
     if study.augmentation is not None:
         content["augmentation"]["count"] = _views(study.augmentation, study)
+    said = [_size(study), *_shorten(content, study), f"one student with all terms: {', '.join(terms) or 'none'}"]
     if isinstance(study.data, Placed):
         _place(study, folder / "data")
     if isinstance(study.data, OwnFolderConfig):
@@ -71,6 +63,25 @@ def write_trial(study: Study, folder: Path) -> tuple[Path, list[str]]:
     file = folder / f"{content['name']}.yaml"
     file.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
     return file, said
+
+
+def _all_terms(methods: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Every term that any of the methods has, with the options of the first method that has it."""
+    terms: dict[str, Any] = {}
+    for method in methods.values():
+        terms |= {term: options for term, options in method.items() if term not in terms}
+    return terms
+
+
+def _shorten(content: dict[str, Any], study: Study) -> list[str]:
+    """Give both networks two steps, and random weights where theirs cannot be had, which is said in a line each."""
+    said = []
+    for name, training in (("teacher", study.teacher), ("student", study.student)):
+        content[name]["steps"] = STEPS
+        if missing := _missing_weights(training):
+            content[name]["network"]["weights"] = None
+            said.append(f"{name}: from scratch, and the study itself will stop, for {missing}")
+    return said
 
 
 def report(study: Study, results: Path) -> list[str]:

@@ -126,11 +126,6 @@ def test_the_palette_is_vocs(pristine: Path) -> None:
     assert np.asarray(mask.convert("RGB"))[0, 0].tolist() == voc_palette()[np.asarray(mask)[0, 0]].tolist()
 
 
-def test_transforms_are_given_image_and_mask(pristine: Path) -> None:
-    dataset = DigitScenes(pristine, "test", SPEC, transforms=lambda image, mask: (image.size, mask.mode))
-    assert dataset[0] == ((64, 64), "P")
-
-
 def test_build_makes_what_is_absent_and_keeps_what_is_there(tmp_path: Path) -> None:
     splits = build(SPEC, tmp_path)
     assert {split: len(dataset) for split, dataset in splits.items()} == {"train": 8, "val": 4, "test": 4}

@@ -167,7 +167,7 @@ def _color(file: Path, number: int, line: str) -> Color:
 
 
 def conversion(
-    mask_colors: Path | None, ignore: Sequence[int], first_class: int, binary: bool, split: str | None, white: int = 0
+    mask_colors: Path | None, ignore: Sequence[int], first_class: int, binary: bool, split: str | None, white: int
 ) -> Conversion:
     """The options as they stand on the command line.
 
