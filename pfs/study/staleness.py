@@ -36,7 +36,7 @@ def run_settings(study: Study, method: str | None = None, seed: int | None = Non
     if method in (None, TEACHER):
         roles: tuple[str, ...] = ("teacher",)
     else:
-        roles = ("teacher", "student") if study.methods[method].needs_teacher else ("student",)
+        roles = ("teacher", "student") if study.method(method).needs_teacher else ("student",)
     settings = {key: everything[key] for key in (*seen, *roles)}
     if weights := weights_checksums(study, roles):
         settings["weights"] = weights

@@ -1,171 +1,25 @@
-"""The order of the scenes, their fixed views, and the teacher's cached outputs."""
+"""Augmented views of training images: fixed, drawn alike whenever they are drawn, and cached where they fit."""
 
-import os
-import shutil
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch import nn
 
 from pfs.config import data as config
-from pfs.config.checksums import LIST, files_under, write_checksums
-from pfs.config.methods import Method
 from pfs.data.augmentation import AugmentedSplit, AugmentedViews, augmented_split
 from pfs.data.install.place import place
 from pfs.data.sets.folder import OwnFolder
 from pfs.data.splits import ImageSplit, batch_order, normalize
-from pfs.losses import Prediction
-from pfs.losses.pfs import squared_norm
-from pfs.models.dilated_resnet import DilatedResNet
 from pfs.study.trial import miniatures
-from pfs.training.machine import autocast
-from pfs.training.objective import Objective
-from pfs.training.teacher import CacheError, CacheTooLargeError, OnlineTeacher, cache_teacher, open_teacher_outputs
-
-
-def images(scenes: int = 5) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(0)
-    return torch.randint(0, 256, (scenes, 3, 16, 16), generator=generator, dtype=torch.uint8)
-
-
-def scenes_of(pixels: torch.Tensor) -> ImageSplit:
-    return ImageSplit(pixels, torch.zeros(len(pixels), *pixels.shape[2:], dtype=torch.uint8))
-
-
-def small_teacher() -> nn.Module:
-    torch.manual_seed(0)
-    return DilatedResNet(4, 11).eval()
-
-
-def test_an_epoch_shows_every_scene_once_but_for_the_last_incomplete_batch() -> None:
-    order = batch_order(10, 3, 7, seed=0)
-    assert order.shape == (7, 3)
-    for epoch in (order[:3], order[3:6]):
-        assert len(torch.unique(epoch)) == 9
-    assert not torch.equal(order[:3], order[3:6])
-
-
-def test_each_epoch_shows_the_next_view_of_the_same_order() -> None:
-    """Row: view times scenes, plus scene. The order of the scenes does not depend on how many views there are."""
-    one, three = (batch_order(10, 3, 15, seed=0, views=views) for views in (1, 3))
-    assert torch.equal(three % 10, one)
-    assert (three // 10).view(5, 9).tolist() == [[epoch % 3] * 9 for epoch in range(5)]
-
-
-def test_the_order_is_a_function_of_the_seed_alone() -> None:
-    assert torch.equal(batch_order(10, 3, 7, seed=1), batch_order(10, 3, 7, seed=1))
-    assert not torch.equal(batch_order(10, 3, 7, seed=1), batch_order(10, 3, 7, seed=2))
-    # A longer schedule begins with the shorter one.
-    assert torch.equal(batch_order(10, 3, 9, seed=1)[:7], batch_order(10, 3, 7, seed=1))
-
-
-def test_fewer_scenes_than_a_batch_are_refused() -> None:
-    with pytest.raises(ValueError, match="a batch takes 16 images and the split has 10"):
-        batch_order(10, 16, 1, seed=0)
-
-
-def test_normalised_images_are_about_zero_mean_and_unit_variance() -> None:
-    values = normalize(images(50))
-    assert values.dtype == torch.float32
-    assert abs(float(values.mean())) < 0.05
-    assert 0.8 < float(values.std()) < 1.3
-
-
-def test_cached_outputs_are_the_teachers_own(tmp_path: Path) -> None:
-    teacher, scenes = small_teacher(), images()
-    cache_teacher(teacher, scenes_of(scenes), tmp_path / "outputs", batch_size=2)
-    chosen = torch.tensor([3, 0, 4])
-    cached = open_teacher_outputs(tmp_path / "outputs").outputs(chosen, scenes)
-    with torch.no_grad(), autocast(teacher):
-        expected = teacher(normalize(scenes[chosen]))
-    for kept, answer in ((cached.logits, expected.logits), (cached.features, expected.features)):
-        assert kept.dtype == torch.float32
-        torch.testing.assert_close(kept, answer.bfloat16().float(), rtol=0.01, atol=1e-4)
-    torch.testing.assert_close(cached.teacher_terms, squared_norm(cached.features), rtol=1e-5, atol=0)
-
-
-def test_a_cache_of_another_version_is_told(tmp_path: Path) -> None:
-    cache_teacher(small_teacher(), scenes_of(images()), tmp_path / "outputs", batch_size=5)
-    file = tmp_path / "outputs" / "shapes.json"
-    file.write_text(file.read_text().replace("teacher_terms", "squared_norm"))
-    write_checksums(file.with_name(LIST), files_under(file.parent))  # not broken: written so by other code
-    with pytest.raises(CacheError, match=r"outputs: the teacher's outputs are of another version; run train_teacher"):
-        open_teacher_outputs(tmp_path / "outputs")
-
-
-def test_a_new_cache_takes_the_place_of_old_ones_and_of_what_a_killed_process_left(tmp_path: Path) -> None:
-    for name in ("outputs-old", "outputs-new.unfinished"):
-        (tmp_path / name).mkdir()
-    cache_teacher(small_teacher(), scenes_of(images()), tmp_path / "outputs-new", batch_size=5)
-    assert [folder.name for folder in tmp_path.iterdir()] == ["outputs-new"]
-
-
-def test_what_a_reader_writes_stays_with_it(tmp_path: Path) -> None:
-    cache_teacher(small_teacher(), scenes_of(images()), tmp_path / "outputs", batch_size=5)
-    before = open_teacher_outputs(tmp_path / "outputs").logits.clone()
-    open_teacher_outputs(tmp_path / "outputs").logits.zero_()
-    assert torch.equal(open_teacher_outputs(tmp_path / "outputs").logits, before)
-
-
-def test_a_loss_from_the_cache_is_the_loss_on_the_fly(tmp_path: Path) -> None:
-    teacher, scenes = small_teacher(), images()
-    cache_teacher(teacher, scenes_of(scenes), tmp_path / "outputs", batch_size=5)
-    labels = torch.randint(0, 11, (5, 16, 16), dtype=torch.uint8)
-    everything = torch.arange(5)
-    inputs, cached, target = ImageSplit(scenes, labels, open_teacher_outputs(tmp_path / "outputs")).batch(
-        everything, torch.device("cpu")
-    )
-    torch.manual_seed(1)
-    with torch.no_grad():
-        student, answer = DilatedResNet(4, 11)(inputs), teacher(inputs)
-    method = Method.model_validate({"pfs": {"weight": 1.0}, "wsp": {"weight": 1.0}, "kd": {"weight": 1.0}})
-    objective = Objective(method, ignore_index=255)
-    from_cache, on_the_fly = objective(student, cached, target), objective(student, answer, target)
-    for name, loss in on_the_fly.items():
-        torch.testing.assert_close(from_cache[name], loss, rtol=0.02, atol=1e-5)
-
-
-def test_an_output_that_is_not_finite_is_refused_and_leaves_no_cache(tmp_path: Path) -> None:
-    class Broken(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.weight = nn.Parameter(torch.ones(1))
-
-        def forward(self, x: torch.Tensor) -> Prediction:
-            return Prediction(x, x.new_full((len(x), 2, 4, 4), torch.nan))
-
-    with pytest.raises(CacheError, match="features for rows 0 to 1 are not finite"):
-        cache_teacher(Broken(), scenes_of(images()), tmp_path / "outputs", batch_size=2)
-    assert not (tmp_path / "outputs").exists()
-    with pytest.raises(CacheError, match=r"run train_teacher\.ipynb first"):
-        open_teacher_outputs(tmp_path / "outputs")
-
-
-def test_a_full_disk_is_said_before_anything_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Usage(NamedTuple):
-        free: int = 10
-
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage())
-    with pytest.raises(CacheTooLargeError, match=r"outputs for 5 images take \S+ GiB, \S+ GiB are free$"):
-        cache_teacher(small_teacher(), scenes_of(images()), tmp_path / "outputs", batch_size=5)
-    assert os.listdir(tmp_path) == []  # noqa: PTH208
-
-
-def test_a_cache_above_its_limit_is_refused_with_the_sizes(tmp_path: Path) -> None:
-    limit = 1e-9
-    with pytest.raises(CacheTooLargeError, match=r"the study's cache_gib allows 1e-09"):
-        cache_teacher(small_teacher(), scenes_of(images()), tmp_path / "outputs", batch_size=5, limit_gib=limit)
-    assert not any(tmp_path.iterdir())
-
+from pfs.training.teacher import OnlineTeacher, cache_teacher, open_teacher_outputs
+from tests.data.noise import small_teacher
 
 # --- fixed views --------------------------------------------------------------------------------------------
 
 
-class Pictures:
+class EvalSplit:
     """Two pictures of different sizes; the label of a pixel is its red value."""
 
     ignore_index = 255
@@ -183,7 +37,7 @@ def views(**changes: object) -> AugmentedViews:
     spec = config.AugmentationConfig.model_validate(
         {"count": 3, "crop": [12, 16], "scale": [0.5, 2.0], "color": 0.4} | changes
     )
-    return AugmentedViews(Pictures(), spec)  # type: ignore[arg-type]
+    return AugmentedViews(EvalSplit(), spec)  # type: ignore[arg-type]
 
 
 def test_a_view_is_a_function_of_seed_scene_and_view() -> None:
@@ -231,8 +85,9 @@ class Edges:
 def test_labels_lie_where_their_image_does_at_every_scale(scale: float) -> None:
     """How far a label's edge lies behind its image's, to a fraction of a pixel: what the image has more in white."""
     side = round(scale * Edges.side)
-    spec = config.AugmentationConfig(count=1, crop=[side, side], scale=[scale, scale], flip=False)
-    drawn = AugmentedViews(Edges(), spec)  # type: ignore[arg-type]
+    drawn = AugmentedViews(
+        Edges(), config.AugmentationConfig(count=1, crop=[side, side], scale=[scale, scale], flip=False)
+    )  # type: ignore[arg-type]
     offsets = [
         float(image[0].double().sum() / 255 - label.sum()) / side for image, label in map(drawn.__getitem__, range(48))
     ]
@@ -251,7 +106,7 @@ def test_views_come_in_the_order_that_is_asked_for() -> None:
     assert torch.equal(whole[3][0], normalize(pixels)) and torch.equal(whole[3][2], labels.long())
 
 
-def test_cached_outputs_are_those_of_each_view(tmp_path: Path) -> None:
+def test_cached_answers_are_those_of_each_view(tmp_path: Path) -> None:
     scenes, teacher = AugmentedSplit(views()), small_teacher()
     cache_teacher(teacher, scenes, tmp_path / "outputs", batch_size=2)
     rows = torch.tensor([4, 1])

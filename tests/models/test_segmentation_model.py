@@ -1,72 +1,16 @@
 """Networks by name: shapes, sizes, and clear words for what cannot be built."""
 
-import re
-from typing import Any
-
 import pytest
 import torch
 import torch.nn.functional as F
 
-from pfs.config.networks import DilatedResNetConfig, SegmentationModelConfig
 from pfs.losses import pfs_loss
 from pfs.losses.prediction import upsample
-from pfs.models import build_network, check_network, count_macs, count_parameters, segmentation_model
+from pfs.models import count_parameters
 from pfs.models.segmentation_model import WORKING, NetworkError
+from tests.models.small_networks import named, noise
 
 pytestmark = pytest.mark.trains
-
-
-def small(width: int = 8) -> torch.nn.Module:
-    return build_network(DilatedResNetConfig(name="dilated_resnet", width=width), 11)
-
-
-def spec(architecture: str, encoder: str, **options: Any) -> SegmentationModelConfig:
-    return SegmentationModelConfig(name="segmentation_model", architecture=architecture, encoder=encoder, **options)
-
-
-def named(architecture: str, encoder: str, **options: Any) -> Any:
-    torch.manual_seed(0)
-    return build_network(spec(architecture, encoder, **options), 11)
-
-
-def noise(*size: int) -> torch.Tensor:
-    return torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(0))
-
-
-def test_dilated_resnet_has_the_calibrated_size() -> None:
-    assert count_parameters(small(48)) == pytest.approx(2.9e6, rel=0.01)
-    assert count_parameters(small(16)) == pytest.approx(0.32e6, rel=0.02)
-
-
-def test_dilated_resnet_answers_at_a_quarter_of_the_resolution() -> None:
-    logits, features = small()(torch.zeros(2, 3, 64, 48))
-    assert logits.shape == (2, 11, 16, 12)
-    assert features.shape == (2, 32, 16, 12)
-    assert features.min() >= 0  # after the last ReLU
-
-
-def test_the_tap_changes_the_features_and_nothing_else() -> None:
-    images = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    feature_layers = {}
-    for feature_layer in ("stage4", "before_relu", "stage3"):
-        torch.manual_seed(0)
-        feature_layers[feature_layer] = build_network(
-            DilatedResNetConfig(name="dilated_resnet", width=8, feature_layer=feature_layer), 11
-        ).eval()(images)
-        assert torch.equal(feature_layers[feature_layer].logits, feature_layers["stage4"].logits)
-    assert feature_layers["before_relu"].features.min() < 0
-    assert torch.equal(feature_layers["before_relu"].features.relu(), feature_layers["stage4"].features)
-    assert feature_layers["stage3"].features.shape == feature_layers["stage4"].features.shape
-    assert not torch.equal(feature_layers["stage3"].features, feature_layers["stage4"].features)
-
-
-def test_macs_of_a_convolution_are_counted_by_hand() -> None:
-    class OneConvolution(torch.nn.Conv2d):
-        pass
-
-    network = OneConvolution(3, 5, 3, padding=1, bias=False)
-    assert count_macs(network, (8, 6)) == 3 * 5 * 3 * 3 * 8 * 6
-    assert network.training  # left as it was
 
 
 @pytest.mark.parametrize("architecture", ["deeplabv3plus", "fpn", "unet"])
@@ -76,21 +20,10 @@ def test_segmentation_models_answer_with_features_on_the_logits_grid(architectur
     assert prediction.features.shape[-2:] == prediction.logits.shape[-2:]
 
 
-def test_unknown_names_list_the_valid_ones() -> None:
-    with pytest.raises(NetworkError, match="unknown encoder 'resnet81'; did you mean resnet18"):
-        named("fpn", "resnet81")
-    with pytest.raises(NetworkError, match=r"unknown architecture 'fnp'.*valid choices: .*fpn"):
-        named("fnp", "resnet18")
-    with pytest.raises(NetworkError, match="unknown architecture 'dpt'"):
-        named("dpt", "resnet18")
-    with pytest.raises(NetworkError, match=r"fpn on tu-resnet81: it cannot be built \(Unknown model"):
-        named("fpn", "tu-resnet81")
-    with pytest.raises(NetworkError, match=r"pspnet on vgg11: .*do not support dilated mode"):
-        named("pspnet", "vgg11")
-
-
 # What the paper's studies are made of.
 ENCODERS = list(WORKING)
+
+
 DILATED = [("deeplabv3", 8), ("deeplabv3", 16), ("deeplabv3plus", 8), ("deeplabv3plus", 16), ("pspnet", 8)]
 
 
@@ -187,53 +120,6 @@ def test_deeplabv3plus_is_the_library_s_own_where_that_works(stride: int) -> Non
     torch.testing.assert_close(network(noise(64, 96)).logits, expected)
 
 
-def test_a_crop_that_does_not_fit_is_told_with_one_that_does() -> None:
-    words = r"fpn on resnet18: a crop or image of 360 x 480 does not fit, .* multiples of 32: 384 x 480 would"
-    with pytest.raises(NetworkError, match=words):
-        check_network(spec("fpn", "resnet18"), [(384, 480), (360, 480)])
-    with pytest.raises(NetworkError, match=r"65 x 65 does not fit.*96 x 96 would"):
-        named("fpn", "resnet18")(noise(65, 65))
-    check_network(spec("fpn", "resnet18"), [(384, 480)])
-    check_network(spec("deeplabv3", "resnet18", weights="imagenet"), [(513, 513)])  # nothing is fetched
-    check_network(DilatedResNetConfig(name="dilated_resnet", width=8), [(513, 513)])
-
-
-# Of the library's reasons, a word each: errors of many types, some of them without a word.
-FAILING = {
-    "tu-selecsls42": "it cannot be built .*unexpected keyword argument 'output_stride'",  # TypeError
-    "tu-ghostnet_050": "it cannot be built .*dilation not supported",  # AssertionError
-    "tu-vgg11": r"it cannot be built \(AssertionError\)",
-    "tu-vit_base_mci_224": "it cannot be built .*downsampling pattern",
-    "tu-halonet26t": r"images of 96 x 64 cannot pass \(AssertionError\)",
-}
-
-
-@pytest.mark.parametrize("encoder", FAILING)
-def test_whatever_an_encoder_fails_of_is_one_line_with_encoders_that_work(encoder: str) -> None:
-    with pytest.raises(NetworkError) as told:
-        check_network(spec("deeplabv3plus", encoder), [(96, 64)])
-    message = str(told.value)
-    assert re.fullmatch(rf"deeplabv3plus on {encoder}: {FAILING[encoder]}.*: {', '.join(WORKING)}", message)
-
-
-@pytest.mark.parametrize("architecture", ["unetplusplus", "segformer"])
-@pytest.mark.parametrize("encoder", WORKING)
-def test_the_encoders_that_are_advised_work(architecture: str, encoder: str) -> None:
-    check_network(spec(architecture, encoder), [(64, 64)])
-
-
-def test_a_layer_that_needs_numbers_is_tried_with_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On the meta device there are none, and that it fails there says nothing of the network."""
-    forward = segmentation_model.SegmentationModel.forward
-
-    def asks(self: segmentation_model.SegmentationModel, images: torch.Tensor) -> Any:
-        assert images.sum().item() == 0
-        return forward(self, images)
-
-    monkeypatch.setattr(segmentation_model.SegmentationModel, "forward", asks)
-    check_network(spec("fpn", "resnet18"), [(64, 64)])
-
-
 def test_an_enlarged_image_is_answered_as_many_times_finer() -> None:
     plain, twice = (named("fpn", "resnet18", input_scale=input_scale).eval() for input_scale in (None, 2))
     twice.load_state_dict(plain.state_dict())
@@ -246,15 +132,6 @@ def test_an_enlarged_image_is_answered_as_many_times_finer() -> None:
     assert (plain.multiple, twice.multiple) == (32, 16)
     with pytest.raises(NetworkError, match=r"65 x 65 does not fit.* multiples of 16: 80 x 80 would"):
         twice(noise(65, 65))
-
-
-def test_the_seed_sets_the_weights() -> None:
-    states = []
-    for seed in (0, 0, 1):
-        torch.manual_seed(seed)
-        states.append(small().state_dict()["classifier.weight"])
-    assert torch.equal(states[0], states[1])
-    assert not torch.equal(states[0], states[2])
 
 
 def test_upsampling_first_seen_without_gradients_can_have_them_later() -> None:

@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 import torch
 from sklearn.metrics import accuracy_score, confusion_matrix, jaccard_score
-from torch import Tensor, nn
+from torch import Tensor
 
 from pfs.data.splits import ImageSplit
-from pfs.losses import Prediction
 from pfs.training.evaluation import confusion_counts, count_pairs, score
-from pfs.training.examples import probes, similarity_at
+from tests.training.painter import Painter
 
 NAMES = ("background", "one", "two", "three")
 
@@ -67,18 +66,6 @@ def test_an_absent_class_has_no_iou_and_no_part_in_the_mean() -> None:
     assert metrics.miou == pytest.approx(100 * (2 / 3 + 1 / 2) / 2)
 
 
-class Painter(nn.Module):
-    """Predicts the class that the image's first channel names; its features are the image."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.unused = nn.Parameter(torch.zeros(1))
-
-    def forward(self, images: Tensor) -> Prediction:
-        classes = torch.arange(4.0).view(1, 4, 1, 1)
-        return Prediction(-(images[:, :1] * 63.75 + 127.5 - classes).abs(), images)
-
-
 def test_a_network_is_counted_over_the_whole_split_in_any_batch_size() -> None:
     labels, predicted = maps()
     images = predicted[:, None].expand(-1, 3, -1, -1).to(torch.uint8)
@@ -87,22 +74,3 @@ def test_a_network_is_counted_over_the_whole_split_in_any_batch_size() -> None:
     for batch_size in (2, 50):
         counts = confusion_counts(Painter(), scenes, classes=4, ignore_index=255, batch_size=batch_size)
         assert torch.equal(counts, expected)
-
-
-def test_a_probe_lies_inside_the_largest_object() -> None:
-    labels = torch.zeros(2, 8, 8, dtype=torch.uint8)
-    labels[0, 1:3, 1:3] = 2
-    labels[0, 5:8, 2:7] = 3
-    labels[0, 4] = 255
-    row, column = probes(labels, ignore_index=255)[0].tolist()
-    assert (row, column) == (6, 4)
-    assert probes(labels, ignore_index=255)[1].tolist() == [4, 4]  # nothing there: the middle
-
-
-def test_similarity_at_a_pixel_is_one_there_and_the_cosine_elsewhere() -> None:
-    images = torch.randn(1, 3, 4, 4, generator=torch.Generator().manual_seed(0))
-    similarity = similarity_at(Painter(), images, torch.tensor([[2, 1]]))[0]
-    rows = (images - images.mean((2, 3), keepdim=True))[0].flatten(1).T
-    expected = torch.cosine_similarity(rows, rows[2 * 4 + 1 : 2 * 4 + 2]).view(4, 4)
-    torch.testing.assert_close(similarity, expected)
-    assert float(similarity[2, 1]) == pytest.approx(1)
