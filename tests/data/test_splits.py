@@ -23,7 +23,7 @@ from tests.data.trees import tree
 def scored(spec: data_config.Data, root: Path, **changes: object) -> dict[str, ScoredSplit]:
     """The splits that a study of these data is scored on."""
     network = {"name": "dilated_resnet", "width": 4}
-    schedule = {"network": network, "steps": 1, "batch_size": 1, "learning_rate": 0.1}
+    schedule = {"network": network, "steps": 1, "batch_size": 2, "learning_rate": 0.1}
     content = {"name": "s", "data": spec.model_dump(exclude_none=True), "teacher": schedule, "student": schedule}
     methods = {"methods": {"ce": {}}, "reference": "ce", "seeds": [0]}
     file = root.with_name("s.yaml")
