@@ -4,44 +4,37 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import torch
 
 from pfs.__main__ import main
-from pfs.bench.cases import Setting, bench, write_pictures
+from pfs.bench.cases import bench
 from pfs.bench.figures import steps_figure
 from pfs.bench.throughput import measure
-from pfs.config.networks import DilatedResNetConfig
 from pfs.study.execution.notebooks import run_notebook
 from pfs.study.places import notebook_path
 from pfs.study.records import commit
+from tests.bench.tiny import setting
 
 pytestmark = pytest.mark.trains
+
 
 TINY: dict[str, str | int] = {
     **{"digits_batch": 2, "photo_batch": 2, "photo_size": 64, "photo_encoders": "resnet18,resnet18"},
     **{"repeats": 1, "compiled": ""},
 }
+
+
 SETTINGS = ["digits", "photos", "last_stage"]
+
+
 CASES = [
     *["student", "teacher", "cached", "cached, KD alone", "cached, PFS alone", "cached, WSP alone", "online"],
     *["online, default layout", "torchdistill", "student, default layout", "student, bf16", "student, interpolate"],
 ]
+
+
 PARTS = [
     *["data", "cached outputs", "teacher", "student forward", "CE", "CE + WSP", "PFS", "student backward", "optimiser"]
 ]
-
-
-def setting() -> Setting:
-    student, teacher = (DilatedResNetConfig(name="dilated_resnet", width=width) for width in (4, 8))
-    return Setting("tiny", student, teacher, classes=5, size=32, batch=4)
-
-
-def test_pictures_are_the_same_decoded_once_or_each_time(tmp_path: Path) -> None:
-    files = write_pictures(setting(), tmp_path / "pictures", 3)
-    (pixels, classes), (image, label) = files.read(1), files[1]
-    assert (len(files), tuple(pixels.shape), tuple(classes.shape)) == (3, (3, 32, 32), (32, 32))
-    torch.testing.assert_close(image * 63.75 + 127.5, pixels.float())
-    assert torch.equal(label, classes.long()) and int(label.max()) < 5
 
 
 def test_every_case_and_part_has_its_turns(tmp_path: Path) -> None:

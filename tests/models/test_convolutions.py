@@ -13,6 +13,7 @@ from pfs.config.networks import SegmentationModelConfig
 from pfs.models import build_network, convolutions, count_macs
 from pfs.models.convolutions import StridedPointwiseConv2d, is_narrow_strided_pointwise, mend_convolutions
 from pfs.models.dilated_resnet import DilatedResNet
+from tests.models.small_networks import named
 
 pytestmark = pytest.mark.trains
 
@@ -95,3 +96,18 @@ def test_a_narrow_network_trains_on_a_processor_with_avx2_alone() -> None:
         [sys.executable, "-c", BACKWARD_PASSES], env=environment, capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0, done.stderr[-500:]
+
+
+def test_depthwise_convolutions_stay_in_full_precision_on_a_processor() -> None:
+    """In bf16 the gradient of a dilated one's weights reads memory that nobody has written."""
+    network = named("deeplabv3plus", "mobilenet_v2")
+    depthwise = [m for m in network.modules() if isinstance(m, torch.nn.Conv2d) and m.groups > 1]
+    assert len(depthwise) > 17  # those of the encoder, and the decoder's
+    outputs: list[torch.Tensor] = []
+    for module in depthwise:
+        module.register_forward_hook(lambda module, given, answer: outputs.append(answer))
+    images = torch.rand(2, 3, 64, 64)
+    with torch.autocast("cpu", torch.bfloat16):
+        network(images).logits.float().square().mean().backward()
+    assert {answer.dtype for answer in outputs} == {torch.float32}
+    assert all(m.weight.grad is not None and m.weight.grad.isfinite().all() for m in depthwise)

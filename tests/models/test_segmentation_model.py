@@ -132,33 +132,3 @@ def test_an_enlarged_image_is_answered_as_many_times_finer() -> None:
     assert (plain.multiple, twice.multiple) == (32, 16)
     with pytest.raises(NetworkError, match=r"65 x 65 does not fit.* multiples of 16: 80 x 80 would"):
         twice(noise(65, 65))
-
-
-def test_upsampling_first_seen_without_gradients_can_have_them_later() -> None:
-    coarse = torch.randn(1, 2, 3, 3, requires_grad=True)
-    with torch.inference_mode():
-        upsample(coarse, (11, 13))
-    upsample(coarse, (11, 13)).sum().backward()  # type: ignore[no-untyped-call]
-    assert coarse.grad is not None
-
-
-def test_upsample_is_bilinear_interpolation() -> None:
-    coarse = torch.randn(2, 3, 5, 7)
-    expected = F.interpolate(coarse, size=(20, 33), mode="bilinear", align_corners=False)
-    torch.testing.assert_close(upsample(coarse, (20, 33)), expected)
-    assert upsample(coarse, (5, 7)) is coarse
-
-
-def test_depthwise_convolutions_stay_in_full_precision_on_a_processor() -> None:
-    """In bf16 the gradient of a dilated one's weights reads memory that nobody has written."""
-    network = named("deeplabv3plus", "mobilenet_v2")
-    depthwise = [m for m in network.modules() if isinstance(m, torch.nn.Conv2d) and m.groups > 1]
-    assert len(depthwise) > 17  # those of the encoder, and the decoder's
-    outputs: list[torch.Tensor] = []
-    for module in depthwise:
-        module.register_forward_hook(lambda module, given, answer: outputs.append(answer))
-    images = torch.rand(2, 3, 64, 64)
-    with torch.autocast("cpu", torch.bfloat16):
-        network(images).logits.float().square().mean().backward()
-    assert {answer.dtype for answer in outputs} == {torch.float32}
-    assert all(m.weight.grad is not None and m.weight.grad.isfinite().all() for m in depthwise)

@@ -7,17 +7,29 @@ from typing import NamedTuple
 
 import pytest
 import torch
+import yaml
 from torch import nn
 
 from pfs.config.checksums import LIST, files_under, write_checksums
 from pfs.config.methods import Method
+from pfs.data.build import build
 from pfs.data.splits import ImageSplit, normalize
 from pfs.losses import Prediction
 from pfs.losses.pfs import squared_norm
 from pfs.models.dilated_resnet import DilatedResNet
+from pfs.study.records import RecordError
 from pfs.training.machine import autocast
 from pfs.training.objective import Objective
-from pfs.training.teacher import CacheError, CacheTooLargeError, cache_teacher, open_teacher_outputs
+from pfs.training.run import Run, open_run
+from pfs.training.teacher import (
+    CacheError,
+    CacheTooLargeError,
+    cache_outputs,
+    cache_teacher,
+    load_teacher,
+    open_teacher_outputs,
+)
+from tests.data.digits import SPEC
 from tests.data.noise import images, small_teacher
 
 
@@ -110,3 +122,40 @@ def test_a_cache_above_its_limit_is_refused_with_the_sizes(tmp_path: Path) -> No
     with pytest.raises(CacheTooLargeError, match=r"the study's cache_gib allows 1e-09"):
         cache_teacher(small_teacher(), scenes_of(images()), tmp_path / "outputs", batch_size=5, limit_gib=limit)
     assert not any(tmp_path.iterdir())
+
+
+# --- as a study takes them ----------------------------------------------------------------------------------
+
+
+def run_of(folder: Path, method: str, **changes: object) -> Run:
+    """A run of a study of small digits, whose results go to `folder`."""
+    schedule = {"network": {"name": "dilated_resnet", "width": 4}, "steps": 1, "batch_size": 2, "learning_rate": 0.01}
+    content = {"name": "tiny", "data": SPEC.model_dump(), "teacher": schedule, "student": schedule}
+    content |= {"methods": {"kd": {"kd": {"weight": 1.0}}}, "reference": "kd", "seeds": [0], **changes}
+    file = folder / "tiny.yaml"
+    file.write_text(yaml.safe_dump(content), encoding="utf-8")
+    return open_run(str(file), method, 0, str(folder / "results"), threads=1)
+
+
+def test_a_study_without_room_for_a_cache_asks_the_teacher_at_every_step(
+    tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dataset = build(SPEC, data)["train"]
+    for limit, said in ((0, "allows 0"), (1e-9, "the study's cache_gib allows 1e-09")):
+        run = run_of(tmp_path, "teacher", cache_gib=limit)
+        assert cache_outputs(run, small_teacher(), scenes_of(images()), dataset, "checksum") == {}
+        assert said in (told := capsys.readouterr().out) and "students ask the teacher at every step" in told
+        assert not list(run.folder.glob("outputs-*"))
+
+
+def test_a_cache_is_named_by_what_it_depends_on(tmp_path: Path, data: Path) -> None:
+    run, dataset = run_of(tmp_path, "teacher"), build(SPEC, data)["train"]
+    (name,) = cache_outputs(run, small_teacher(), scenes_of(images()), dataset, "one").values()
+    assert open_teacher_outputs(run.folder / name).channels == 16
+    (other,) = cache_outputs(run, small_teacher(), scenes_of(images()), dataset, "two").values()
+    assert other != name and not (run.folder / name).exists()  # the teacher of the first is no more
+
+
+def test_a_student_whose_teacher_has_not_been_trained_is_told_where_it_would_lie(tmp_path: Path, data: Path) -> None:
+    with pytest.raises(RecordError, match=r"tiny/teacher/record.json"):
+        load_teacher(run_of(tmp_path, "kd"), build(SPEC, data)["train"])

@@ -1,0 +1,45 @@
+"""The figures of costs draw what their tables say."""
+
+import pandas as pd
+
+from pfs.bench.figures import benchmark_figure, steps_figure
+
+
+def kernels() -> pd.DataFrame:
+    """Two forms of one reading at two sizes; the dense one does not fit at the larger."""
+    rows = [
+        {
+            "form": form,
+            "locations": n,
+            "milliseconds": time,
+            "peak_mib": peak,
+            "repeats": repeats,
+            "estimate_mib": 900.0,
+        }
+        for form, n, time, peak, repeats in (
+            ("dense", 64, 2.0, 4.0, 9),
+            ("dense", 256, float("nan"), float("nan"), 0),
+            ("ours", 64, 1.0, 0.5, 9),
+            ("ours", 256, 3.0, 2.0, 9),
+        )
+    ]
+    return pd.DataFrame(rows).assign(reading="squared", dtype="float32", batch=1, channels=8, estimate_mib=900.0)
+
+
+def test_what_was_skipped_is_a_cross_at_its_estimate_and_noise_is_not_drawn() -> None:
+    time, memory = benchmark_figure(kernels()).axes
+    assert [line.get_label() for line in time.lines] == ["ours, C = 8", "dense, C = 8"]
+    crosses = [line.get_xydata() for line in memory.lines if line.get_marker() == "x"]
+    assert [cross.tolist() for cross in crosses if len(cross)] == [[[256.0, 900.0]]]  # type: ignore[union-attr, arg-type]
+    ours = memory.lines[0].get_xydata()
+    assert pd.isna(ours[0][1]) and ours[1][1] == 2.0  # type: ignore[index]  # half a MiB says nothing
+
+
+def test_steps_and_their_parts_stand_in_the_order_of_the_table_beside_both_limits() -> None:
+    cases = {"student": 10.0, "teacher": 4.0, "cached": 11.0, "part: data": 1.0, "part: PFS": 2.0}
+    table = pd.DataFrame({"setting": "digits", "case": list(cases), "milliseconds": list(cases.values())})
+    steps, parts = steps_figure(table).axes
+    assert [label.get_text() for label in steps.get_yticklabels()] == ["student", "teacher", "cached"]
+    assert [label.get_text() for label in parts.get_yticklabels()] == ["data", "PFS"]
+    assert [bar.get_width() for bar in steps.patches] == [10.0, 4.0, 11.0]  # type: ignore[attr-defined]
+    assert [line.get_xdata()[0] for line in steps.lines] == [10.0, 14.0]  # type: ignore[index]
