@@ -3,7 +3,7 @@
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from pfs.config.data import PLACED_NAMES, Data, Evaluation, OwnFolderConfig
+from pfs.config.data import PLACED_NAMES, Data, Evaluation, OwnFolderConfig, WithoutTest
 
 
 def test_every_data_set_but_the_embedded_one_is_placed() -> None:
@@ -27,7 +27,8 @@ def test_images_are_held_out_only_where_test_labels_are_not_public() -> None:
     with pytest.raises(ValidationError, match="holdout"):
         TypeAdapter(Data).validate_python({"name": "digit_scenes", "holdout": 3})
     for name in ("voc2012", "ade20k", "pascal_context"):
-        assert TypeAdapter(Data).validate_python({"name": name, "holdout": 3}).holdout == 3
+        data = TypeAdapter(Data).validate_python({"name": name, "holdout": 3})
+        assert isinstance(data, WithoutTest) and data.holdout == 3
 
 
 @pytest.mark.parametrize("folder", ["../elsewhere", "a/b", "", "new\nline", "x" * 201])

@@ -40,7 +40,12 @@ def test_similarity_at_a_pixel_is_one_there_and_the_cosine_elsewhere() -> None:
 def run_of(folder: Path, method: str) -> Run:
     """A run of a study of two methods, whose results go to `folder`."""
     schedule = {"network": {"name": "dilated_resnet", "width": 2}, "steps": 1, "batch_size": 2, "learning_rate": 0.01}
-    content = {"name": "tiny", "data": {"name": "digit_scenes"}, "teacher": schedule, "student": schedule}
+    content: dict[str, object] = {
+        "name": "tiny",
+        "data": {"name": "digit_scenes"},
+        "teacher": schedule,
+        "student": schedule,
+    }
     content |= {"methods": {"ce": {}}, "reference": "ce", "seeds": [0]}
     file = folder / "tiny.yaml"
     file.write_text(yaml.safe_dump(content), encoding="utf-8")

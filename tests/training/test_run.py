@@ -119,7 +119,8 @@ def test_a_split_in_memory_is_scored_all_at_once_and_one_of_many_sizes_image_by_
     """Both give the same counts: the study's `evaluation` without options shows each image as it is."""
     splits = build(config.DigitScenesConfig.model_validate(STUDY["data"]), data)
     counts = []
-    for changes in ({}, {"evaluation": {}}):
+    ways: list[dict[str, Any]] = [{}, {"evaluation": {}}]
+    for changes in ways:
         run = opened(tmp_path, **changes)
         scenes = load_eval_splits(run, splits, (64, 64))
         assert isinstance(scenes["test"], ImageSplit) == (not changes)

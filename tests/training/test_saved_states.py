@@ -11,11 +11,11 @@ from pfs.config.checksums import LIST
 from pfs.training.saved_states import SavedStates
 
 
-def network_of(accelerator: Accelerator, value: float) -> nn.Module:
+def network_of(accelerator: Accelerator, value: float) -> nn.Linear:
     """A network with one weight, which the accelerator saves and restores."""
     network = nn.Linear(1, 1, bias=False)
     nn.init.constant_(network.weight, value)
-    prepared: nn.Module = accelerator.prepare(network)
+    prepared: nn.Linear = accelerator.prepare(network)
     return prepared
 
 

@@ -130,7 +130,7 @@ def test_a_cache_above_its_limit_is_refused_with_the_sizes(tmp_path: Path) -> No
 def run_of(folder: Path, method: str, **changes: object) -> Run:
     """A run of a study of small digits, whose results go to `folder`."""
     schedule = {"network": {"name": "dilated_resnet", "width": 4}, "steps": 1, "batch_size": 2, "learning_rate": 0.01}
-    content = {"name": "tiny", "data": SPEC.model_dump(), "teacher": schedule, "student": schedule}
+    content: dict[str, object] = {"name": "tiny", "data": SPEC.model_dump(), "teacher": schedule, "student": schedule}
     content |= {"methods": {"kd": {"kd": {"weight": 1.0}}}, "reference": "kd", "seeds": [0], **changes}
     file = folder / "tiny.yaml"
     file.write_text(yaml.safe_dump(content), encoding="utf-8")
