@@ -12,6 +12,7 @@ from pfs.data.sets.folder import OwnFolder
 from pfs.data.sets.pascal_context import PascalContext60
 from pfs.data.sets.voc2012 import Voc2012
 from pfs.study.trial import miniatures
+from tests.data.pascal_detail import pascal_detail
 
 Kind = type[PlacedDataset]
 
@@ -19,7 +20,7 @@ Kind = type[PlacedDataset]
 TREES: dict[Kind, Callable[[Path], Path]] = {
     Voc2012: miniatures.voc2012,
     Ade20k: miniatures.ade20k,
-    PascalContext60: miniatures.pascal_context,
+    PascalContext60: pascal_detail,
     CamVid: miniatures.camvid,
     OwnFolder: miniatures.own_folder,
 }

@@ -1,19 +1,17 @@
-"""Miniature trees of the public data sets, in the format that their archives have on disk: noise for images.
+"""Miniature trees of the public data sets, in a format that is taken from a user's folder: noise for images.
 
 The tests read them, and so does a dry run, which has images of true sizes made. Nothing can be learnt from them.
 """
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
-from pfs.data.dataset import Pixels, voc_palette
-from pfs.data.sets.pascal_context import IDS
+from pfs.data.dataset import IMAGES, Pixels, voc_palette
+from pfs.data.sets.pascal_context import LISTS, MASKS, VOC
 
 HEIGHT, WIDTH = 10, 12
 T = TypeVar("T")
@@ -82,24 +80,13 @@ def ade20k(folder: Path, *, train: int = 2, val: int = 1, sizes: Sequence[Size] 
 
 
 def pascal_context(folder: Path, *, train: int = 2, val: int = 1, sizes: Sequence[Size] = SMALL) -> Path:
-    """Pascal Context, with the labels in the JSON file alone; its images are not in the order of their names."""
-    voc = folder / "VOCdevkit/VOC2010"
-    numbers = [*range(train, 0, -1), *range(train + 1, train + val + 1)]
-    images: list[dict[str, Any]] = []
-    parts: list[dict[str, Any]] = []
-    for number, (height, width) in _sized(numbers, sizes):
-        picture(voc / f"JPEGImages/2008_{number:06}.jpg", (height, width))
-        image = {"image_id": 2008_000000 + number, "file_name": f"2008_{number:06}.jpg"}
-        images.append({**image, "phase": "train" if number <= train else "val", "height": height, "width": width})
-        for row, category in enumerate((2, 259, 458)):
-            inside = np.zeros((height, width), bool)
-            inside[row * height // 5 : row * height // 5 + 3 * height // 10, number:] = True
-            encoded = {"size": [height, width], "counts": run_lengths(inside)}
-            parts.append({"image_id": image["image_id"], "category_id": category, "segmentation": encoded})
-    names = {identity: name for identity, name in IDS.items() if identity} | {1: "accordion"}
-    categories = [{"category_id": identity, "name": name} for identity, name in names.items()]
-    detail = {"images": images, "annos_segmentation": parts, "categories": categories}
-    (voc / "trainval_merged.json").write_text(json.dumps(detail), encoding="utf-8")
+    """Pascal Context, with the masks and lists that segmentation toolboxes make of its JSON file."""
+    for split, count in {"train": train, "val": val}.items():
+        names = [f"{split}_{number:02}" for number in range(1, count + 1)]
+        lines(folder / LISTS / f"{split}.txt", names)
+        for name, size in _sized(names, sizes):
+            picture(folder / VOC / IMAGES / f"{name}.jpg", size)
+            mask(folder / MASKS / f"{name}.png", range(60), size)
     return folder
 
 
@@ -125,23 +112,6 @@ def own_folder(folder: Path, *, train: int = 2, val: int = 1, sizes: Sequence[Si
         picture(folder / "images" / split / f"{name}{endings[number % 3]}", size)
         mask(folder / "masks" / split / f"{name}.png", [0, 1, 2, 255], size, palette=number == 0)
     return folder
-
-
-def run_lengths(inside: npt.NDArray[np.bool_]) -> str:
-    """COCO's compressed run lengths of a mask (H, W): what `pfs.data.sets.pascal_context.decode_rle` undoes."""
-    column = np.concatenate([[False], inside.T.ravel(), [not inside.T.ravel()[-1]]])
-    changes = np.flatnonzero(np.diff(column.astype(int)))
-    runs = np.diff(np.concatenate([[0], changes])).tolist()
-    characters = ""
-    for position, run in enumerate(runs):
-        number = run - (runs[position - 2] if position > 2 else 0)
-        while True:
-            bits, number = number & 0x1F, number >> 5
-            last = number == (-1 if bits & 0x10 else 0)
-            characters += chr(48 + (bits if last else bits | 0x20))
-            if last:
-                break
-    return characters
 
 
 def _random(file: Path) -> np.random.Generator:

@@ -17,6 +17,7 @@ from pfs.data.sets.folder import OwnFolder
 from pfs.data.sets.pascal_context import PascalContext60
 from pfs.data.sets.voc2012 import Voc2012
 from pfs.study.trial import miniatures
+from tests.data.pascal_detail import pascal_detail
 
 Kind = type[PlacedDataset]
 # Of each data set: its miniature, how many images its splits have, an image, a mask, and what lists or describes them.
@@ -41,7 +42,7 @@ TREES: dict[Kind, tuple[Callable[[Path], Path], dict[str, int], tuple[str, ...]]
         ),
     ),
     PascalContext60: (
-        miniatures.pascal_context,
+        pascal_detail,
         {"train": 2, "val": 1},
         ("VOCdevkit/VOC2010/JPEGImages/2008_000001.jpg", "VOCdevkit/VOC2010/trainval_merged.json"),
     ),

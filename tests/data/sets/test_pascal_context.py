@@ -9,6 +9,7 @@ from pfs.data.dataset import DatasetError
 from pfs.data.install.place import place
 from pfs.data.sets.pascal_context import IDS, PascalContext59, PascalContext60, decode_rle
 from pfs.study.trial import miniatures
+from tests.data.pascal_detail import pascal_detail, run_lengths
 from tests.data.trees import tree
 
 
@@ -29,7 +30,7 @@ def test_pascal_contexts_names_follow_the_ids() -> None:
 
 
 def test_pascal_context_refuses_other_names(tmp_path: Path) -> None:
-    source = miniatures.pascal_context(tmp_path / "own")
+    source = pascal_detail(tmp_path / "own")
     file = source / "VOCdevkit/VOC2010/trainval_merged.json"
     file.write_text(file.read_text().replace('"mountain"', '"motorbike"'))
     with pytest.raises(DatasetError, match=r"merged.json names .* otherwise than we do: 259 is 'motorbike', not 'mou"):
@@ -43,14 +44,14 @@ def test_run_lengths_are_read_as_pycocotools_does() -> None:
     # What pycocotools 2.0.11 makes of this mask.
     counts = "W11S5j0ZK0000000000000000000000000007WOb00000000000000000000000000000000000000n:OSE"
     np.testing.assert_array_equal(decode_rle(counts, 40, 50), expected)
-    assert miniatures.run_lengths(expected) == counts
+    assert run_lengths(expected) == counts
     with pytest.raises(ValueError, match="2000 pixels for a mask of 51x40"):
         decode_rle(counts, 40, 51)
 
 
 @pytest.mark.parametrize("json_too", [False, True])
 def test_masks_that_a_toolbox_made_are_taken_where_there_is_no_json_file(json_too: bool, tmp_path: Path) -> None:
-    source = miniatures.pascal_context(tmp_path / "own")
+    source = pascal_detail(tmp_path / "own")
     PascalContext60.convert(source)
     if not json_too:
         (source / "VOCdevkit/VOC2010/trainval_merged.json").unlink()
@@ -60,7 +61,7 @@ def test_masks_that_a_toolbox_made_are_taken_where_there_is_no_json_file(json_to
 
 @pytest.mark.parametrize("content", ["{", '{"images": []}', "[" * 100_000], ids=["cut", "other", "nested"])
 def test_another_json_file_is_refused(content: str, tmp_path: Path) -> None:
-    source = miniatures.pascal_context(tmp_path / "own")
+    source = pascal_detail(tmp_path / "own")
     (source / "VOCdevkit/VOC2010/trainval_merged.json").write_text(content)
     with pytest.raises(DatasetError, match=r"trainval_merged.json is not what PASCAL in Detail gives"):
         place(PascalContext60, tmp_path / "data", source=source)
