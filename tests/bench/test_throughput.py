@@ -15,23 +15,15 @@ from pfs.study.records import commit
 from tests.bench.tiny import setting
 
 pytestmark = pytest.mark.trains
-
-
 TINY: dict[str, str | int] = {
     **{"digits_batch": 2, "photo_batch": 2, "photo_size": 64, "photo_encoders": "resnet18,resnet18"},
     **{"repeats": 1, "compiled": ""},
 }
-
-
 SETTINGS = ["digits", "photos", "last_stage"]
-
-
 CASES = [
     *["student", "teacher", "cached", "cached, KD alone", "cached, PFS alone", "cached, WSP alone", "online"],
     *["online, default layout", "torchdistill", "student, default layout", "student, bf16", "student, interpolate"],
 ]
-
-
 PARTS = [
     *["data", "cached outputs", "teacher", "student forward", "CE", "CE + WSP", "PFS", "student backward", "optimiser"]
 ]

@@ -12,6 +12,7 @@ from tests.data.trees import COUNTS
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Data sets have as many images as their miniatures."""
     for kind, counts in COUNTS.items():
         monkeypatch.setattr(kind, "counts", counts)
 

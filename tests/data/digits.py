@@ -1,4 +1,4 @@
-"""The recipe of a small Digit Scenes."""
+"""A small Digit Scenes, and how it is damaged."""
 
 import numpy as np
 from PIL import Image

@@ -15,8 +15,6 @@ from pfs.study.trial import miniatures
 from tests.data.pascal_detail import pascal_detail
 
 Kind = type[PlacedDataset]
-
-
 TREES: dict[Kind, Callable[[Path], Path]] = {
     Voc2012: miniatures.voc2012,
     Ade20k: miniatures.ade20k,
@@ -24,19 +22,13 @@ TREES: dict[Kind, Callable[[Path], Path]] = {
     CamVid: miniatures.camvid,
     OwnFolder: miniatures.own_folder,
 }
-
-
 COUNTS: dict[Kind, dict[str, int]] = {
     Voc2012: {"train": 2, "trainaug": 4, "val": 1},
     Ade20k: {"train": 2, "val": 1},
     PascalContext60: {"train": 2, "val": 1},
     CamVid: {"train": 2, "val": 1, "test": 1},
 }
-
-
 OFFICIAL = {kind: kind.counts for kind in COUNTS}
-
-
 every_kind = pytest.mark.parametrize("kind", TREES, ids=lambda kind: kind.name)
 
 

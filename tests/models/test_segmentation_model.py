@@ -22,8 +22,6 @@ def test_segmentation_models_answer_with_features_on_the_logits_grid(architectur
 
 # What the paper's studies are made of.
 ENCODERS = list(WORKING)
-
-
 DILATED = [("deeplabv3", 8), ("deeplabv3", 16), ("deeplabv3plus", 8), ("deeplabv3plus", 16), ("pspnet", 8)]
 
 

@@ -1,4 +1,4 @@
-"""Public data sets and one's own: read as their archives have them, put into place whole or not at all, verified."""
+"""Data sets are put into place from archives or from a user's folder: whole or not at all, and verified."""
 
 import hashlib
 import json

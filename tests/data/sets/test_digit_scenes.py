@@ -1,4 +1,4 @@
-"""Digit Scenes: what a scene is, what lies on disk, and what a broken file says."""
+"""Digit Scenes: what lies on disk, whoever generates it at once, and what a broken file says."""
 
 import json
 from collections.abc import Callable

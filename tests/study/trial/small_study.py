@@ -9,8 +9,6 @@ from pfs.config.load import load_study
 from pfs.config.study import Study
 
 SCHEDULE = {"steps": 2, "batch_size": 2, "learning_rate": 1.0e-3}
-
-
 STUDY: dict[str, Any] = {
     "name": "tiny",
     "data": {"name": "folder", "folder": "own", "holdout": 2},
@@ -22,8 +20,6 @@ STUDY: dict[str, Any] = {
     "reference": "ce",
     "seeds": [0],
 }
-
-
 DIGITS = {"name": "digit_scenes", "train": 9}
 
 

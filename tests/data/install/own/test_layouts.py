@@ -1,4 +1,4 @@
-"""One's own data in the layouts that they come in: recognised, said, and brought into the one that is read."""
+"""A folder in no known layout is told once, beside the layouts that are known."""
 
 from pathlib import Path
 
