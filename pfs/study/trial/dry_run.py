@@ -48,7 +48,7 @@ def write_trial(study: Study, folder: Path) -> tuple[Path, list[str]]:
     Returns:
         The file, and what is said of the trial: a line each.
     """
-    content = study.model_dump(mode="json", exclude_none=True)
+    content = study.model_dump(mode="json", exclude_none=True, exclude_unset=True)  # what the study itself says
     content.pop("extends", None)
     terms = _all_terms(content["methods"])
     content |= {"name": f"{study.name}_dry_run", "methods": {METHOD: terms}, "reference": METHOD, "seeds": [0]}
@@ -79,7 +79,7 @@ def _shorten(content: dict[str, Any], study: Study) -> list[str]:
     for name, training in (("teacher", study.teacher), ("student", study.student)):
         content[name]["steps"] = STEPS
         if missing := _missing_weights(training):
-            content[name]["network"]["weights"] = None
+            del content[name]["network"]["weights"]
             said.append(f"{name}: from scratch, and the study itself will stop, for {missing}")
     return said
 
