@@ -9,7 +9,7 @@ CORES = all
 ENVIRONMENT = .venv/installed
 
 .DEFAULT_GOAL = help
-.PHONY: help env study dry-run figures docs benchmark throughput test test-avx2 lab clean
+.PHONY: help env study dry-run figures look docs benchmark throughput test test-avx2 lab clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s  %s\n", $$1, $$2}' Makefile
@@ -27,6 +27,9 @@ dry-run: $(ENVIRONMENT) ## try a study at its true size, two steps on images of 
 
 figures: $(ENVIRONMENT) ## tables and figures from the committed records, without training
 	@set -e; for study in $(STUDY); do .venv/bin/pfs figures "$$study"; done
+
+look: $(ENVIRONMENT) ## a page of all studies with results, in the browser, in seconds and without training
+	@.venv/bin/pfs look
 
 docs: $(ENVIRONMENT) ## the tables in README.md and docs/, and the diagram, from results and code
 	@.venv/bin/pfs docs

@@ -5,6 +5,7 @@ import os
 import shlex
 import shutil
 import sys
+import webbrowser
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import mkdtemp
@@ -69,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
 
     def add(name: str, command: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=command.__doc__, description=command.__doc__)
-        if command not in (_benchmark, _throughput):
+        if command not in (_benchmark, _throughput, _look):
             added.add_argument("study", metavar="STUDY", help="the study's file, or its bare name: digits")
         if command is not _dry_run:
             added.add_argument("--results", type=Path, help="folder of all results (the clone's results)")
@@ -90,6 +91,8 @@ def _parser() -> argparse.ArgumentParser:
     add("collect", _collect)
     add("figures", _figures)
     add("report", _report)
+    look = add("look", _look)
+    look.add_argument("--no-browser", action="store_true", help="only write the pages and print the index's path")
     commands.add_parser("docs", help=_docs.__doc__, description=_docs.__doc__).set_defaults(command=_docs)
     _add_data(commands.add_parser("data", help=_data.__doc__, description=_data.__doc__))
     for name, command in (("benchmark", _benchmark), ("throughput", _throughput)):
@@ -223,6 +226,17 @@ def _figures(options: argparse.Namespace) -> int:
 def _report(options: argparse.Namespace) -> int:
     """write report.html, one self-contained page, from the tables and figures"""
     write_report(options.study, results=options.results)
+    return 0
+
+
+def _look(options: argparse.Namespace) -> int:
+    """open a page of all studies with results: what each asks, its main figure and its verdict, and its report"""
+    from pfs.report.site.look import write_index
+
+    index = write_index(results=options.results)
+    print(index)
+    if not options.no_browser:
+        webbrowser.open(index.as_uri())
     return 0
 
 

@@ -46,23 +46,43 @@ class Finding(NamedTuple):
     seeds: tuple[int, ...]
 
     @property
+    def rounded(self) -> Difference:
+        """The difference as it is shown, with `digits` decimals; p is left as it is."""
+        *points, p = self.difference
+        return Difference(*(round(point, self.digits) for point in points), p)
+
+    @property
+    def digits(self) -> int:
+        """How many decimals are shown: one, or as many of at most three as keep a small number from reading 0.0."""
+        points = [point for point in self.difference[:3] if point and not np.isnan(point)]
+        return next((digits for digits in (1, 2) if all(round(point, digits) for point in points)), 3)
+
+    @property
     def excludes_zero(self) -> bool:
-        """Whether the interval excludes 0; False where there is none."""
-        return self.difference.low > 0 or self.difference.high < 0
+        """Whether the interval, as it is shown, excludes 0; False where there is none."""
+        return self.rounded.low > 0 or self.rounded.high < 0
+
+    @property
+    def claim(self) -> str:
+        """The two methods and the mean difference with its interval, without the verdict on it."""
+        mean, low, high, _ = self.rounded
+        side = (
+            f"{'above' if mean > 0 else 'below'} {label(self.reference)} by"
+            if mean
+            else f"level with {label(self.reference)},"
+        )
+        claim = f"{label(self.method)} is {side} {abs(mean):.{self.digits if mean else 1}f}"
+        ends = (low, high) if mean >= 0 else (-high, -low)
+        interval = "" if np.isnan(low) else " [{:.{d}f}, {:.{d}f}]".format(*(end + 0.0 for end in ends), d=self.digits)
+        return f"{claim}{interval} points of test mIoU"
 
     def __str__(self) -> str:
-        """The finding as a sentence."""
-        mean, low, high, p = self.difference
-        side = "above" if mean >= 0 else "below"
-        claim = f"{label(self.method)} is {side} {label(self.reference)} by {abs(mean):.1f}"
-        if np.isnan(low):
-            return f"{claim} points of test mIoU in one seed: no interval."
-        ends = (low, high) if mean >= 0 else (-high, -low)
+        """The finding as a sentence, which follows from the numbers that it shows."""
+        if np.isnan(self.difference.low):
+            return f"{self.claim} in one seed: no interval."
+        p = "" if np.isnan(self.difference.p) else f", p = {self.difference.p:.2g}"
         verdict = "excludes" if self.excludes_zero else "includes"
-        return (
-            f"{claim} [{ends[0]:.1f}, {ends[1]:.1f}] points of test mIoU "
-            f"(paired over {len(self.seeds)} seeds, p = {p:.2g}): the interval {verdict} 0."
-        )
+        return f"{self.claim} (paired over {len(self.seeds)} seeds{p}): the interval {verdict} 0."
 
 
 def methods_to_show(runs: pd.DataFrame, study: Study) -> list[str]:

@@ -1,0 +1,141 @@
+"""An executed notebook as the body of a page: its prose and what its cells display, without code and prompts."""
+
+import re
+from base64 import b64encode
+from collections.abc import Iterable, Mapping
+from html import escape
+from typing import Any, NamedTuple
+
+import mistune
+from bs4 import BeautifulSoup, Tag
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import get_lexer_by_name
+from pygments.util import ClassNotFound
+
+OMITTED = "remove_cell"  # the tag of a cell that stays in the notebook and is not on the page; nbconvert's own word
+
+
+class Entry(NamedTuple):
+    """An entry of the contents list: a section's title, and the id of its heading."""
+
+    title: str
+    anchor: str
+
+
+class Body(NamedTuple):
+    """The sections of a page as HTML, and the list of them."""
+
+    html: str
+    contents: list[Entry]
+
+
+def body(cells: Iterable[Mapping[str, Any]]) -> Body:
+    """The page's body from a notebook's cells.
+
+    Every second-level heading has an entry in the contents list, every table names what its header cells head, and
+    tables and figures stand in boxes that scroll on narrow screens.
+
+    Args:
+        cells: in the notebook format, with their outputs.
+    """
+    shown = [cell for cell in cells if OMITTED not in cell["metadata"].get("tags", [])]
+    page = BeautifulSoup("\n".join(_cell(cell) for cell in shown), "html.parser")
+    for table in page.find_all("table"):
+        _complete_table(page, table)
+    for picture in page.find_all("img"):
+        _box(page, picture, "figure", str(picture.get("alt", "")))
+    for block in page.find_all("pre"):
+        block["tabindex"] = "0"
+    return Body(str(page), _contents(page))
+
+
+class _Renderer(mistune.HTMLRenderer):
+    """Colours code blocks by classes, for which the stylesheet has rules."""
+
+    def block_code(self, code: str, info: str | None = None) -> str:
+        try:
+            lexer = get_lexer_by_name((info or "text").split()[0])
+        except ClassNotFound:
+            return super().block_code(code, info)
+        return str(highlight(code, lexer, HtmlFormatter(wrapcode=True)))
+
+
+def markdown(text: str) -> str:
+    """Markdown as HTML."""
+    return str(mistune.create_markdown(renderer=_Renderer(escape=False), plugins=["table", "url"])(text))
+
+
+def inline(text: str) -> str:
+    """One paragraph of Markdown as HTML, without the paragraph around it."""
+    return markdown(text).strip().removeprefix("<p>").removesuffix("</p>")
+
+
+def image(data: str, alt: str) -> str:
+    """An image of the page itself.
+
+    Args:
+        data: a PNG file in base64.
+        alt: what one sees in it, in words.
+    """
+    return f'<img alt="{escape(alt)}" src="data:image/png;base64,{"".join(data.split())}">'
+
+
+def base64(png: bytes) -> str:
+    """The bytes of a PNG file as `image` takes them."""
+    return b64encode(png).decode()
+
+
+def _cell(cell: Mapping[str, Any]) -> str:
+    if cell["cell_type"] == "markdown":
+        return markdown("".join(cell["source"]))
+    return "\n".join(_output(output) for output in cell.get("outputs", []))
+
+
+def _output(output: Mapping[str, Any]) -> str:
+    """What one output shows, in the richest form that it has."""
+    if output["output_type"] == "stream":
+        return f"<pre>{escape(''.join(output['text']))}</pre>"
+    data = {
+        kind: "".join(content) for kind, content in output.get("data", {}).items() if isinstance(content, str | list)
+    }
+    if "text/markdown" in data:
+        return markdown(data["text/markdown"])
+    if "image/png" in data:
+        metadata = output.get("metadata", {})
+        alt = metadata.get("image/png", {}).get("alt") or metadata.get("alt") or ""
+        return image(data["image/png"], alt)
+    return data.get("text/html") or f"<pre>{escape(data.get('text/plain', ''))}</pre>"
+
+
+def _complete_table(page: BeautifulSoup, table: Tag) -> None:
+    """Give a table's header cells their scope, make the first cell of a row its header, and put it into a box."""
+    for style in table.find_previous_siblings("style"):  # pandas' own, which the stylesheet stands for
+        style.decompose()
+    del table["border"]
+    for head in table.select("thead th"):
+        head["scope"] = "col"
+    for row in table.select("tbody tr"):
+        first = row.find(["td", "th"])
+        if isinstance(first, Tag):
+            first.name = "th"
+            first["scope"] = "row"
+    headings = ", ".join(filter(None, (head.get_text(strip=True) for head in table.select("thead th"))))
+    _box(page, table, "div", f"Table: {headings}")
+
+
+def _box(page: BeautifulSoup, inside: Tag, kind: str, name: str) -> None:
+    """Put a table or an image into a box that scrolls, which the keyboard reaches too."""
+    inside.wrap(page.new_tag(kind, attrs={"class": "wide", "role": "group", "tabindex": "0", "aria-label": name}))
+
+
+def _contents(page: BeautifulSoup) -> list[Entry]:
+    """The page's sections; their headings are given ids, each once."""
+    entries: list[Entry] = []
+    for heading in page.find_all(["h2", "h3"]):
+        title = heading.get_text(strip=True)
+        plain = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") or "section"
+        taken = sum(re.sub(r"-\d+$", "", entry.anchor) == plain for entry in entries)
+        entries.append(Entry(title, f"{plain}-{taken + 1}" if taken else plain))
+        heading["id"] = entries[-1].anchor
+    return [entry for entry in entries if page.find("h2", id=entry.anchor)]

@@ -1,0 +1,66 @@
+"""The pages as whole HTML files: one file each, which asks nothing of any network and runs no script."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from pfs.config.study import Study
+from pfs.report.site.body import base64, body, image, inline
+from pfs.report.site.verdict import question_of, verdict
+from pfs.report.statistics import findings, read_runs
+from pfs.study.places import study_folder
+
+
+class Summary(NamedTuple):
+    """What the index shows of a study: all but its name is HTML."""
+
+    name: str
+    question: str
+    verdict: str
+    figure: str
+
+
+def summary(study: Study, path: str, *, results: str) -> Summary:
+    """A study's question, its verdict and its main figure, from its file and its results.
+
+    Args:
+        study: the study.
+        path: its file.
+        results: folder of all results.
+
+    Raises:
+        RecordError: the study has no runs.csv.
+    """
+    folder = study_folder(study, results)
+    main = folder / "figures" / "methods.png"
+    alt = f"{study.name}: test mIoU of each method and seed, and the paired differences with their intervals"
+    return Summary(
+        study.name,
+        inline(question_of(study, path)),
+        inline(verdict(findings(read_runs(folder), study), study)),
+        image(base64(main.read_bytes()), alt) if main.is_file() else "",
+    )
+
+
+def report_page(about: Summary, cells: Iterable[Mapping[str, Any]], *, index: str = "") -> str:
+    """The report of a study as an HTML page.
+
+    Args:
+        about: the study's question and verdict, for the head of the page.
+        cells: those of the executed notebook `report`.
+        index: the address of the index page, which the report then leads back to.
+    """
+    return _render("report.html.j2", study=about, body=body(cells), index=index)
+
+
+def index_page(studies: Iterable[Summary]) -> str:
+    """The page of all studies, in the order given; each leads to the page `<its name>.html` beside it."""
+    return _render("index.html.j2", studies=list(studies))
+
+
+def _render(template: str, **values: Any) -> str:
+    loader = FileSystemLoader(Path(__file__).parent)
+    pages = Environment(loader=loader, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return pages.get_template(template).render(**values)

@@ -1,0 +1,63 @@
+"""A study in two sentences: what it asks, and what its runs say."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from pfs.config.files import repository
+from pfs.config.study import Study
+from pfs.report.statistics import Finding
+from pfs.report.style import label
+
+
+def question_of(study: Study, path: str | Path) -> str:
+    """What a study asks: the first sentence of the comment at the top of its file, or nothing where there is none.
+
+    Args:
+        study: the study.
+        path: its file; a relative path is taken from the repository's root.
+    """
+    lines = (repository() / path).read_text(encoding="utf-8").splitlines()
+    head = next((number for number, line in enumerate(lines) if not line.startswith("#")), len(lines))
+    comment = " ".join(line.lstrip("# ").rstrip() for line in lines[:head])
+    return re.split(r"(?<=[.?!])\s+(?=[A-Z`])", comment, maxsplit=1)[0]
+
+
+def verdict(compared: Sequence[Finding], study: Study) -> str:
+    """What the runs of a study say of its methods against its reference, in a sentence or two.
+
+    Args:
+        compared: the study's findings.
+        study: the study; findings against other methods than its reference are passed over.
+    """
+    found = [finding for finding in compared if finding.reference == study.reference]
+    reference = label(study.reference)
+    if not found:
+        return f"No method has runs that could be compared with {reference}."
+    if all(len(finding.seeds) == 1 for finding in found):
+        return _of_one_seed(found, reference)
+    above = [finding for finding in found if finding.excludes_zero and finding.rounded.mean > 0]
+    below = [finding for finding in found if finding.excludes_zero and finding.rounded.mean < 0]
+    count = f"Of {len(found)} {_methods(found)}, {_number(above)} better than {reference} and {_number(below)} worse"
+    return f"{count}, by intervals that exclude 0. {_largest(found)}"
+
+
+def _of_one_seed(found: Sequence[Finding], reference: str) -> str:
+    above = [finding for finding in found if finding.rounded.mean > 0]
+    count = f"In its one seed, {len(above)} of {len(found)} {_methods(found)} scored above {reference}"
+    return f"{count}; one seed gives no interval, and so decides nothing. {_largest(found)}"
+
+
+def _largest(found: Sequence[Finding]) -> str:
+    """The finding of the largest difference, as a sentence."""
+    if len(found) == 1:
+        return f"{found[0].claim}."
+    return f"The largest difference: {max(found, key=lambda finding: finding.difference.mean).claim}."
+
+
+def _methods(found: Sequence[Finding]) -> str:
+    return "methods" if len(found) > 1 else "method"
+
+
+def _number(found: Sequence[Finding]) -> str:
+    return f"{len(found)} {'are' if len(found) != 1 else 'is'}" if found else "none is"
