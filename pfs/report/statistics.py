@@ -157,8 +157,9 @@ def _finding(runs: pd.DataFrame, method: str, reference: str) -> Finding:
 
 def _pairs(table: pd.DataFrame, method: str, reference: str) -> pd.DataFrame:
     """Test mIoU of two methods, a row for each seed that both have."""
-    chosen = table[table["split"] == "test"].pivot(index="seed", columns="method", values="miou")
-    return chosen.reindex(columns=[method, reference]).dropna()
+    test = table[table["split"] == "test"]
+    scores = {name: test[test["method"] == name].set_index("seed")["miou"] for name in (method, reference)}
+    return pd.DataFrame(scores).dropna()
 
 
 def _seeds(seeds: Sequence[int]) -> str:

@@ -45,8 +45,6 @@ def body(cells: Iterable[Mapping[str, Any]]) -> Body:
         _complete_table(page, table)
     for picture in page.find_all("img"):
         _box(page, picture, "figure", str(picture.get("alt", "")))
-    for block in page.find_all("pre"):
-        block["tabindex"] = "0"
     return Body(str(page), _contents(page))
 
 
@@ -115,6 +113,7 @@ def _complete_table(page: BeautifulSoup, table: Tag) -> None:
     del table["border"]
     for head in table.select("thead th"):
         head["scope"] = "col"
+        head.string = head.get_text().replace(" %", "\N{NO-BREAK SPACE}%")
     for row in table.select("tbody tr"):
         first = row.find(["td", "th"])
         if isinstance(first, Tag):

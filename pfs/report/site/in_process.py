@@ -9,11 +9,26 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from IPython.core.displayhook import DisplayHook
 from IPython.core.interactiveshell import InteractiveShell
+from IPython.display import display
 from IPython.utils.capture import RichOutput, capture_output
+from traitlets import Type
 from traitlets.config import Config
 
 from pfs.study.execution.notebooks import NotebookError, Parameter
+
+
+class _DisplayValue(DisplayHook):
+    """Displays the value of a cell's last expression as `display` does; IPython's own prints it."""
+
+    def __call__(self, result: object = None) -> None:
+        if result is not None:
+            display(result)
+
+
+class _Shell(InteractiveShell):
+    displayhook_class = Type(_DisplayValue)
 
 
 def execute(notebook: Path, parameters: Mapping[str, Parameter]) -> list[dict[str, Any]]:
@@ -39,13 +54,13 @@ def execute(notebook: Path, parameters: Mapping[str, Parameter]) -> list[dict[st
 @contextmanager
 def _shell() -> Iterator[InteractiveShell]:
     """An IPython shell that leaves no history behind and that is gone afterwards."""
-    InteractiveShell.clear_instance()
-    shell = InteractiveShell.instance(config=Config(HistoryManager={"enabled": False}))
+    _Shell.clear_instance()
+    shell = _Shell.instance(config=Config(HistoryManager={"enabled": False}))
     try:
         yield shell
     finally:
         shell.restore_sys_module_state()
-        InteractiveShell.clear_instance()
+        _Shell.clear_instance()
 
 
 def _outputs(shell: InteractiveShell, source: str, notebook: Path) -> list[dict[str, Any]]:
