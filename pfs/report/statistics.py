@@ -48,8 +48,8 @@ class Finding(NamedTuple):
     @property
     def rounded(self) -> Difference:
         """The difference as it is shown, with `digits` decimals; p is left as it is."""
-        *points, p = self.difference
-        return Difference(*(round(point, self.digits) for point in points), p)
+        mean, low, high, p = self.difference
+        return Difference(*(round(point, self.digits) + 0.0 for point in (mean, low, high)), p=p)  # -0.0 becomes 0.0
 
     @property
     def digits(self) -> int:
@@ -66,14 +66,13 @@ class Finding(NamedTuple):
     def claim(self) -> str:
         """The two methods and the mean difference with its interval, without the verdict on it."""
         mean, low, high, _ = self.rounded
-        side = (
-            f"{'above' if mean > 0 else 'below'} {label(self.reference)} by"
-            if mean
-            else f"level with {label(self.reference)},"
-        )
-        claim = f"{label(self.method)} is {side} {abs(mean):.{self.digits if mean else 1}f}"
-        ends = (low, high) if mean >= 0 else (-high, -low)
-        interval = "" if np.isnan(low) else " [{:.{d}f}, {:.{d}f}]".format(*(end + 0.0 for end in ends), d=self.digits)
+        reference, digits = label(self.reference), self.digits
+        if mean == 0:
+            claim = f"{label(self.method)} is level with {reference}, 0.0"
+        else:
+            claim = f"{label(self.method)} is {'above' if mean > 0 else 'below'} {reference} by {abs(mean):.{digits}f}"
+        ends = (low, high) if mean >= 0 else (0.0 - high, 0.0 - low)
+        interval = "" if np.isnan(low) else f" [{ends[0]:.{digits}f}, {ends[1]:.{digits}f}]"
         return f"{claim}{interval} points of test mIoU"
 
     def __str__(self) -> str:

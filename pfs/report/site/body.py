@@ -4,6 +4,7 @@ import re
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from html import escape
+from itertools import chain, count
 from typing import Any, NamedTuple
 
 import mistune
@@ -45,7 +46,8 @@ def body(cells: Iterable[Mapping[str, Any]]) -> Body:
         _complete_table(page, table)
     for picture in page.find_all("img"):
         _box(page, picture, "figure", str(picture.get("alt", "")))
-    return Body(str(page), _contents(page))
+    contents = _contents(page)  # this gives the headings their ids
+    return Body(str(page), contents)
 
 
 class _Renderer(mistune.HTMLRenderer):
@@ -108,8 +110,10 @@ def _output(output: Mapping[str, Any]) -> str:
 
 def _complete_table(page: BeautifulSoup, table: Tag) -> None:
     """Give a table's header cells their scope, make the first cell of a row its header, and put it into a box."""
-    for style in table.find_previous_siblings("style"):  # pandas' own, which the stylesheet stands for
+    for style in table.find_previous_siblings("style"):  # pandas' own; the page has a stylesheet
         style.decompose()
+    if table.parent is not None and table.parent.name == "div":  # pandas' own too, as narrow as the text
+        table.parent.unwrap()
     del table["border"]
     for head in table.select("thead th"):
         head["scope"] = "col"
@@ -131,10 +135,11 @@ def _box(page: BeautifulSoup, inside: Tag, kind: str, name: str) -> None:
 def _contents(page: BeautifulSoup) -> list[Entry]:
     """The page's sections; their headings are given ids, each once."""
     entries: list[Entry] = []
-    for heading in page.find_all(["h2", "h3"]):
-        title = heading.get_text(strip=True)
+    for heading in page.find_all("h2"):
+        title = " ".join(heading.get_text().split())
         plain = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") or "section"
-        taken = sum(re.sub(r"-\d+$", "", entry.anchor) == plain for entry in entries)
-        entries.append(Entry(title, f"{plain}-{taken + 1}" if taken else plain))
+        numbered = (f"{plain}-{number}" for number in count(2))
+        taken = {entry.anchor for entry in entries}
+        entries.append(Entry(title, next(anchor for anchor in chain([plain], numbered) if anchor not in taken)))
         heading["id"] = entries[-1].anchor
-    return [entry for entry in entries if page.find("h2", id=entry.anchor)]
+    return entries

@@ -21,7 +21,6 @@ from pfs.config.files import atomic_write
 from pfs.config.load import load_study
 from pfs.config.study import Study
 from pfs.data.install.state import current_checksum, digit_scenes_folder
-from pfs.report.page import write_report
 from pfs.study.code_hash import code_hash
 from pfs.study.execution.notebooks import NotebookError, NotebookStoppedError, check_parameters, run_notebook
 from pfs.study.execution.run import execute_run
@@ -233,13 +232,6 @@ def test_a_kernel_that_ends_by_itself_is_told_with_its_status(clone: Path) -> No
     notebook = write_notebook(clone / "toy.ipynb", "seed = 0", "import os\nos._exit(3)")
     with pytest.raises(NotebookError, match="the kernel died with status 3"):
         run_notebook(notebook, clone / "out.ipynb", {})
-
-
-def test_a_report_is_one_page_that_needs_nothing_else(clone: Path) -> None:
-    write_notebook(clone / "notebooks/study/report.ipynb", 'study = "x"\nresults = "r"', "print(6 * 7)")
-    page = write_report("studies/toy.yaml", results="results").read_text()
-    assert "42" in page
-    assert 'src="http' not in page
 
 
 # --- runs ---------------------------------------------------------------------------------------------------

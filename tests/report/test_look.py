@@ -1,0 +1,226 @@
+"""`pfs look`: the index of all studies and their reports, as files and as Chromium shows them.
+
+The pages are made once, of three committed studies: the main one, one of other data, and one of a single seed.
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from bs4 import BeautifulSoup
+
+from pfs.config.base import StudyError
+from pfs.config.load import load_study
+from pfs.report.site.look import write_index
+from pfs.report.site.verdict import question_of
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+ROOT = Path(__file__).parents[2]
+STUDIES = ["digits", "camvid_cpu", "digits_gaps"]  # as they are ordered: the main one, then those of several seeds
+PAGES = ["index", "digits", "digits_gaps"]
+# Whatever starts a kernel, and what takes seconds to import.
+SLOW = ("torch", "papermill", "nbformat", "jupyter_client")
+CHROMIUM = shutil.which("chromium")
+LOOK = """
+import sys
+from pfs.__main__ import main
+status = main(["look", "--no-browser", "--results", sys.argv[1]])
+print([name for name in sys.argv[2:] if name in sys.modules])
+sys.exit(status)
+"""
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of results that holds what is committed of three studies."""
+    folder = tmp_path_factory.mktemp("results")
+    for name in STUDIES:
+        for part in ("tables", "figures"):
+            shutil.copytree(ROOT / "results" / name / part, folder / name / part)
+        shutil.copy(ROOT / "results" / name / "runs.csv", folder / name)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pages(results: Path) -> Path:
+    """The folder of the pages, made by a process of its own that prints what it should not have imported."""
+    command = [sys.executable, "-c", LOOK, results, *SLOW]
+    looked = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert (looked.stdout, looked.stderr, looked.returncode) == (f"{results}/look/index.html\n[]\n", "", 0)
+    return results / "look"
+
+
+# --- the files ----------------------------------------------------------------------------------------------
+
+
+def test_the_index_shows_each_study_s_question_figure_and_verdict_and_leads_to_its_report(pages: Path) -> None:
+    index = BeautifulSoup((pages / "index.html").read_text(), "html.parser")
+    articles = index.find_all("article")
+    assert [article.select_one("h2").get_text() for article in articles] == STUDIES  # type: ignore[union-attr]
+    for name, article in zip(STUDIES, articles, strict=True):
+        path = ROOT / "studies" / f"{name}.yaml"
+        assert question_of(load_study(path), path).replace("`", "") in article.get_text()
+        assert re.search(r"(Of \d+ methods|In its one seed).* difference: .*points of test mIoU", article.get_text())
+        assert article.select_one("img[alt]")
+        assert all((pages / str(link["href"])).is_file() for link in article.select("a[href]"))
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_one_file_with_headings_in_order(pages: Path, name: str) -> None:
+    page = BeautifulSoup((pages / f"{name}.html").read_text(), "html.parser")
+    levels = [int(heading.name[1]) for heading in page.find_all(re.compile("^h[1-6]$"))]
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+    assert not page.find("script") and not page.select("link[rel=stylesheet]")
+    assert all(str(picture["src"]).startswith("data:image/png;base64,") for picture in page.find_all("img"))
+    assert len({tag["id"] for tag in page.select("[id]")}) == len(page.select("[id]"))
+
+
+def test_a_report_shows_provenance_in_full_and_neither_code_nor_prompts(pages: Path) -> None:
+    text = BeautifulSoup((pages / "digits.html").read_text(), "html.parser").get_text()
+    commit = (ROOT / "results/digits/runs.csv").read_text().splitlines()[1]
+    hashes = re.findall(r"\b[0-9a-f]{40}\b|\b[0-9a-f]{64}\b", commit)
+    assert hashes and all(value in text for value in hashes)
+    assert not re.search(r"Out\s?\[|In\s?\[|No description|import |IPython|no figure", text)
+
+
+def test_a_study_that_cannot_be_shown_is_told_and_left_out(
+    results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in STUDIES[:2]:
+        shutil.copytree(results / name, tmp_path / name)
+    (tmp_path / "camvid_cpu" / "runs.csv").unlink()
+    write_index(results=str(tmp_path))
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"{tmp_path}/camvid_cpu: left out of the index: ") and "runs.csv: no such table" in line
+    assert sorted(path.name for path in (tmp_path / "look").iterdir()) == ["digits.html", "index.html"]
+
+
+def test_without_results_there_is_nothing_to_see(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match=f"{tmp_path}: no study has results"):
+        write_index(results=str(tmp_path))
+    assert not (tmp_path / "look").exists()
+
+
+# --- in Chromium --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
+    if CHROMIUM is None:
+        pytest.skip("there is no chromium on this machine")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        options = ["--no-sandbox", "--headless", "--disable-gpu"]
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
+        yield started
+        started.close()
+
+
+def opened(browser: "Browser", file: Path, width: int, scheme: str = "light") -> "Page":
+    """A page that has been opened without an error and without a request to anywhere else."""
+    page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)  # type: ignore[arg-type]
+    told: list[str] = []
+    page.on("console", lambda message: told.append(message.text))
+    page.on("pageerror", lambda error: told.append(str(error)))
+    page.on("request", lambda request: None if request.url.startswith(("file:", "data:")) else told.append(request.url))
+    page.goto(file.as_uri())
+    assert told == []
+    return page
+
+
+@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("width", [390, 820, 1440])
+def test_a_page_never_scrolls_sideways_but_its_boxes_do(browser: "Browser", pages: Path, name: str, width: int) -> None:
+    with opened(browser, pages / f"{name}.html", width) as page:
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        boxes = page.evaluate("[...document.querySelectorAll('.wide')].map(b => [b.scrollWidth, b.clientWidth])")
+        assert boxes and any(inside > outside for inside, outside in boxes) == (width == 390)
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_figures_are_as_large_as_their_text_needs(browser: "Browser", pages: Path, width: int) -> None:
+    """A figure of 7 inches whose text is 6 points: at least 5 of them on the screen, a pixel being 0.75 points."""
+    with opened(browser, pages / "digits.html", width) as page:
+        widths = page.evaluate("[...document.images].map(image => image.getBoundingClientRect().width)")
+        assert min(widths) >= 5 / 6 * 7 * 96
+        assert page.evaluate("[...document.images].every(image => image.naturalWidth > 0 && image.alt)")
+
+
+def test_a_line_holds_about_75_characters(browser: "Browser", pages: Path) -> None:
+    """Counted in a paragraph that wraps: its characters over its lines."""
+    with opened(browser, pages / "digits.html", 1440) as page:
+        paragraphs = page.evaluate(
+            "[...document.querySelectorAll('main > p')].map(p => [p.textContent.length, "
+            "Math.round(p.getBoundingClientRect().height / parseFloat(getComputedStyle(p).lineHeight))])"
+        )
+        long = [characters / lines for characters, lines in paragraphs if lines > 3]
+        assert long and all(60 <= measure <= 80 for measure in long)
+
+
+def test_the_contents_list_leads_to_its_sections(browser: "Browser", pages: Path) -> None:
+    with opened(browser, pages / "digits.html", 1440) as page:
+        links = page.locator(".contents li a")
+        assert links.count() == page.locator("h2").count() > 5
+        for link in links.all()[:3]:
+            link.click()
+            top = page.evaluate("document.querySelector(':target').getBoundingClientRect().top")
+            assert 0 <= top < 100
+        page.get_by_text("All studies").click()
+        assert page.title().startswith("Studies")
+        page.get_by_text("Report of digits_gaps").click()
+        assert page.title().startswith("digits_gaps")
+
+
+def test_the_keyboard_s_first_stop_is_the_way_to_the_text(browser: "Browser", pages: Path) -> None:
+    with opened(browser, pages / "digits.html", 820) as page:
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.textContent") == "To the text"
+        page.keyboard.press("Enter")
+        assert page.evaluate("document.activeElement.id") == "main"
+
+
+# The colour of each element that holds text itself, and the first ground beneath it that is not transparent.
+COLOURS = """
+[...document.querySelectorAll('body *')].filter(element =>
+  [...element.childNodes].some(node => node.nodeType === 3 && node.textContent.trim())
+).map(element => {
+  const background = tag => getComputedStyle(tag).backgroundColor;
+  let ground = element;
+  while (ground.parentElement && /, 0\\)$/.test(background(ground))) ground = ground.parentElement;
+  return [element.className + element.tagName, getComputedStyle(element).color, background(ground)];
+})
+"""
+
+
+def luminance(colour: str) -> float:
+    """The relative luminance of WCAG 2 of a colour as the browser gives it."""
+    channels = [int(value) / 255 for value in re.findall(r"\d+", colour)[:3]]
+    linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("name", ["index", "digits"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_stands_out_from_its_ground(browser: "Browser", pages: Path, name: str, scheme: str) -> None:
+    with opened(browser, pages / f"{name}.html", 1440, scheme) as page:
+        colours = page.evaluate(COLOURS)
+        ground = luminance(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+        assert (ground < 0.1) == (scheme == "dark")
+        pairs = {what: sorted((luminance(ink), luminance(under))) for what, ink, under in colours}
+        contrasts = {what: (high + 0.05) / (low + 0.05) for what, (low, high) in pairs.items()}
+        assert len(contrasts) > 5 and min(contrasts.values()) >= 4.5, contrasts
+
+
+def test_figures_lie_on_a_light_card_in_the_dark(browser: "Browser", pages: Path) -> None:
+    with opened(browser, pages / "digits.html", 1440, "dark") as page:
+        cards = page.evaluate("[...document.querySelectorAll('figure')].map(f => getComputedStyle(f).backgroundColor)")
+        assert cards and all(luminance(card) > 0.9 for card in cards)

@@ -1,0 +1,189 @@
+"""A notebook as a page: what is on it and what is not, and the sentences at its head."""
+
+import json
+import math
+import re
+from pathlib import Path
+
+import pytest
+from bs4 import BeautifulSoup
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pfs.config.load import load_study
+from pfs.config.study import Study
+from pfs.report.site.body import body
+from pfs.report.site.in_process import execute
+from pfs.report.site.verdict import question_of, verdict
+from pfs.report.statistics import Difference, Finding
+from pfs.study.execution.notebooks import NotebookError
+
+ROOT = Path(__file__).parents[2]
+PICTURE = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
+TABLE = "| Method | mIoU (%) |\n| --- | ---: |\n| KD | 1.0 |\n"
+
+
+@pytest.fixture(scope="module")
+def study() -> Study:
+    return load_study(ROOT / "studies" / "digits.yaml")
+
+
+def notebook(folder: Path, *sources: str, tags: tuple[str, ...] = ()) -> Path:
+    """A notebook of code cells, the first of them with tags."""
+    cells = [
+        {"cell_type": "code", "source": source, "metadata": {"tags": list(tags)} if not number else {}}
+        for number, source in enumerate(sources)
+    ]
+    file = folder / "toy.ipynb"
+    file.write_text(json.dumps({"cells": cells}))
+    return file
+
+
+def markdown_cell(text: str, *tags: str) -> dict[str, object]:
+    return {"cell_type": "markdown", "source": [text], "metadata": {"tags": list(tags)}}
+
+
+# --- the notebook is executed -------------------------------------------------------------------------------
+
+
+def test_outputs_are_those_that_a_kernel_would_give(tmp_path: Path) -> None:
+    displays = f"""
+from base64 import b64decode
+from IPython.display import Image, Markdown, display
+print("printed", word)
+display(Image(b64decode("{PICTURE}"), alt="One pixel"))
+Markdown("**bold**")"""
+    cells = execute(notebook(tmp_path, "word = 'before'", displays, tags=("parameters",)), {"word": "after"})
+    page = BeautifulSoup(body(cells).html, "html.parser")
+    assert page.find("pre", string="printed after\n")
+    assert [picture["alt"] for picture in page.find_all("img")] == ["One pixel"]
+    assert page.find("strong", string="bold")
+    assert "Out[" not in str(page) and "IPython" not in str(page)
+
+
+def test_a_cell_that_fails_is_told_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(NotebookError, match=r"^toy\.ipynb: ValueError: two lines$"):
+        execute(notebook(tmp_path, "raise ValueError('two\\nlines')"), {})
+
+
+def test_one_notebook_leaves_no_names_to_the_next(tmp_path: Path) -> None:
+    execute(notebook(tmp_path, "left_over = 1"), {})
+    with pytest.raises(NotebookError, match="NameError: name 'left_over'"):
+        execute(notebook(tmp_path, "left_over"), {})
+
+
+# --- and becomes a page -------------------------------------------------------------------------------------
+
+
+def test_contents_lead_to_every_section_each_by_its_own_id() -> None:
+    page = body([markdown_cell("## The same\n\n### Within\n\n## The same\n\n## The same 2\n\n## `a` & b")])
+    assert [entry.title for entry in page.contents] == ["The same", "The same", "The same 2", "a & b"]
+    anchors = [entry.anchor for entry in page.contents]
+    assert len(set(anchors)) == 4
+    assert all(BeautifulSoup(page.html, "html.parser").find("h2", id=anchor) for anchor in anchors)
+
+
+def test_a_cell_may_stay_in_the_notebook() -> None:
+    assert "secret" not in body([markdown_cell("secret", "remove_cell")]).html
+
+
+@pytest.mark.parametrize("dataframe", [False, True])
+def test_tables_say_what_their_header_cells_head(dataframe: bool) -> None:
+    html = (
+        "<style scoped>x</style><table border='1' class='dataframe'><thead><tr><th></th><th>mIoU (%)</th></tr></thead>"
+    )
+    data = {"text/html": f"<div>{html}<tbody><tr><th>KD</th><td>1.0</td></tr></tbody></table></div>"}
+    output = {"output_type": "display_data", "data": data, "metadata": {}}
+    cell = (
+        {"cell_type": "code", "source": "", "metadata": {}, "outputs": [output]} if dataframe else markdown_cell(TABLE)
+    )
+    page = BeautifulSoup(body([cell]).html, "html.parser")
+    assert [head["scope"] for head in page.find_all("th")] == ["col", "col", "row"]
+    assert page.select_one("div.wide > table") and len(page.find_all("div")) == 1 and not page.find("style")
+
+
+def test_a_study_s_file_is_shown_as_it_is_with_colours() -> None:
+    page = BeautifulSoup(body([markdown_cell("```yaml\nname: a # <b>\n```")]).html, "html.parser")
+    block = page.find("pre")
+    assert block and block.get_text() == "name: a # <b>\n" and block.select("span.nt")
+
+
+# --- its sentences follow from the numbers that they show -----------------------------------------------------
+
+points = st.one_of(st.floats(-0.3, 0.3), st.floats(-80, 80))
+
+
+@given(points, st.one_of(st.floats(0, 0.5), st.floats(0, 40)))
+def test_a_finding_never_contradicts_the_numbers_that_it_shows(mean: float, half: float) -> None:
+    finding = Finding("pfs", "ce", Difference(mean, mean - half, mean + half, 0.5), (0, 1, 2))
+    sentence = str(finding)
+    shown = re.search(
+        r"(?P<side>above|below|level).* (?P<mean>[\d.]+) \[(?P<low>-?[\d.]+), (?P<high>-?[\d.]+)\]", sentence
+    )
+    assert shown
+    low, high = float(shown["low"]), float(shown["high"])
+    assert ("excludes 0" in sentence) == finding.excludes_zero == (low > 0 or high < 0)
+    assert (shown["side"] == "level") == (float(shown["mean"]) == 0)
+    assert low <= float(shown["mean"]) <= high
+    assert "-0.0 " not in sentence and "-0.0]" not in sentence and "[-0.0," not in sentence
+    if finding.excludes_zero:
+        assert shown["side"] == ("above" if mean > 0 else "below")
+
+
+@pytest.mark.parametrize(
+    ("difference", "expected"),
+    [
+        (Difference(-3.81, -7.59, -0.02, 0.049), "is below Student alone (CE) by 3.81 [0.02, 7.59] points"),
+        (Difference(-0.04, -1.0, 0.92, 0.9), "is below Student alone (CE) by 0.04 [-0.92, 1.00] points"),
+        (Difference(4.75, 1.9, 7.6, 0.02), "is above Student alone (CE) by 4.8 [1.9, 7.6] points"),
+        (Difference(0.0, 0.0, 0.0, math.nan), "is level with Student alone (CE), 0.0 [0.0, 0.0] points"),
+        (Difference(-0.02, math.nan, math.nan, math.nan), "is below Student alone (CE) by 0.02 points"),
+    ],
+)
+def test_a_small_number_is_shown_with_the_decimals_that_it_needs(difference: Difference, expected: str) -> None:
+    sentence = str(Finding("pfs", "ce", difference, (0, 1, 2)))
+    assert expected in sentence and "nan" not in sentence
+
+
+def test_the_verdict_counts_what_the_intervals_decide(study: Study) -> None:
+    compared = [
+        Finding("kd", "ce", Difference(4.0, 1.0, 7.0, 0.01), (0, 1)),
+        Finding("pfs", "ce", Difference(5.0, -1.0, 11.0, 0.1), (0, 1)),
+        Finding("wsp", "ce", Difference(-3.0, -5.0, -1.0, 0.01), (0, 1)),
+        Finding("pfs", "kd", Difference(9.0, 8.0, 10.0, 0.01), (0, 1)),
+    ]
+    assert verdict(compared, study) == (
+        "Of 3 methods, 1 is better than Student alone (CE) and 1 is worse, by intervals that exclude 0. "
+        "The largest difference: PFS is above Student alone (CE) by 5.0 [-1.0, 11.0] points of test mIoU."
+    )
+
+
+def test_the_verdict_of_one_seed_promises_no_interval(study: Study) -> None:
+    nan = math.nan
+    compared = [
+        Finding(name, "ce", Difference(mean, nan, nan, nan), (0,)) for name, mean in (("kd", 2.0), ("pfs", -1.0))
+    ]
+    said = verdict(compared, study)
+    assert said.startswith(
+        "In its one seed, 1 of 2 methods scored above Student alone (CE); one seed gives no interval"
+    )
+    assert "nan" not in said and "[" not in said
+
+
+def test_the_verdict_without_runs_says_so(study: Study) -> None:
+    assert verdict([], study) == "No method has runs that could be compared with Student alone (CE)."
+
+
+@pytest.mark.parametrize(
+    ("head", "question"),
+    [
+        ("# Does PFS help? It may.\nname: digits\n", "Does PFS help?"),
+        ("# One sentence over\n# two lines. `kd` follows.\nname: digits\n", "One sentence over two lines."),
+        ("# At 0.5 e.g. of the size\nname: digits\n# later\n", "At 0.5 e.g. of the size"),
+        ("name: digits\n# later\n", ""),
+    ],
+)
+def test_the_question_is_the_first_sentence_of_the_file(study: Study, tmp_path: Path, head: str, question: str) -> None:
+    file = tmp_path / "digits.yaml"
+    file.write_text(head)
+    assert question_of(study, file) == question
