@@ -49,7 +49,9 @@ class Finding(NamedTuple):
     def rounded(self) -> Difference:
         """The difference as it is shown, with `digits` decimals; p is left as it is."""
         mean, low, high, p = self.difference
-        return Difference(*(round(point, self.digits) + 0.0 for point in (mean, low, high)), p=p)  # -0.0 becomes 0.0
+        digits = self.digits
+        # Plus 0.0, by which -0.0 becomes 0.0.
+        return Difference(round(mean, digits) + 0.0, round(low, digits) + 0.0, round(high, digits) + 0.0, p)
 
     @property
     def digits(self) -> int:
@@ -131,7 +133,9 @@ def findings(runs: pd.DataFrame, study: Study) -> list[Finding]:
     """Every comparison that the study makes: each method with the reference, then its controls."""
     to_reference = [(method, study.reference) for method in study.methods if method != study.reference]
     controls = [pair for pair in COMPARISONS if study.reference not in pair and set(pair) <= set(study.methods)]
-    compared = [_finding(runs, method, other) for method, other in to_reference + controls]
+    # Each comparison copies the table: without its other rows and columns it takes a third of the time.
+    scores = runs.loc[runs["split"] == "test", ["method", "seed", "split", "miou"]]
+    compared = [_finding(scores, method, other) for method, other in to_reference + controls]
     return [finding for finding in compared if finding.seeds]
 
 

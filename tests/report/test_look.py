@@ -52,7 +52,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def pages(results: Path) -> Path:
     """The folder of the pages, made by a process of its own that prints what it should not have imported."""
-    command = [sys.executable, "-c", LOOK, results, *SLOW]
+    command = [sys.executable, "-c", LOOK, str(results), *SLOW]
     looked = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert (looked.stdout, looked.stderr, looked.returncode) == (f"{results}/look/index.html\n[]\n", "", 0)
     return results / "look"

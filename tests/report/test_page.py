@@ -158,6 +158,11 @@ def test_the_verdict_counts_what_the_intervals_decide(study: Study) -> None:
     )
 
 
+def test_the_verdict_says_that_the_intervals_decide_nothing(study: Study) -> None:
+    said = verdict([Finding("kd", "ce", Difference(4.0, -1.0, 9.0, 0.1), (0, 1))], study)
+    assert said.startswith("Of 1 method, none is clearly better or worse than Student alone (CE): every interval inc")
+
+
 def test_the_verdict_of_one_seed_promises_no_interval(study: Study) -> None:
     nan = math.nan
     compared = [

@@ -59,7 +59,7 @@ def _shell() -> Iterator[InteractiveShell]:
     try:
         yield shell
     finally:
-        shell.restore_sys_module_state()
+        shell.restore_sys_module_state()  # type: ignore[no-untyped-call]
         _Shell.clear_instance()
 
 

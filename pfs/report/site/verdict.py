@@ -38,6 +38,9 @@ def verdict(compared: Sequence[Finding], study: Study) -> str:
         return _of_one_seed(found, reference)
     above = [finding for finding in found if finding.excludes_zero and finding.rounded.mean > 0]
     below = [finding for finding in found if finding.excludes_zero and finding.rounded.mean < 0]
+    if not above and not below:
+        no_side = f"Of {len(found)} {_methods(found)}, none is clearly better or worse than {reference}"
+        return f"{no_side}: every interval includes 0. {_largest(found)}"
     count = f"Of {len(found)} {_methods(found)}, {_number(above)} better than {reference} and {_number(below)} worse"
     return f"{count}, by intervals that exclude 0. {_largest(found)}"
 
