@@ -16,9 +16,12 @@ import pytest
 from bs4 import BeautifulSoup
 
 from pfs.config.base import StudyError
+from pfs.config.checksums import check_files
 from pfs.config.load import load_study
+from pfs.report.page import write_report
 from pfs.report.site.look import write_index
 from pfs.report.site.verdict import question_of
+from pfs.study.execution.run import REPORTED
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -90,6 +93,18 @@ def test_a_report_shows_provenance_in_full_and_neither_code_nor_prompts(pages: P
     hashes = re.findall(r"\b[0-9a-f]{40}\b|\b[0-9a-f]{64}\b", commit)
     assert hashes and all(value in text for value in hashes)
     assert not re.search(r"Out\s?\[|In\s?\[|No description|import |IPython|no figure", text)
+
+
+def test_the_report_that_a_study_ends_with_is_the_same_page(results: Path, pages: Path) -> None:
+    """A kernel executed the one, this process the other; only that one leads back to the index."""
+    written = write_report("studies/digits_gaps.yaml", results=str(results))
+    check_files(results / "digits_gaps" / REPORTED)
+    report, look = (BeautifulSoup(path.read_text(), "html.parser") for path in (written, pages / "digits_gaps.html"))
+    back = look.select_one(".contents p")
+    assert back is not None and back.get_text() == "All studies" and not report.select(".contents p")
+    back.decompose()
+    assert report.get_text().split() == look.get_text().split()
+    assert report.find_all("img") == look.find_all("img")
 
 
 def test_a_study_that_cannot_be_shown_is_told_and_left_out(
