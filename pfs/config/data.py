@@ -101,7 +101,7 @@ class AugmentationConfig(Strict):
     @model_validator(mode="after")
     def _scale_ascends(self) -> "AugmentationConfig":
         if self.scale[0] > self.scale[1]:
-            raise ValueError(f"augmentation.scale: {self.scale} descends; write the smaller factor first")
+            raise ValueError(f"scale: {self.scale} descends; write the smaller factor first")
         return self
 
 

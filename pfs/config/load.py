@@ -108,7 +108,8 @@ def _explain(detail: ErrorDetails) -> str:
         case "float_type" if isinstance(detail["input"], str):
             return f"{key}: {value} is text, not a number (YAML reads 1e-4 as text: write 1.0e-4)"
         case "value_error":
-            return detail["msg"].removeprefix("Value error, ")
+            said = detail["msg"].removeprefix("Value error, ")
+            return f"{key}.{said}" if location else said  # a block's own rule names the key in that block
         case _:
             return f"{key}: {detail['msg']} (got {value})"
 

@@ -1,11 +1,12 @@
 """The terms that a method may add to the cross-entropy: a class a term, its fields the loss's own options.
 
-They are blocks of a study's YAML; the losses themselves are rooms of their own. No torch here.
+They are blocks of a study's YAML. `pfs.training.objective` ties each to its loss, and tests hold that every term has
+one, and that its options are the loss's. An option that would change nothing is refused. No torch here.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pfs.config.base import Strict
 
@@ -16,11 +17,18 @@ Temperature = Annotated[float, Field(gt=0)]
 class Term(Strict):
     """A loss and the weight that it has beside the cross-entropy."""
 
+    needs_teacher: ClassVar[bool] = True
+
     weight: Weight
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What the loss is called with, by name: all fields but the weight."""
+        return self.model_dump(exclude={"weight"})
 
 
 class KD(Term):
-    """Hinton et al. 2015 (arXiv 1503.02531), per pixel: `pfs.losses.baselines.kd_loss`."""
+    """Hinton et al. 2015 (arXiv 1503.02531), per pixel: `pfs.losses.baselines.kd_at`."""
 
     temperature: Temperature = 1.0
 
@@ -40,7 +48,7 @@ class SP(Term):
 class SKD(Term):
     """The pair-wise term of Liu et al. 2019 (arXiv 1903.04197): `pfs.losses.baselines.skd_pairwise_loss`."""
 
-    grid: Annotated[int, Field(ge=1)] = 4
+    grid: Annotated[int, Field(ge=2)] = 4  # of one node, which is like itself in every network, the loss would be 0
     center: bool = False
 
 
@@ -55,7 +63,9 @@ class IFVD(Term):
 
 
 class HardPixels(Term):
-    """The control without a teacher: `pfs.losses.baselines.hard_pixel_loss`."""
+    """The control without a teacher: `pfs.losses.baselines.hard_pixel_sums`."""
+
+    needs_teacher: ClassVar[bool] = False
 
 
 class PFS(Term):
@@ -67,6 +77,14 @@ class PFS(Term):
     scope: Literal["image", "batch"] = "image"
     temperature: Temperature = 0.1
 
+    @model_validator(mode="after")
+    def _tau_is_that_of_kl(self) -> Self:
+        if self.distance == "squared" and "temperature" in self.model_fields_set:
+            raise ValueError(
+                f"tau: {self.temperature} has no effect with distance: squared; leave it out, or write distance: kl"
+            )
+        return self
+
 
 class WSP(Term):
     """Weighted soft-prediction imitation, the paper's second idea: `pfs.losses.wsp_loss`."""
@@ -74,6 +92,13 @@ class WSP(Term):
     gap: Literal["margin", "absolute", "loss", "divergence", "correct", "student", "uniform"] = "margin"
     temperature: Temperature = 2.0
     normalize: bool = True
+
+    @model_validator(mode="after")
+    def _equal_weights_are_normal(self) -> Self:
+        if self.gap == "uniform" and "normalize" in self.model_fields_set:
+            said = f"normalize: {str(self.normalize).lower()}"
+            raise ValueError(f"{said} has no effect with gap: uniform, whose weights have mean 1; leave it out")
+        return self
 
 
 class Method(Strict):
@@ -98,4 +123,4 @@ class Method(Strict):
     @property
     def needs_teacher(self) -> bool:
         """Whether any term asks the teacher."""
-        return any(not isinstance(term, HardPixels) for term in self.terms.values())
+        return any(term.needs_teacher for term in self.terms.values())

@@ -3,6 +3,9 @@
 B images; a feature map is (B, C, H, W) with N = H W locations. The student gets the gradient, the teacher none. Where
 the networks' maps differ in size, the finer one is averaged to the coarser one's grid before anything else. Each
 returns a scalar, at least in fp32, and raises a ValueError for maps that are not of the same images.
+
+The two that end in `_at` compare the class probabilities of pixels: `pfs.losses.pixelwise.pixel_means` walks over the
+pixels once for all such losses of a method, and makes means of their sums.
 """
 
 import torch
@@ -12,32 +15,34 @@ from torch import Tensor
 from pfs.losses.derivatives import product
 from pfs.losses.pfs import similarity_map, similarity_rows, to_common_grid
 from pfs.losses.pfs_kernels import largest
-from pfs.losses.pixelwise import PixelSums, Probabilities, pixel_means, weighted_cross_entropy
+from pfs.losses.pixelwise import PixelSums, Probabilities, weighted_cross_entropy
 from pfs.losses.prediction import in_full_precision
-from pfs.losses.wsp import wsp_loss
+from pfs.losses.wsp import wsp_sums
 
 
-def kd_loss(
-    student_logits: Tensor,
-    teacher_logits: Tensor,
-    target: Tensor,
-    *,
-    temperature: float = 1.0,
-    ignore_index: int = 255,
-) -> Tensor:
-    """Knowledge distillation at every pixel (Hinton et al. 2015, arXiv 1503.02531).
+def kd_at(
+    label: Tensor, valid: Tensor, student: Probabilities, teacher: Probabilities, *, temperature: float = 1.0
+) -> PixelSums:
+    """Knowledge distillation at every pixel (Hinton et al. 2015, arXiv 1503.02531), summed over some pixels.
 
-    Mean over valid pixels of T² · KL(teacher ‖ student): the uniform case of `pfs.losses.wsp.wsp_loss`, which
-    gives shapes and errors.
+    T² · KL(teacher ‖ student) with all valid pixels alike: WSP with equal weights. `pfs.losses.wsp.wsp_sums` gives the
+    shapes and the errors.
     """
-    return wsp_loss(
-        student_logits,
-        teacher_logits,
-        target,
-        gap="uniform",
-        temperature=temperature,
-        ignore_index=ignore_index,
-    )
+    return wsp_sums(label, valid, student, teacher, gap="uniform", temperature=temperature)
+
+
+def hard_pixel_sums(label: Tensor, valid: Tensor, student: Probabilities, *_: Probabilities) -> PixelSums:
+    """A control without a teacher: cross-entropy weighted by 1 - p_student[y], the weights scaled to mean 1.
+
+    If this control gains as much as WSP does, then WSP's gain does not come from the teacher.
+
+    Args:
+        label: (M, W) labels y of some pixels, 0 where they are ignored.
+        valid: (M, W), 1 where a pixel counts and 0 where its label is ignored.
+        student: the probabilities of the pixels' classes.
+    """
+    weight = -torch.expm1(student.label_log_prob(label)) * valid  # 1 - p[y]
+    return weighted_cross_entropy(label, weight, student)
 
 
 @in_full_precision
@@ -181,25 +186,6 @@ def _of_size_one(features: Tensor, dims: tuple[int, ...]) -> Tensor:
     Their squares, and the squares of these, then neither overflow nor vanish. The scale counts as a constant.
     """
     return features / largest(features.detach(), dims).log2().floor().exp2()
-
-
-def hard_pixel_loss(student_logits: Tensor, target: Tensor, *, ignore_index: int = 255) -> Tensor:
-    """A control without a teacher: cross-entropy weighted by 1 - p_student[y], the weights scaled to mean 1.
-
-    If this control gains as much as WSP does, then WSP's gain does not come from the teacher.
-
-    Args:
-        student_logits: (B, classes, h, w).
-        target: (B, H, W) labels; logits are brought to their resolution.
-        ignore_index: pixels with this label count nowhere.
-    """
-    return pixel_means([hard_pixel_sums], student_logits, None, target, ignore_index=ignore_index)[0]
-
-
-def hard_pixel_sums(label: Tensor, valid: Tensor, student: Probabilities, *_: Probabilities) -> PixelSums:
-    """`hard_pixel_loss` of a strip of pixels, as `pixel_means` takes it."""
-    weight = -torch.expm1(student.label_log_prob(label)) * valid  # 1 - p[y]
-    return weighted_cross_entropy(label, weight, student)
 
 
 def _comparable(student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:

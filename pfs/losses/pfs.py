@@ -10,11 +10,11 @@ is taken a tile of rows at a time. Where locations are few and channels many, th
 """
 
 from functools import partial
-from typing import Any, Literal
+from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from pfs.losses.derivatives import product
 from pfs.losses.pfs_kernels import (
@@ -82,24 +82,20 @@ def pfs_loss(
         ValueError: the shapes do not fit or are empty, an option is unknown, temperature is not positive, or
             `teacher_terms` are not of the teacher's maps.
     """
-    if distance not in ("squared", "kl") or similarity not in ("cosine", "dot") or scope not in ("image", "batch"):
-        raise ValueError(f"unknown option: distance={distance!r}, similarity={similarity!r}, scope={scope!r}")
-    if not temperature > 0:
-        raise ValueError(f"temperature must be positive, got {temperature}")
+    _check_options(distance, similarity, scope, temperature)
     grid = teacher.shape[-2:]
     student, teacher = to_common_grid(*to_common_dtype(student, teacher.detach()))
     if teacher_terms is not None:
         _check_teacher_terms(teacher_terms, len(teacher), grid.numel(), scope)
     if teacher.shape[-2:] != grid:  # an averaged map is another one
         teacher_terms = None
-    N = student[0, 0].numel() * (len(student) if scope == "batch" else 1)
-    maps = teacher_terms if teacher_terms is not None and teacher_terms.dim() == 3 else None
     scaled = partial(similarity_rows, similarity=similarity, center=center, scope=scope)
+    N = student[0, 0].numel() * (len(student) if scope == "batch" else 1)
     loss: Tensor
     if distance == "kl":
         loss = RowDivergence.apply(scaled(student), scaled(teacher), temperature)
-    elif maps is not None:
-        loss = MapDifference.apply(scaled(student), maps)
+    elif teacher_terms is not None and teacher_terms.dim() == 3:
+        loss = MapDifference.apply(scaled(student), teacher_terms)
     elif dense_is_cheaper(N, student.shape[1], teacher.shape[1]):
         loss = MapDifference.apply(scaled(student), similarity_map(scaled(teacher)))
     else:
@@ -108,6 +104,16 @@ def pfs_loss(
         rows = (as_rows(x, scope) for x in (student, teacher))
         loss = SquaredDifference.apply(*rows, similarity, center, teacher_terms)
     return loss
+
+
+def _check_options(distance: Distance, similarity: Similarity, scope: Scope, temperature: float) -> None:
+    """Raise a ValueError that names the option, its value and the valid choices."""
+    chosen = (("distance", distance, Distance), ("similarity", similarity, Similarity), ("scope", scope, Scope))
+    for name, value, suggest in chosen:
+        if value not in get_args(suggest):
+            raise ValueError(f"unknown {name} {value!r}; valid choices: {', '.join(get_args(suggest))}")
+    if not temperature > 0:
+        raise ValueError(f"tau must be positive, got {temperature}")
 
 
 def dense_is_cheaper(N: int, C: int, C_teacher: int) -> bool:
@@ -122,35 +128,6 @@ def _check_teacher_terms(teacher_terms: Tensor, B: int, N: int, scope: Scope) ->
     if teacher_terms.shape not in ((B,), (B, N, N)):
         shapes = f"must be {(B,)}, a number an image, or {(B, N, N)}, its maps"
         raise ValueError(f"what is known of the teacher's maps {shapes}; got {tuple(teacher_terms.shape)}")
-
-
-class PFSLoss(nn.Module):
-    """`pfs_loss` as a module, for those who configure losses as objects; takes its options by name."""
-
-    def __init__(
-        self,
-        *,
-        distance: Distance = "squared",
-        similarity: Similarity = "cosine",
-        center: bool = True,
-        scope: Scope = "image",
-        temperature: float = 0.1,
-    ) -> None:
-        super().__init__()
-        self.options: dict[str, Any] = {
-            "distance": distance,
-            "similarity": similarity,
-            "center": center,
-            "scope": scope,
-            "temperature": temperature,
-        }
-
-    def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
-        """The loss of student's features (B, C, H, W) and teacher's (B, C', H', W')."""
-        return pfs_loss(student, teacher, **self.options)
-
-    def extra_repr(self) -> str:
-        return ", ".join(f"{name}={value!r}" for name, value in self.options.items())
 
 
 # --- from features to rows ----------------------------------------------------------------------------------

@@ -1,16 +1,41 @@
 """What a student minimises: cross-entropy plus the weighted terms that its method names."""
 
+from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 from torch import Tensor, nn
 
 from pfs.config.methods import AT, CWD, IFVD, KD, PFS, SKD, SP, WSP, FitNet, HardPixels, Method, Term
-from pfs.losses import Prediction, baselines, pfs_loss
+from pfs.losses import Prediction, pfs_loss
+from pfs.losses.baselines import (
+    attention_loss,
+    cwd_loss,
+    fitnet_loss,
+    hard_pixel_sums,
+    ifvd_loss,
+    kd_at,
+    skd_pairwise_loss,
+    sp_loss,
+)
 from pfs.losses.pfs import maps_are_smaller, precompute_teacher_terms
 from pfs.losses.pixelwise import PixelLoss, balanced_cross_entropy_sums, cross_entropy_sums, pixel_means
 from pfs.losses.prediction import CachedPrediction
 from pfs.losses.wsp import wsp_sums
+
+# The loss of every term, by what it compares. A term's options are the loss's keyword arguments of the same names.
+# The class probabilities of pixels: (label, valid, student, teacher), see `pfs.losses.pixelwise`.
+OF_PIXELS: dict[type[Term], PixelLoss] = {KD: kd_at, WSP: wsp_sums, HardPixels: hard_pixel_sums}
+# The networks' logits: (student's, teacher's).
+OF_LOGITS: dict[type[Term], Callable[..., Tensor]] = {CWD: cwd_loss}
+# The networks' features: (student's, teacher's).
+OF_FEATURES: dict[type[Term], Callable[..., Tensor]] = {
+    PFS: pfs_loss,
+    FitNet: fitnet_loss,
+    AT: attention_loss,
+    SP: sp_loss,
+    SKD: skd_pairwise_loss,
+    IFVD: ifvd_loss,
+}
 
 
 class Objective(nn.Module):
@@ -61,20 +86,26 @@ class Objective(nn.Module):
         """
         terms = self.method.terms
         for name, term in terms.items():
-            if teacher is None and not isinstance(term, HardPixels):
+            if teacher is None and term.needs_teacher:
                 raise ValueError(f"the term {name!r} needs the teacher's prediction, and there is none")
-        # All losses of pixels from one walk over them; then those of locations and channels. The cross-entropy comes
-        # last: its probabilities are the squares of those that others have softened.
-        at_pixels = {n: loss for n, term in terms.items() if (loss := _pixel_loss(term))} | {"ce": self._cross_entropy}
-        asked = teacher.logits if teacher and any(isinstance(term, KD | WSP) for term in terms.values()) else None
-        means = pixel_means(list(at_pixels.values()), student.logits, asked, target, ignore_index=self.ignore_index)
-        losses = dict(zip(at_pixels, means, strict=True))
+        losses = self._pixel_losses(student, teacher, target)
         total = losses["ce"]
         for name, term in terms.items():
             if name not in losses:
                 losses[name] = self._map_loss(term, student, teacher or student, target)
             total = total + term.weight * losses[name]
         return {"total": total, **{name: losses[name] for name in ("ce", *terms)}}
+
+    def _pixel_losses(self, student: Prediction, teacher: Prediction | None, target: Tensor) -> dict[str, Tensor]:
+        """The cross-entropy and all terms that compare pixels, from one walk over them."""
+        terms = {name: term for name, term in self.method.terms.items() if type(term) in OF_PIXELS}
+        at_pixels: dict[str, PixelLoss] = {
+            name: partial(OF_PIXELS[type(term)], **term.options) for name, term in terms.items()
+        }
+        at_pixels["ce"] = self._cross_entropy  # last: its probabilities are squares of those that others have softened
+        asked = teacher.logits if teacher and any(term.needs_teacher for term in terms.values()) else None
+        means = pixel_means(list(at_pixels.values()), student.logits, asked, target, ignore_index=self.ignore_index)
+        return dict(zip(at_pixels, means, strict=True))
 
     @property
     def _cross_entropy(self) -> PixelLoss:
@@ -83,49 +114,26 @@ class Objective(nn.Module):
         return partial(balanced_cross_entropy_sums, class_weights=self.class_weights)
 
     def _map_loss(self, term: Term, student: Prediction, teacher: Prediction, target: Tensor) -> Tensor:
-        options: dict[str, Any] = term.model_dump(exclude={"weight"})
-        f_s, f_t = student.features, teacher.features
+        """The loss of a term that compares whole maps of logits or features."""
+        options = term.options
+        if type(term) in OF_LOGITS:
+            return OF_LOGITS[type(term)](student.logits, teacher.logits, **options)
+        features = student.features
         match term:
-            case CWD():
-                return baselines.cwd_loss(student.logits, teacher.logits, **options)
             case PFS():
-                return pfs_loss(f_s, f_t, teacher_terms=_teacher_terms(teacher, student, term), **options)
-            case SKD():
-                return baselines.skd_pairwise_loss(f_s, f_t, **options)
-            case AT():
-                return baselines.attention_loss(f_s, f_t)
-            case SP():
-                return baselines.sp_loss(f_s, f_t)
+                options["known"] = _teacher_terms(teacher, student, term)
             case IFVD():
-                classes = student.logits.shape[1]
-                return baselines.ifvd_loss(f_s, f_t, target, classes=classes, ignore_index=self.ignore_index)
+                options |= {"target": target, "classes": student.logits.shape[1], "ignore_index": self.ignore_index}
             case FitNet() if self.hint is not None:
-                return baselines.fitnet_loss(self.hint(f_s), f_t)
-            case _:
-                raise TypeError(f"no loss belongs to {term!r}")
+                features = self.hint(features)
+        return OF_FEATURES[type(term)](features, teacher.features, **options)
 
 
 def _teacher_terms(teacher: Prediction, student: Prediction, term: PFS) -> Tensor | None:
     """What has been kept of the teacher's maps; of a teacher asked just now, its maps rounded as they would be kept."""
     coarser = any(a < b for a, b in zip(student.features.shape[2:], teacher.features.shape[2:], strict=False))
-    if term != PFS(
-        weight=term.weight, temperature=term.temperature
-    ):  # the cache holds what belongs to the default options alone
+    if term != PFS(weight=term.weight):  # the cache holds what belongs to the default options alone
         return None
     if isinstance(teacher, CachedPrediction):
         return teacher.teacher_terms
     return None if coarser or not maps_are_smaller(teacher.features) else precompute_teacher_terms(teacher.features)
-
-
-def _pixel_loss(term: Term) -> PixelLoss | None:
-    """The loss of a term that compares pixels; None for one that compares maps."""
-    options: dict[str, Any] = term.model_dump(exclude={"weight"})
-    match term:
-        case KD():
-            return partial(wsp_sums, gap="uniform", **options)
-        case WSP():
-            return partial(wsp_sums, **options)
-        case HardPixels():
-            return baselines.hard_pixel_sums
-        case _:
-            return None

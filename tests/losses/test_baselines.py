@@ -1,6 +1,7 @@
 """The losses of others against naive references in double precision, and against torchdistill's where it has them."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,12 +14,13 @@ from pfs.losses.baselines import (
     attention_loss,
     cwd_loss,
     fitnet_loss,
-    hard_pixel_loss,
+    hard_pixel_sums,
     ifvd_loss,
-    kd_loss,
+    kd_at,
     skd_pairwise_loss,
     sp_loss,
 )
+from pfs.losses.pixelwise import pixel_means
 
 IGNORE = 255
 B, H, W, CLASSES = 2, 4, 6, 3
@@ -245,10 +247,15 @@ def test_kd_is_torchdistills_over_the_locations() -> None:
     oracle = KDLoss("layer", "output", "layer", "output", temperature=3.0, alpha=0.0, reduction="batchmean")
     everywhere = torch.zeros(B, H, W, dtype=torch.long)
     expected = oracle(*outputs(student, teacher), None) * 3.0**2 / (H * W)  # theirs: no T², summed over locations
-    torch.testing.assert_close(kd_loss(student, teacher, everywhere, temperature=3.0), expected)
+    kd = pixel_means([partial(kd_at, temperature=3.0)], student, teacher, everywhere, ignore_index=IGNORE)
+    torch.testing.assert_close(kd[0], expected)
 
 
 # --- the control without a teacher ------------------------------------------------------------------------------------
+
+
+def hard_pixels(logits: Tensor, target: Tensor) -> Tensor:
+    return pixel_means([hard_pixel_sums], logits, None, target, ignore_index=IGNORE)[0]
 
 
 def test_hard_pixels_weigh_the_cross_entropy_by_what_is_missing() -> None:
@@ -258,12 +265,12 @@ def test_hard_pixels_weigh_the_cross_entropy_by_what_is_missing() -> None:
         p = float(logits[b, :, i, j].softmax(0)[target[b, i, j]])
         total -= (1 - p) * float(torch.tensor(p).log())
         weights += 1 - p
-    assert float(hard_pixel_loss(logits, target)) == pytest.approx(total / weights, rel=1e-5)
+    assert float(hard_pixels(logits, target)) == pytest.approx(total / weights, rel=1e-5)
 
 
 def test_hard_pixels_are_silent_without_a_valid_pixel() -> None:
     logits = maps(CLASSES)[0].requires_grad_()
-    loss = hard_pixel_loss(logits, torch.full((B, H, W), IGNORE))
+    loss = hard_pixels(logits, torch.full((B, H, W), IGNORE))
     (gradient,) = torch.autograd.grad(loss, logits)
     assert float(loss.detach()) == 0
     assert gradient.eq(0).all()
@@ -274,7 +281,7 @@ def test_the_gradient_of_hard_pixels_holds_the_weights_fixed() -> None:
     loss = F.cross_entropy(logits, labels(), ignore_index=IGNORE, reduction="none")
     weight = 1 - (-loss.detach()).exp()
     expected = torch.autograd.grad((weight * loss).sum() / weight.sum(), logits)
-    torch.testing.assert_close(torch.autograd.grad(hard_pixel_loss(logits, labels()), logits), expected)
+    torch.testing.assert_close(torch.autograd.grad(hard_pixels(logits, labels()), logits), expected)
 
 
 def test_bad_arguments_are_refused() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pfs.losses import pfs_kernels, pfs_loss
-from pfs.losses.pfs import Distance, PFSLoss, precompute_teacher_terms, squared_norm
+from pfs.losses.pfs import Distance, precompute_teacher_terms, squared_norm
 from pfs.losses.pfs_kernels import Similarity
 from tests.losses.similarity_definition import READINGS, dense_pfs, features, naive_maps, naive_pfs
 
@@ -151,15 +151,6 @@ def test_no_map_of_all_pairs_is_held() -> None:
         assert largest < 4 * 4096**2
 
 
-def test_the_module_is_the_function() -> None:
-    student, teacher = features(2, 3, 4, 4), features(2, 5, 4, 4, seed=1)
-    module = PFSLoss(distance="kl", temperature=0.2, center=False)
-    torch.testing.assert_close(
-        module(student, teacher), pfs_loss(student, teacher, distance="kl", temperature=0.2, center=False)
-    )
-    assert "temperature=0.2" in repr(module)
-
-
 def test_teacher_gets_no_gradient() -> None:
     student, teacher = (features(1, 4, 3, 3, seed=s).requires_grad_() for s in (0, 1))
     pfs_loss(student, teacher).backward()  # type: ignore[no-untyped-call]
@@ -220,9 +211,13 @@ def test_the_finer_map_is_averaged_to_the_coarser_grid() -> None:
 
 def test_bad_options_are_refused() -> None:
     x = features(1, 2, 2, 2)
-    with pytest.raises(ValueError, match="unknown option: distance='kll'"):
+    with pytest.raises(ValueError, match="unknown match 'kll'; valid choices: squared, kl"):
         pfs_loss(x, x, distance="kll")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="temperature must be positive, got 0"):
+    with pytest.raises(ValueError, match="unknown similarity 'cos'; valid choices: cosine, dot"):
+        pfs_loss(x, x, similarity="cos")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="unknown scope 'all'; valid choices: image, batch"):
+        pfs_loss(x, x, scope="all")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="tau must be positive, got 0"):
         pfs_loss(x, x, distance="kl", temperature=0)
 
 
