@@ -116,3 +116,9 @@ class Evaluation(Strict):
     window: Annotated[list[Annotated[int, Field(ge=3)]], Field(min_length=2, max_length=2)] | None = None
     scales: list[Annotated[float, Field(gt=0)]] = Field(default=[1.0], min_length=1)
     flip: bool = False
+
+    @model_validator(mode="after")
+    def _scales_differ(self) -> "Evaluation":
+        if len(set(self.scales)) < len(self.scales):
+            raise ValueError(f"scales: {self.scales} names a scale twice; write it once")
+        return self

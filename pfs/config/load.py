@@ -4,6 +4,7 @@ A misspelt key, a wrong type or an unknown method names the file, the key and th
 """
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
@@ -63,7 +64,19 @@ def _read(path: str | Path) -> dict[str, Any]:
         raise StudyError(f"{path}: {error}") from None
     if not isinstance(content, dict):
         raise StudyError(f"{path}: a study is a mapping with the keys {', '.join(Study.model_fields)}")
+    if empty := list(_empty_keys(content)):
+        repair_hint = "write its value ({} for a block that takes all defaults), or leave the key out"
+        raise StudyError("\n".join(f"{path}: {key} is empty: {repair_hint}" for key in empty))
     return content
+
+
+def _empty_keys(block: dict[Any, Any], parents: str = "") -> Iterator[str]:
+    """The dotted keys without a value: `pfs:` alone would say the same as no key, and mean something to its writer."""
+    for key, value in block.items():
+        if value is None:
+            yield f"{parents}{key}"
+        elif isinstance(value, dict):
+            yield from _empty_keys(value, f"{parents}{key}.")
 
 
 def _file(path: str | Path) -> Path:
@@ -76,11 +89,13 @@ def _extended(path: str | Path, content: dict[str, Any]) -> dict[str, Any]:
         named = shown(content["extends"])
         raise StudyError(f"{path}: extends: {named} is not the bare name of a study in the same folder, such as digits")
     base = _read(_file(path).with_name(f"{content['extends']}.yaml"))
+    if content["extends"] == _file(path).stem:
+        raise StudyError(f"{path}: extends: a study cannot extend itself; name another study, or leave extends out")
     if "extends" in base:
         raise StudyError(f"{path}: extends: {content['extends']} extends another study itself: extend that one")
-    own = [key for key in ("data", "augmentation", "evaluation", "teacher") if key in content]
+    own = [key for key in ("data", "augmentation", "evaluation", "teacher", "cache_gib") if key in content]
     if own:
-        has = "has its data, its augmentation, its evaluation and its teacher"
+        has = "has its data, its views, its evaluation, its teacher and its cache_gib"
         raise StudyError(f"{path}: {own[0]}: a study that extends {content['extends']} {has}")
     return {**base, "name": None, **content}
 

@@ -3,7 +3,7 @@
 `pfs.config.load` reads one. No torch here, so that the workflow and the figures start quickly.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -65,6 +65,16 @@ class Training(Strict):
     class_weights: Annotated[float, Field(gt=0, le=1)] | None = None
     save_every: Annotated[int, Field(ge=1)] = 200
 
+    @model_validator(mode="after")
+    def _one_cycle_moves_the_momentum_itself(self) -> Self:
+        one_cycle = self.schedule is None or self.schedule.name == "one_cycle"
+        if one_cycle and isinstance(self.optimizer, Sgd) and "momentum" in self.optimizer.model_fields_set:
+            raise ValueError(
+                f"optimizer.momentum: {self.optimizer.momentum} has no effect with the schedule one_cycle, which moves "
+                "the momentum itself, from 0.95 to 0.85 and back; leave it out, or write schedule: {name: poly}"
+            )
+        return self
+
 
 class TeacherConfig(Training):
     """The teacher's training; it has one seed, and every student of the study learns from that one
@@ -112,6 +122,15 @@ class Study(Strict):
                     f"{role}.batch_size: {training.batch_size} is more than data.train, which is {self.data.train}: "
                     "lower the one or raise the other"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _evaluation_says_more_than_whole_images(self) -> "Study":
+        if isinstance(self.data, DigitScenesConfig) and self.evaluation == Evaluation():
+            raise ValueError(
+                "evaluation: {} has no effect on digit_scenes, whose images are shown whole in any case; "
+                "leave it out, or say window, scales or flip"
+            )
         return self
 
     @model_validator(mode="after")
