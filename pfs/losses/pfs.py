@@ -7,6 +7,12 @@ differ in width, and no adapter is needed between them.
 With the N locations as the rows of S (N, C) for the student and of T (N, C') for the teacher, P = SSᵀ and TTᵀ. Large
 N x N maps are never kept: squared differences need products of channels only, and the divergence of the maps' rows
 is taken a tile of rows at a time. Where locations are few and channels many, the small maps are the cheaper way.
+
+The loss is exact but for two limits. A vector is divided by at least `pfs.losses.pfs_kernels.RELATIVE_FLOOR` times the
+root mean square length of its map, so a shorter one counts for less than its direction. And near the teacher the value
+is a difference of nearly equal numbers, except where the maps are built (see `dense_is_cheaper`). In fp32, where the
+features differ from the teacher's by 1 % of their size, the value has about 4 digits and the gradient 4 to 5; at 0.1 %
+they have 1 to 3 and 3 to 4; at 0.01 % the value has none, and the gradient 2 to 3. fp64 looks closer.
 """
 
 from functools import partial
@@ -47,13 +53,6 @@ def pfs_loss(
 ) -> Tensor:
     """How far the student's similarity maps are from the teacher's: all pairs, in memory that grows with N, not N².
 
-    It is exact but for two limits. A vector is divided by at least `pfs.losses.pfs_kernels.RELATIVE_FLOOR` times the
-    root mean square length of its map, so a shorter one counts for less than its direction. And near the teacher the
-    value is a difference of nearly equal numbers, except where the maps are built (see `dense_is_cheaper`). In fp32,
-    where the features differ from the teacher's by 1 % of their size, the value has about 4 digits and the gradient 4
-    to 5; at 0.1 % they have 1 to 3 and 3 to 4; at 0.01 % the value has none, and the gradient 2 to 3. fp64 looks
-    closer.
-
     Args:
         student: (B, C, H, W) features; gets the gradient.
         teacher: (B, C', H', W') features of the same images. The finer of the two maps is averaged to the
@@ -89,12 +88,21 @@ def pfs_loss(
         _check_teacher_terms(teacher_terms, len(teacher), grid.numel(), scope)
     if teacher.shape[-2:] != grid:  # an averaged map is another one
         teacher_terms = None
+    if distance == "squared":
+        return _squared(student, teacher, similarity, center, scope, teacher_terms)
+    scaled = (similarity_rows(x, similarity=similarity, center=center, scope=scope) for x in (student, teacher))
+    loss: Tensor = RowDivergence.apply(*scaled, temperature)
+    return loss
+
+
+def _squared(
+    student: Tensor, teacher: Tensor, similarity: Similarity, center: bool, scope: Scope, teacher_terms: Tensor | None
+) -> Tensor:
+    """The mean of (P_student - P_teacher)², by the cheapest way to it; the arguments are those of `pfs_loss`."""
     scaled = partial(similarity_rows, similarity=similarity, center=center, scope=scope)
     N = student[0, 0].numel() * (len(student) if scope == "batch" else 1)
     loss: Tensor
-    if distance == "kl":
-        loss = RowDivergence.apply(scaled(student), scaled(teacher), temperature)
-    elif teacher_terms is not None and teacher_terms.dim() == 3:
+    if teacher_terms is not None and teacher_terms.dim() == 3:
         loss = MapDifference.apply(scaled(student), teacher_terms)
     elif dense_is_cheaper(N, student.shape[1], teacher.shape[1]):
         loss = MapDifference.apply(scaled(student), similarity_map(scaled(teacher)))
