@@ -87,7 +87,7 @@ class PFS(Term):
 
 
 class WSP(Term):
-    """Weighted soft-prediction imitation, the paper's second idea: `pfs.losses.wsp_loss`."""
+    """Weighted soft-prediction imitation, the paper's second idea: `pfs.losses.wsp.wsp_sums`."""
 
     gap: Literal["margin", "absolute", "loss", "divergence", "correct", "student", "uniform"] = "margin"
     temperature: Temperature = 2.0

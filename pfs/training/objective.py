@@ -115,18 +115,18 @@ class Objective(nn.Module):
 
     def _map_loss(self, term: Term, student: Prediction, teacher: Prediction, target: Tensor) -> Tensor:
         """The loss of a term that compares whole maps of logits or features."""
-        options = term.options
         if type(term) in OF_LOGITS:
-            return OF_LOGITS[type(term)](student.logits, teacher.logits, **options)
-        features = student.features
-        match term:
+            return OF_LOGITS[type(term)](student.logits, teacher.logits, **term.options)
+        features, loss = student.features, partial(OF_FEATURES[type(term)], **term.options)
+        match term:  # what some losses take besides
             case PFS():
-                options["known"] = _teacher_terms(teacher, student, term)
+                loss = partial(loss, teacher_terms=_teacher_terms(teacher, student, term))
             case IFVD():
-                options |= {"target": target, "classes": student.logits.shape[1], "ignore_index": self.ignore_index}
+                classes = student.logits.shape[1]
+                loss = partial(loss, target=target, classes=classes, ignore_index=self.ignore_index)
             case FitNet() if self.hint is not None:
                 features = self.hint(features)
-        return OF_FEATURES[type(term)](features, teacher.features, **options)
+        return loss(features, teacher.features)
 
 
 def _teacher_terms(teacher: Prediction, student: Prediction, term: PFS) -> Tensor | None:

@@ -185,7 +185,8 @@ def test_three_lines_make_a_study_of_ones_own_data(tmp_path: Path) -> None:
 
 
 def test_a_figure_of_ones_own_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (example,) = re.findall(r"```python\n(.*?)```", TEXTS["docs/write-a-study.md"], re.DOTALL)
+    (section,) = re.findall(r"## A figure of your own\n(.*?)\n## ", TEXTS["docs/write-a-study.md"], re.DOTALL)
+    (example,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
     (tmp_path / "results").symlink_to(ROOT / "results")
     monkeypatch.chdir(tmp_path)
     exec(compile(example, "docs/write-a-study.md", "exec"), {})

@@ -1,5 +1,6 @@
 """Every option of a schedule, of augmentation, of scoring and of the small network changes numbers."""
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -11,7 +12,7 @@ from pydantic import BaseModel
 from torch import Tensor
 
 from pfs.config import data as config
-from pfs.config.networks import DilatedResNetConfig
+from pfs.config.networks import DilatedResNetConfig, SegmentationModelConfig
 from pfs.config.study import AdamW, OneCycle, Poly, Sgd, Training
 from pfs.data.augmentation import AugmentedViews
 from pfs.data.dataset import SegmentationDataset
@@ -80,7 +81,7 @@ def features(**said: Any) -> Tensor:
     return answer
 
 
-EFFECTS = [
+EFFECTS: list[tuple[Callable[..., Tensor], dict[str, Any], dict[str, Any]]] = [
     (trained, {}, {"steps": 5}),
     (trained, {}, {"learning_rate": 0.2}),
     (trained, {}, {"weight_decay": 0.1}),
@@ -111,18 +112,34 @@ def test_an_option_changes_numbers(numbers: Any, beside: dict[str, Any], said: d
     assert before.shape != after.shape or not torch.allclose(before, after, rtol=1e-4)
 
 
-# Options whose effect is elsewhere, and the test file that holds it.
+# Options whose effect other tests show, or that need none.
 ELSEWHERE = {
-    "network": "the network itself",
     "name": "picks the class",
-    "batch_size": "tests/data/test_augmentation.py",
-    "class_weights": "tests/data/test_class_weights.py",
-    "save_every": "tests/training/test_loop.py: how much a killed run loses, no number",
+    "network": "is the network itself, and so are its architecture and its encoder",
+    "architecture": "",
+    "encoder": "",
+    "weights": "tests of pre-trained weights",
+    "output_stride": "tests of segmentation models",
+    "input_scale": "tests of segmentation models",
+    "batch_size": "tests of the order of the batches",
+    "class_weights": "tests of class weights",
+    "save_every": "changes how much a killed run loses, and no number",
 }
 
 
 @pytest.mark.parametrize(
-    "block", [Training, AdamW, Sgd, OneCycle, Poly, config.AugmentationConfig, config.Evaluation, DilatedResNetConfig]
+    "block",
+    [
+        Training,
+        AdamW,
+        Sgd,
+        OneCycle,
+        Poly,
+        config.AugmentationConfig,
+        config.Evaluation,
+        DilatedResNetConfig,
+        SegmentationModelConfig,
+    ],
 )
 def test_every_option_of_a_block_shows_its_effect(block: type[BaseModel]) -> None:
     shown = set(ELSEWHERE)

@@ -44,7 +44,8 @@ def untied(fields: set[type[Term]], ties: set[type[Term]]) -> str:
 
 def test_every_term_has_one_loss_and_every_loss_a_term() -> None:
     assert len(TIES) == len(OF_PIXELS) + len(OF_LOGITS) + len(OF_FEATURES)
-    assert not untied(set(TERMS.values()), set(TIES))
+    forgotten = untied(set(TERMS.values()), set(TIES))
+    assert not forgotten, forgotten
 
 
 def test_every_class_of_a_term_is_a_field_of_the_method() -> None:
@@ -61,7 +62,7 @@ def test_a_forgotten_tie_and_a_forgotten_field_are_told() -> None:
 def test_the_options_of_a_term_are_those_of_its_loss_with_the_same_defaults(name: str) -> None:
     parameters = inspect.signature(TIES[TERMS[name]]).parameters.values()
     own = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in FROM_THE_BATCH}
-    assert own == options(TERMS[name])
+    assert own == options(TERMS[name]), f"{name}: the loss has {own}, its term {options(TERMS[name])}"
 
 
 def choices(term: type[Term], option: str) -> list[str]:
@@ -107,7 +108,8 @@ def batch() -> tuple[Prediction, Prediction, Tensor]:
 def loss_of(batch: tuple[Prediction, Prediction, Tensor], name: str, **said: Any) -> Tensor:
     method = Method.model_validate({name: {"weight": 1.0, **said}})
     torch.manual_seed(0)  # the first weights of FitNet's convolution
-    return Objective(method, ignore_index=255, channels=(3, 5))(*batch)[name].detach()
+    losses: dict[str, Tensor] = Objective(method, ignore_index=255, channels=(3, 5))(*batch)
+    return losses[name].detach()
 
 
 @pytest.mark.parametrize(("name", "option", "value"), CASES)
