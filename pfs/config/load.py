@@ -16,15 +16,8 @@ from pfs.config.files import repository
 from pfs.config.plain_yaml import PlainYamlError, read_yaml
 from pfs.config.study import Study
 
-# Keys of earlier versions -> what they are called today.
-RENAMED = {
-    "balance": "class_weights",
-    "enlarge": "input_scale",
-    "match": "distance",
-    "tap": "feature_layer",
-    "tau": "temperature",
-    "views": "augmentation",
-}
+# What is said of a key without a value.
+EMPTY = " is empty: write its value ({} for a block that takes all defaults), or leave the key out"
 
 
 def load_study(path: str | Path) -> Study:
@@ -44,6 +37,8 @@ def load_study(path: str | Path) -> Study:
     except ValidationError as error:
         lines = dict.fromkeys(" ".join(f"{path}: {_explain(detail)}".split()) for detail in error.errors())
         raise StudyError("\n".join(lines)) from None
+    if empty := [f"{path}: {key}{EMPTY}" for key in _empty_keys(content)]:
+        raise StudyError("\n".join(empty))
     stem = Path(path).stem
     if study.name != stem:  # else the results of two studies would meet in one folder
         raise StudyError(f"{path}: name: {study.name!r} is not the file's own name; write name: {stem}")
@@ -64,19 +59,16 @@ def _read(path: str | Path) -> dict[str, Any]:
         raise StudyError(f"{path}: {error}") from None
     if not isinstance(content, dict):
         raise StudyError(f"{path}: a study is a mapping with the keys {', '.join(Study.model_fields)}")
-    if empty := list(_empty_keys(content)):
-        repair_hint = "write its value ({} for a block that takes all defaults), or leave the key out"
-        raise StudyError("\n".join(f"{path}: {key} is empty: {repair_hint}" for key in empty))
     return content
 
 
-def _empty_keys(block: dict[Any, Any], parents: str = "") -> Iterator[str]:
+def _empty_keys(block: dict[str, Any], *parents: str) -> Iterator[str]:
     """The dotted keys without a value: `pfs:` alone would say the same as no key, and mean something to its writer."""
     for key, value in block.items():
         if value is None:
-            yield f"{parents}{key}"
+            yield ".".join((*parents, key))
         elif isinstance(value, dict):
-            yield from _empty_keys(value, f"{parents}{key}.")
+            yield from _empty_keys(value, *parents, key)
 
 
 def _file(path: str | Path) -> Path:
@@ -97,7 +89,7 @@ def _extended(path: str | Path, content: dict[str, Any]) -> dict[str, Any]:
     if own:
         has = "has its data, its views, its evaluation, its teacher and its cache_gib"
         raise StudyError(f"{path}: {own[0]}: a study that extends {content['extends']} {has}")
-    return {**base, "name": None, **content}
+    return {**{key: value for key, value in base.items() if key != "name"}, **content}
 
 
 def _explain(detail: ErrorDetails) -> str:
@@ -122,6 +114,8 @@ def _explain(detail: ErrorDetails) -> str:
             return f"{key}: {value} is not known; valid choices: {detail['ctx']['expected']}"
         case "float_type" if isinstance(detail["input"], str):
             return f"{key}: {value} is text, not a number (YAML reads 1e-4 as text: write 1.0e-4)"
+        case _ if detail["input"] is None:
+            return f"{key}{EMPTY}"
         case "value_error":
             said = detail["msg"].removeprefix("Value error, ")
             return f"{key}.{said}" if location else said  # a block's own rule names the key in that block
