@@ -16,6 +16,15 @@ from pfs.config.files import repository
 from pfs.config.plain_yaml import PlainYamlError, read_yaml
 from pfs.config.study import Study
 
+# Keys of earlier versions -> what they are called today.
+RENAMED = {
+    "balance": "class_weights",
+    "enlarge": "input_scale",
+    "match": "distance",
+    "tap": "feature_layer",
+    "tau": "temperature",
+    "views": "augmentation",
+}
 # What is said of a key without a value.
 EMPTY = " is empty: write its value ({} for a block that takes all defaults), or leave the key out"
 
@@ -87,7 +96,7 @@ def _extended(path: str | Path, content: dict[str, Any]) -> dict[str, Any]:
         raise StudyError(f"{path}: extends: {content['extends']} extends another study itself: extend that one")
     own = [key for key in ("data", "augmentation", "evaluation", "teacher", "cache_gib") if key in content]
     if own:
-        has = "has its data, its views, its evaluation, its teacher and its cache_gib"
+        has = "has its data, its augmentation, its evaluation, its teacher and its cache_gib"
         raise StudyError(f"{path}: {own[0]}: a study that extends {content['extends']} {has}")
     return {**{key: value for key, value in base.items() if key != "name"}, **content}
 

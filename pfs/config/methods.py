@@ -78,10 +78,11 @@ class PFS(Term):
     temperature: Temperature = 0.1
 
     @model_validator(mode="after")
-    def _tau_is_that_of_kl(self) -> Self:
+    def _temperature_is_that_of_kl(self) -> Self:
         if self.distance == "squared" and "temperature" in self.model_fields_set:
             raise ValueError(
-                f"tau: {self.temperature} has no effect with distance: squared; leave it out, or write distance: kl"
+                f"temperature: {self.temperature} has no effect with distance: squared; "
+                "leave it out, or write distance: kl"
             )
         return self
 

@@ -117,11 +117,11 @@ def _squared(
 def _check_options(distance: Distance, similarity: Similarity, scope: Scope, temperature: float) -> None:
     """Raise a ValueError that names the option, its value and the valid choices."""
     chosen = (("distance", distance, Distance), ("similarity", similarity, Similarity), ("scope", scope, Scope))
-    for name, value, suggest in chosen:
-        if value not in get_args(suggest):
-            raise ValueError(f"unknown {name} {value!r}; valid choices: {', '.join(get_args(suggest))}")
+    for name, value, choices in chosen:
+        if value not in get_args(choices):
+            raise ValueError(f"unknown {name} {value!r}; valid choices: {', '.join(get_args(choices))}")
     if not temperature > 0:
-        raise ValueError(f"tau must be positive, got {temperature}")
+        raise ValueError(f"temperature must be positive, got {temperature}")
 
 
 def dense_is_cheaper(N: int, C: int, C_teacher: int) -> bool:

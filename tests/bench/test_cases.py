@@ -52,9 +52,9 @@ def test_the_cross_entropy_as_it_is_usually_written_is_ours() -> None:
 def test_the_cached_teacher_of_a_setting_is_the_one_that_is_asked(tmp_path: Path) -> None:
     subject = bench(setting(), tmp_path, pictures=4, compiled=False)
     assert subject.student.training and not subject.teacher.training
-    assert subject.scenes.teacher is not None
+    assert subject.split.teacher is not None
     rows = torch.arange(4)
-    images, cached, _ = subject.scenes.batch(rows, torch.device("cpu"))
+    images, cached, _ = subject.split.batch(rows, torch.device("cpu"))
     assert cached is not None
     with torch.no_grad():
         for ours, asked in zip(cached, subject.teacher(images), strict=True):

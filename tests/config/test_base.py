@@ -3,7 +3,7 @@
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from pfs.config.base import LONGEST_NAME, Name, Seed, Strict, choices, shown
+from pfs.config.base import LONGEST_NAME, Name, Seed, Strict, shown, suggest
 
 
 class Block(Strict):
@@ -48,9 +48,9 @@ def test_seeds_are_those_that_every_generator_takes(seed: int, valid: bool) -> N
 
 
 def test_the_nearest_choice_is_suggested_before_all_are_listed() -> None:
-    assert choices("digts", ["digits", "camvid"]) == "; did you mean digits? valid choices: digits, camvid"
-    assert choices("x", ["digits", "camvid"]) == "; valid choices: digits, camvid"
-    assert choices("x", []) == ""
+    assert suggest("digts", ["digits", "camvid"]) == "; did you mean digits? valid choices: digits, camvid"
+    assert suggest("x", ["digits", "camvid"]) == "; valid choices: digits, camvid"
+    assert suggest("x", []) == ""
 
 
 def test_a_long_value_is_shown_by_its_ends_on_one_line() -> None:

@@ -85,9 +85,8 @@ class Edges:
 def test_labels_lie_where_their_image_does_at_every_scale(scale: float) -> None:
     """How far a label's edge lies behind its image's, to a fraction of a pixel: what the image has more in white."""
     side = round(scale * Edges.side)
-    drawn = AugmentedViews(
-        Edges(), config.AugmentationConfig(count=1, crop=[side, side], scale=[scale, scale], flip=False)
-    )  # type: ignore[arg-type]
+    spec = config.AugmentationConfig(count=1, crop=[side, side], scale=[scale, scale], flip=False)
+    drawn = AugmentedViews(Edges(), spec)  # type: ignore[arg-type]
     offsets = [
         float(image[0].double().sum() / 255 - label.sum()) / side for image, label in map(drawn.__getitem__, range(48))
     ]

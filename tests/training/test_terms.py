@@ -12,7 +12,7 @@ from pfs.config import methods
 from pfs.config.methods import PFS, WSP, Method, Term
 from pfs.losses import Prediction, pfs_loss, wsp_loss
 from pfs.losses.baselines import skd_pairwise_loss
-from pfs.losses.pfs import Match, Scope
+from pfs.losses.pfs import Distance, Scope
 from pfs.losses.pfs_kernels import Similarity
 from pfs.losses.wsp import GAPS
 from pfs.training.objective import OF_FEATURES, OF_LOGITS, OF_PIXELS, Objective
@@ -71,7 +71,7 @@ def choices(term: type[Term], option: str) -> list[str]:
 
 def test_the_choices_of_an_option_are_those_of_its_loss() -> None:
     assert choices(WSP, "gap") == list(GAPS)
-    assert choices(PFS, "distance") == list(get_args(Match))
+    assert choices(PFS, "distance") == list(get_args(Distance))
     assert choices(PFS, "similarity") == list(get_args(Similarity))
     assert choices(PFS, "scope") == list(get_args(Scope))
 
@@ -135,7 +135,7 @@ def test_no_term_is_constant(batch: tuple[Prediction, Prediction, Tensor], name:
 
 def test_the_temperature_of_kl_changes_nothing_of_squared_differences(batch: Any) -> None:
     student, teacher, _ = batch
-    cold, warm = (pfs_loss(student.features, teacher.features, tau=tau) for tau in (0.1, 1.0))
+    cold, warm = (pfs_loss(student.features, teacher.features, temperature=temperature) for temperature in (0.1, 1.0))
     assert torch.equal(cold, warm)
 
 

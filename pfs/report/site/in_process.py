@@ -66,7 +66,7 @@ def _shell() -> Iterator[InteractiveShell]:
 def _outputs(shell: InteractiveShell, source: str, notebook: Path) -> list[dict[str, Any]]:
     """What one cell prints and displays."""
     with capture_output() as captured:
-        result = shell.execute_run(source)
+        result = shell.run_cell(source)
     error = result.error_before_exec or result.error_in_exec
     if error is not None:
         raise NotebookError(f"{notebook.name}: {type(error).__name__}: {' '.join(str(error).split())}")

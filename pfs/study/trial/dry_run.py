@@ -50,16 +50,7 @@ def write_trial(study: Study, folder: Path) -> tuple[Path, list[str]]:
     """
     content = study.model_dump(mode="json", exclude_none=True, exclude_unset=True)  # what the study itself says
     content.pop("extends", None)
-    said = [_size(study)]
-    for name, training in (("teacher", study.teacher), ("student", study.student)):
-        content[name]["steps"] = STEPS
-        if missing := _missing_weights(training):
-            del content[name]["network"]["weights"]
-            said.append(f"{name}: from scratch, and the study itself will stop, for {missing}")
-    terms: dict[str, Any] = {}
-    for method in content["methods"].values():
-        terms |= {term: options for term, options in method.items() if term not in terms}
-    said.append(f"one student with all terms: {', '.join(terms) or 'none'}")
+    terms = _all_terms(content["methods"])
     content |= {"name": f"{study.name}_dry_run", "methods": {METHOD: terms}, "reference": METHOD, "seeds": [0]}
     content["data"] |= _smaller(study)
     if study.augmentation is not None:
