@@ -13,9 +13,9 @@ from pathlib import Path
 
 from pfs.config.load import load_study
 from pfs.study.records import COLLECTED
-from pfs.study.code_hash import code_hash
+from pfs.study.code.hashes import code_of, run_code
 from pfs.study.execution.run import DONE, DRAWN, REPORTED
-from pfs.study.places import notebook_path, study_path
+from pfs.study.places import TEACHER, notebook_path, study_path
 from pfs.study.staleness import run_settings
 
 study_file = study_path(config.get("study", "digits"))
@@ -24,10 +24,8 @@ study = load_study(study_file)
 folder = f"{results}/{study.name}"
 teacher_done = f"{results}/{study.teacher_study}/teacher/{DONE}"
 
-code = {
-    name: code_hash(notebook_path(name))
-    for name in ("train_teacher", "distil_student", "tables", "figures", "report")
-}
+page_code = {name: code_of(notebook_path(name)).digest for name in ("tables", "figures", "report")}
+run_codes = {method: run_code(study, method).digest for method in (TEACHER, *study.methods)}
 
 # `exec` makes Snakemake the parent of each command: a run that has lost it stops.
 pfs = f"exec {shlex.quote(sys.executable)} -m pfs"
@@ -63,7 +61,7 @@ rule teacher:
     log:
         f"{results}/{study.teacher_study}/teacher/executed.ipynb",
     params:
-        code=code["train_teacher"],
+        code=run_codes[TEACHER],
         settings=run_settings(study),
     threads: cores
     priority: 1
@@ -81,7 +79,7 @@ rule student:
     log:
         f"{folder}/runs/{{method}}/{{seed}}/executed.ipynb",
     params:
-        code=code["distil_student"],
+        code=lambda wildcards: run_codes[wildcards.method],
         settings=lambda wildcards: run_settings(study, wildcards.method, int(wildcards.seed)),
     threads: student_threads
     shell:
@@ -112,7 +110,7 @@ rule figures:
         f"{folder}/tables.ipynb",
         f"{folder}/figures.ipynb",
     params:
-        code=[code["tables"], code["figures"]],
+        code=[page_code["tables"], page_code["figures"]],
         study=study.model_dump(mode="json"),
     shell:
         "{pfs} figures {study_file:q} {options}"
@@ -127,6 +125,6 @@ rule report:
     log:
         f"{folder}/report.ipynb",
     params:
-        code=code["report"],
+        code=page_code["report"],
     shell:
         "{pfs} report {study_file:q} {options}"

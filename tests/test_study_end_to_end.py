@@ -31,7 +31,7 @@ def test_every_cell_leaves_a_complete_record(finished: Clone) -> None:
     runs = ["teacher", *(f"runs/{method}/{seed}" for method in STUDY["methods"] for seed in STUDY["seeds"])]
     for run in runs:
         record = read_record(finished.record(run))
-        assert record.provenance.threads >= 1
+        assert record.provenance.threads in (1, 2)
         assert len(record.provenance.data_checksum) == 64
         assert record.history[-1]["step"] == (6 if run == "teacher" else 60)
         for file in record.files.values():

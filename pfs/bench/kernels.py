@@ -21,6 +21,8 @@ from torch import Tensor
 
 from pfs.losses import pfs_loss
 from pfs.losses.pfs import dense_is_cheaper
+from pfs.study.code.hashes import code_of
+from pfs.study.places import notebook_path
 from pfs.study.records import commit
 from pfs.training.machine import instruction_set, prepare
 
@@ -181,7 +183,7 @@ def run(plan: Sequence[Case], *, memory_gib: float, repeats: int, patience: floa
     table = pd.DataFrame(rows)
     peaks = table[table["form"] == "gemm"].set_index("dtype")["gflops"].to_dict()
     table["fraction_of_peak"] = table["gflops"] / table["dtype"].map(peaks).astype(float)
-    table["commit"], table["dirty"] = commit()
+    table["commit"], table["dirty"] = commit(code_of(notebook_path("benchmark")).files)
     table["threads"], table["instruction_set"] = threads, instruction_set()
     return table.assign(torch=torch.__version__)
 

@@ -20,6 +20,8 @@ from pfs.bench.cases import IGNORED, Bench, Setting, Step, bench
 from pfs.losses import Prediction, pfs_loss
 from pfs.losses.pixelwise import PixelLoss, cross_entropy_sums, pixel_means
 from pfs.losses.wsp import wsp_sums
+from pfs.study.code.hashes import code_of
+from pfs.study.places import notebook_path
 from pfs.study.records import commit
 from pfs.training.machine import autocast, instruction_set, mixed_precision, prepare
 from pfs.training.teacher import OnlineTeacher, TeacherOutputs
@@ -116,7 +118,7 @@ def run(
         rows = [_row(setting, case, turns) for case in turns]
         tables.append(pd.DataFrame(rows))
     table = pd.concat(tables, ignore_index=True)
-    table["commit"], table["dirty"] = commit()
+    table["commit"], table["dirty"] = commit(code_of(notebook_path("throughput")).files)
     table["threads"], table["instruction_set"], table["precision"] = threads, instruction_set(), mixed_precision()
     return table.assign(device=str(PartialState().device), torch=torch.__version__)
 

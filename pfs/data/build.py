@@ -61,8 +61,10 @@ def _found(spec: config.Data, root: Path) -> dict[str, SegmentationDataset]:
         case config.PascalContextConfig():
             context = PascalContext59 if spec.classes == 59 else PascalContext60
             return _splits(context, _placed(root / spec.name, spec.name))
-        case config.Ade20kConfig() | config.CamVidConfig():
-            return _splits(PLACED[spec.name], _placed(root / spec.name, spec.name))
+        case config.Ade20kConfig():
+            return _splits(Ade20k, _placed(root / spec.name, spec.name))
+        case config.CamVidConfig():
+            return _splits(CamVid, _placed(root / spec.name, spec.name))
 
 
 def _placed(folder: Path, arguments: str) -> Path:

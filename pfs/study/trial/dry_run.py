@@ -95,6 +95,7 @@ def report(study: Study, results: Path) -> list[str]:
     for method, seed in runs_of(study):
         record = read_record(run_folder(study, results / study.name, method, seed) / "record.json")
         timing, name = record.timing, "teacher" if method == TEACHER else "student"
+        assert timing.peak_memory_mib is not None  # this version has just written it
         lines.append(
             f"{name}: {timing.total_seconds:.0f} s, {timing.training_seconds:.1f} of them for {STEPS} steps; at most "
             f"{timing.peak_memory_mib / 1024:.1f} GiB of main memory{_of_the_gpu(timing)}; {record.provenance.device}, "

@@ -21,11 +21,11 @@ from pfs.config.files import atomic_write
 from pfs.config.load import load_study
 from pfs.config.study import Study
 from pfs.data.install.state import current_checksum, digit_scenes_folder
-from pfs.study.code_hash import code_hash
+from pfs.study.code.hashes import code_of, run_code
 from pfs.study.execution.notebooks import NotebookError, NotebookStoppedError, check_parameters, run_notebook
 from pfs.study.execution.run import execute_run
 from pfs.study.execution.stopping import STOP_FILE
-from pfs.study.places import TEACHER, run_folder, runs_of, study_folder, study_path
+from pfs.study.places import run_folder, runs_of, study_folder, study_path
 from pfs.study.records import Record, read_record, write_record
 from pfs.study.staleness import finished_runs, run_settings, stale_runs
 from tests.study.test_records import make_record
@@ -105,16 +105,16 @@ def study(clone: Path) -> Study:
     ids=["prose", "pictures", "bookkeeping"],
 )
 def test_the_code_hash_leaves_out(clone: Path, student: Path, file: str, text: str) -> None:
-    before = code_hash(student)
+    before = code_of(student)
     (clone / "pfs" / f"{file}.py").write_text(text)
-    assert code_hash(student) == before
+    assert code_of(student) == before
 
 
 def test_the_code_hash_leaves_out_prose_parameters_and_pictures_of_the_notebook(student: Path) -> None:
-    before = code_hash(student)
+    before = code_of(student)
     commented = CODE.replace("\n\n", "\n%time\n# now train\n")
     write_notebook(student, STUDENT_PARAMETERS + "\nmore = 1", commented, picture="1 + 1", prose="Other words")
-    assert code_hash(student) == before
+    assert code_of(student) == before
 
 
 @pytest.mark.parametrize(
@@ -123,15 +123,15 @@ def test_the_code_hash_leaves_out_prose_parameters_and_pictures_of_the_notebook(
     ids=["imported", "imported by an imported one"],
 )
 def test_the_code_hash_sees_the_modules(clone: Path, student: Path, file: str, text: str) -> None:
-    before = code_hash(student)
+    before = code_of(student)
     (clone / "pfs" / f"{file}.py").write_text(text)
-    assert code_hash(student) != before
+    assert code_of(student) != before
 
 
 def test_the_code_hash_sees_the_cells(student: Path) -> None:
-    before = code_hash(student)
+    before = code_of(student)
     write_notebook(student, STUDENT_PARAMETERS, CODE.replace("train(1)", "train(2)"))
-    assert code_hash(student) != before
+    assert code_of(student) != before
 
 
 def with_changes(study: Study, **changes: Any) -> Study:
@@ -257,10 +257,9 @@ while True:
 def prepare(clone: Path, method: str, seed: int, *, teacher: str | None = None) -> Record:
     """The record that the toy run then leaves: of the study, the code and the teacher of this moment."""
     study = load_study("studies/toy.yaml")
-    name = "train_teacher" if method == TEACHER else "distil_student"
-    code = code_hash(clone / "notebooks" / "study" / f"{name}.ipynb")
     record = make_record(method, seed)
-    provenance = record.provenance.model_copy(update={"code_hash": code, "teacher_checksum": teacher})
+    code = run_code(study, method)
+    provenance = record.provenance.model_copy(update={"code": code, "teacher_checksum": teacher})
     settings = run_settings(study, method, seed)
     record = record.model_copy(update={"settings": settings, "provenance": provenance, "files": {}})
     write_record(record, clone / "prepared")
@@ -346,14 +345,14 @@ def test_a_run_of_which_a_file_is_broken_is_stale_and_the_file_is_named(
     write_record(prepare(clone, "ce", 0).model_copy(update={"files": files}), folder)
     assert ("ce", 0) not in stale_runs(study, study_folder(study, "results"))
     breaks(folder / name)
-    assert str(folder / name) in stale_runs(study, study_folder(study, "results"))["ce", 0]
+    assert str(folder / name) in stale_runs(study, study_folder(study, "results"))["ce", 0].reason
 
 
 def test_an_edited_record_is_stale(clone: Path, study: Study) -> None:
     folder = run_folder(study, study_folder(study, "results"), "ce", 0)
     file = write_record(prepare(clone, "ce", 0), folder)
     file.write_text(file.read_text().replace("44.7", "94.7"))
-    assert "record.json is not as it was written" in stale_runs(study, study_folder(study, "results"))["ce", 0]
+    assert "record.json is not as it was written" in stale_runs(study, study_folder(study, "results"))["ce", 0].reason
 
 
 def test_a_run_on_other_data_is_stale(clone: Path, study: Study) -> None:
@@ -365,7 +364,7 @@ def test_a_run_on_other_data_is_stale(clone: Path, study: Study) -> None:
     write_record(record.model_copy(update={"provenance": provenance}), run_folder(study, folder, "ce", 0))
     assert ("ce", 0) not in stale_runs(study, folder, data)
     atomic_write(place / "checksums.json", json.dumps({"sha256": {"train": "1", "val": "2", "test": "4"}}))
-    assert "made with other data" in stale_runs(study, folder, data)["ce", 0]
+    assert "made with other data" in stale_runs(study, folder, data)["ce", 0].reason
 
 
 def test_a_file_of_weights_is_part_of_what_a_run_depends_on(clone: Path, study: Study) -> None:

@@ -1,0 +1,1 @@
+"""Which code a run's numbers depend on, and its hashes."""
