@@ -1,5 +1,7 @@
 """Records are written whole, read strictly, and collected in the study's order."""
 
+import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -117,11 +119,43 @@ def test_a_broken_record_names_the_file_and_the_fault(tmp_path: Path) -> None:
         read_record(path)
 
 
-def test_a_record_of_another_version_names_the_key(tmp_path: Path) -> None:
-    path = write_record(make_record(), tmp_path)
-    path.write_text(path.read_text().replace('"macs"', '"flops"'))
-    with pytest.raises(RecordError, match=r"cost\.macs"):
-        read_record(path)
+# What a record must say: whose it is, and its scores.
+NEEDED = ("study", "method", "seed", "metrics")
+BLOCKS = ("cost", "timing", "provenance")
+
+
+@pytest.mark.parametrize("block", [None, *BLOCKS])
+def test_a_record_with_a_field_more_or_less_is_read(tmp_path: Path, block: str | None) -> None:
+    whole = json.loads(make_record().model_dump_json())
+    inner = whole if block is None else whole[block]
+    for key in [key for key in inner if block or key not in NEEDED]:
+        value = inner.pop(key)
+        atomic_write(tmp_path / "record.json", json.dumps(whole))
+        assert read_record(tmp_path / "record.json").metrics["test"].miou == 44.7
+        inner[key] = value
+    inner["field_of_tomorrow"] = {"value": 3}
+    atomic_write(tmp_path / "record.json", json.dumps(whole))
+    kept = json.loads(read_record(tmp_path / "record.json").model_dump_json())
+    assert (kept if block is None else kept[block])["field_of_tomorrow"] == {"value": 3}
+
+
+def test_what_an_old_record_does_not_say_is_told_as_not_recorded(tmp_path: Path) -> None:
+    whole = json.loads(make_record().model_dump_json())
+    del whole["provenance"]["instruction_set"], whole["provenance"]["threads"]
+    atomic_write(tmp_path / "record.json", json.dumps(whole))
+    record = read_record(tmp_path / "record.json")
+    assert record.provenance.instruction_set == "not recorded"
+    assert record.provenance.threads is None
+    assert run_table([record])["instruction_set"].tolist() == ["not recorded"] * 2
+
+
+@pytest.mark.parametrize("key", NEEDED)
+def test_a_record_without_what_it_must_say_names_the_key(tmp_path: Path, key: str) -> None:
+    whole = json.loads(make_record().model_dump_json())
+    del whole[key]
+    atomic_write(tmp_path / "record.json", json.dumps(whole))
+    with pytest.raises(RecordError, match=f"broken record: {key} "):
+        read_record(tmp_path / "record.json")
 
 
 def test_a_missing_record_says_so(tmp_path: Path) -> None:
@@ -205,3 +239,23 @@ def test_outside_of_git_the_commit_is_unknown(tmp_path: Path, monkeypatch: pytes
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     assert commit({"pfs/loss.py"}) == ("unknown", True)
+
+
+@pytest.mark.parametrize(
+    ("file", "dirty"),
+    [("pfs/loss.py", True), ("pfs/new.py", True), ("pfs/figures.py", False), ("mine.yaml", False), (None, False)],
+    ids=["hashed", "hashed and untracked", "not hashed", "an untracked study", "nothing"],
+)
+def test_dirty_says_whether_hashed_files_differ_from_the_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str | None, dirty: bool
+) -> None:
+    (tmp_path / "pfs").mkdir()
+    for name in ("Snakefile", "pfs/loss.py", "pfs/figures.py"):
+        (tmp_path / name).write_text("committed")
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b"]
+    for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "first"]):
+        subprocess.run([*git, *command], check=True)
+    monkeypatch.chdir(tmp_path)
+    if file is not None:
+        (tmp_path / file).write_text("changed")
+    assert commit({"pfs/loss.py", "pfs/new.py"})[1] is dirty

@@ -33,11 +33,9 @@ class _NormalForm(ast.NodeTransformer):
     def __init__(self, left_out: frozenset[str]) -> None:
         self.left_out = left_out
 
-    def generic_visit(self, node: ast.AST) -> ast.AST:
-        documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
-        if documented and ast.get_docstring(node, clean=False) is not None:  # type: ignore[arg-type]
-            node.body = node.body[1:]  # type: ignore[attr-defined]
-        return super().generic_visit(node)
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
+        is_text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        return None if is_text else self.generic_visit(node)  # such as a docstring
 
     def visit_Raise(self, node: ast.Raise) -> ast.AST:
         if isinstance(node.exc, ast.Call):
