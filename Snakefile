@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pfs.config.load import load_study
 from pfs.study.records import COLLECTED
-from pfs.study.code.hashes import code_of, run_code
+from pfs.study.code.hashes import code_of, run_codes
 from pfs.study.execution.run import DONE, DRAWN, REPORTED
 from pfs.study.places import TEACHER, notebook_path, study_path
 from pfs.study.staleness import run_settings
@@ -25,7 +25,7 @@ folder = f"{results}/{study.name}"
 teacher_done = f"{results}/{study.teacher_study}/teacher/{DONE}"
 
 page_code = {name: code_of(notebook_path(name)).digest for name in ("tables", "figures", "report")}
-run_codes = {method: run_code(study, method).digest for method in (TEACHER, *study.methods)}
+run_code = {method: code.digest for method, code in run_codes(study, (TEACHER, *study.methods)).items()}
 
 # `exec` makes Snakemake the parent of each command: a run that has lost it stops.
 pfs = f"exec {shlex.quote(sys.executable)} -m pfs"
@@ -61,7 +61,7 @@ rule teacher:
     log:
         f"{results}/{study.teacher_study}/teacher/executed.ipynb",
     params:
-        code=run_codes[TEACHER],
+        code=run_code[TEACHER],
         settings=run_settings(study),
     threads: cores
     priority: 1
@@ -79,7 +79,7 @@ rule student:
     log:
         f"{folder}/runs/{{method}}/{{seed}}/executed.ipynb",
     params:
-        code=lambda wildcards: run_codes[wildcards.method],
+        code=lambda wildcards: run_code[wildcards.method],
         settings=lambda wildcards: run_settings(study, wildcards.method, int(wildcards.seed)),
     threads: student_threads
     shell:

@@ -12,7 +12,7 @@ from pfs.config.files import repository
 from pfs.config.networks import SegmentationModelConfig
 from pfs.config.study import Study
 from pfs.data.install.state import current_checksum
-from pfs.study.code.hashes import Code, run_code
+from pfs.study.code.hashes import Code, run_codes
 from pfs.study.places import STATES, TEACHER, run_folder, runs_of
 from pfs.study.records import Record, RecordError, read_record
 
@@ -223,7 +223,7 @@ def stale_runs(study: Study, folder: Path, data: Path | None = None) -> dict[tup
         data: the folder of all data sets; None: data are not compared.
     """
     found = None if data is None else current_checksum(study.data, data)
-    codes = {method: run_code(study, method) for method in (TEACHER, *study.methods)}
+    codes = run_codes(study, (TEACHER, *study.methods))
     reasons = {run: why_stale(study, folder, *run, codes[run[0]], found) for run in runs_of(study)}
     return {run: reason for run, reason in reasons.items() if reason is not None}
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from pfs import __main__
 from pfs.__main__ import main
+from pfs.commands import study as commands
 from pfs.config.base import StudyError
 from pfs.config.files import repository
 from pfs.config.load import load_study
@@ -49,8 +49,8 @@ def begun(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, str]]:
         calls.append({"path": path, **options})
         return False
 
-    monkeypatch.setattr(__main__, "bring_up_to_date", fail)
-    monkeypatch.setattr(__main__, "failures", lambda *_: ["no reason"])
+    monkeypatch.setattr(commands, "bring_up_to_date", fail)
+    monkeypatch.setattr(commands, "failures", lambda *_: ["no reason"])
     return calls
 
 
@@ -130,7 +130,7 @@ def test_what_the_system_refuses_is_told_in_one_line(
     def refuse(*_: object, **__: object) -> bool:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS), "/mnt/results/tiny")
 
-    monkeypatch.setattr(__main__, "bring_up_to_date", refuse)
+    monkeypatch.setattr(commands, "bring_up_to_date", refuse)
     assert main(["study", str(file)]) == 1
     told = capsys.readouterr().err
     assert told.startswith("/mnt/results/tiny: Read-only file system; name folders that can be read and written")

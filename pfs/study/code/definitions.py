@@ -7,17 +7,17 @@ files by names.
 """
 
 import ast
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
-from pathlib import Path
 from typing import cast
 
 from pfs.config.files import repository
 from pfs.study.code.normal_form import dotted, normal_form
 
 # Rooms that affect a run only through its settings and the checksums of its data, which are compared separately.
-UNHASHED = ("pfs.config", "pfs.study", "pfs.data.install")
+UNHASHED = ("pfs.config.", "pfs.study.", "pfs.data.install.")
 
 Definition = tuple[str, str]  # the module (or the notebook), and the name; "" for statements that define no name
 
@@ -69,26 +69,68 @@ class Source:
         return {name: set().union(*map(_mentioned, body)) for name, body in self.definitions.items()}
 
 
-def reached(notebook: Source, left_out: frozenset[str]) -> dict[Definition, str]:
-    """All definitions that the code of a notebook reaches, its own included, with their source in normal form.
+@dataclass(frozen=True)
+class Library:
+    """The modules of `pfs` as a run sees them.
 
-    An import from elsewhere than `pfs` counts as a line of its own, so that another library's function of the same name
-    is another.
-
-    Args:
-        notebook: the code of those of its cells that are asked about.
+    Attributes:
         left_out: classes of the study's YAML that the run does not use, see `pfs.study.code.normal_form`.
+        texts: the source of each module that has been asked for, and None for names that are no module's. Libraries of
+            several runs share them, so that each file is read once.
     """
-    found: dict[Definition, str] = {}
-    pending = [(notebook, name) for name in notebook.definitions]
-    while pending:
-        source, name = pending.pop()
-        if (source.name, name) in found or name not in source.definitions:
-            continue
-        found[source.name, name] = source.texts[name]
-        pending += [(source, ""), *_defined_in_pfs(source, source.mentions[name], left_out)]
-        found |= {(source.name, line): line for line in _foreign(source, source.mentions[name])}
-    return found
+
+    left_out: frozenset[str]
+    texts: dict[str, str | None]
+
+    def reached(self, notebook: Source) -> dict[Definition, str]:
+        """All definitions that the code of a notebook reaches, its own included, with their source in normal form.
+
+        An import from elsewhere than `pfs` counts as a line of its own, so that another library's function of the same
+        name is another.
+        """
+        found: dict[Definition, str] = {}
+        pending = [(notebook, name) for name in notebook.definitions]
+        while pending:
+            source, name = pending.pop()
+            if (source.name, name) in found or name not in source.definitions:
+                continue
+            found[source.name, name] = source.texts[name]
+            pending += [(source, ""), *self._defined_in_pfs(source, source.mentions[name])]
+            found |= {(source.name, line): line for line in _foreign(source, source.mentions[name])}
+        return found
+
+    def _defined_in_pfs(self, source: Source, names: Iterable[str]) -> Iterator[tuple[Source, str]]:
+        """Where the names that a source mentions are defined."""
+        for name in names:
+            first, _, rest = name.partition(".")
+            if first in source.definitions:
+                yield source, first
+            for target in source.imports.get(first, ()):
+                if target.partition(".")[0] == "pfs":
+                    yield from self._look_up(f"{target}.{rest}".rstrip("."))
+
+    def _look_up(self, target: str) -> Iterator[tuple[Source, str]]:
+        """The definition of a dotted name of `pfs`: of a module itself, all that it defines."""
+        module, text = target, self._text(target)
+        while text is None and "." in module:
+            module = module.rpartition(".")[0]
+            text = self._text(module)
+        if text is None or f"{module}.".startswith(UNHASHED):
+            return
+        source = _parsed(module, text, self.left_out & _words(text))
+        name = target.removeprefix(module).lstrip(".").partition(".")[0]
+        if name:
+            yield from self._defined_in_pfs(source, [name])
+        else:
+            yield from ((source, each) for each in source.definitions)
+
+    def _text(self, module: str) -> str | None:
+        """The source of a module of `pfs`, if there is such a module."""
+        if module not in self.texts:
+            base = repository().joinpath(*module.split("."))
+            files = [file for file in (base.with_suffix(".py"), base / "__init__.py") if file.is_file()]
+            self.texts[module] = files[0].read_text(encoding="utf-8") if files else None
+        return self.texts[module]
 
 
 def _defined(statement: ast.stmt) -> set[str]:
@@ -111,32 +153,6 @@ def _mentioned(node: ast.AST) -> set[str]:
     return set().union(*map(_mentioned, ast.iter_child_nodes(node)))
 
 
-def _defined_in_pfs(source: Source, names: Iterable[str], left_out: frozenset[str]) -> Iterator[tuple[Source, str]]:
-    """Where the names that a source mentions are defined."""
-    for name in names:
-        first, _, rest = name.partition(".")
-        if first in source.definitions:
-            yield source, first
-        for target in source.imports.get(first, ()):
-            yield from _look_up(f"{target}.{rest}".rstrip("."), left_out)
-
-
-def _look_up(target: str, left_out: frozenset[str]) -> Iterator[tuple[Source, str]]:
-    """The definition of a dotted name of `pfs`: of a module itself, all that it defines."""
-    module, file = target, _file_of(target)
-    while file is None and "." in module:
-        module = module.rpartition(".")[0]
-        file = _file_of(module)
-    if file is None or f"{module}.".startswith(tuple(f"{room}." for room in UNHASHED)):
-        return
-    source = read_module(module, file, left_out)
-    name = target.removeprefix(module).lstrip(".").partition(".")[0]
-    if name:
-        yield from _defined_in_pfs(source, [name], left_out)
-    else:
-        yield from ((source, each) for each in source.definitions)
-
-
 def _foreign(source: Source, names: Iterable[str]) -> Iterator[str]:
     """The imports, as lines, of the names that a source takes from elsewhere than `pfs`."""
     for first in {name.partition(".")[0] for name in names}:
@@ -145,17 +161,9 @@ def _foreign(source: Source, names: Iterable[str]) -> Iterator[str]:
                 yield f"{first} = {target}"
 
 
-def _file_of(module: str) -> Path | None:
-    """The file of a module of `pfs`, if there is such a module."""
-    base = repository().joinpath(*module.split("."))
-    files = (base.with_suffix(".py"), base / "__init__.py") if module.partition(".")[0] == "pfs" else ()
-    return next((file for file in files if file.is_file()), None)
-
-
-def read_module(name: str, file: Path, left_out: frozenset[str]) -> Source:
-    """A module of `pfs`, parsed once for all runs that leave out the same of what stands in it."""
-    text = file.read_text(encoding="utf-8")
-    return _parsed(name, text, frozenset(choice for choice in left_out if choice in text))
+@cache
+def _words(text: str) -> frozenset[str]:
+    return frozenset(re.findall(r"\w+", text))
 
 
 @cache

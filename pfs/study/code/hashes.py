@@ -3,6 +3,7 @@
 import ast
 import hashlib
 import json
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from pfs.config.base import Strict
 from pfs.config.study import Study
-from pfs.study.code.definitions import Definition, Source, reached
+from pfs.study.code.definitions import Definition, Library, Source
 from pfs.study.code.normal_form import normal_form
 from pfs.study.places import TEACHER, notebook_of
 
@@ -43,30 +44,39 @@ class Code(BaseModel):
         return _hash(json.dumps([self.training, self.scoring], sort_keys=True))
 
 
-def run_code(study: Study, method: str) -> Code:
-    """The code that a run of a study depends on: the same for all seeds of a method.
+def run_codes(study: Study, methods: Iterable[str]) -> dict[str, Code]:
+    """The code that runs of a study depend on, by method: it is the same for all seeds.
 
     Of the choices by the class of a block of the YAML (the losses, networks, data sets), only those count whose block
     the run names: see `pfs.study.code.normal_form`.
 
     Args:
         study: the study.
-        method: "teacher", or a method of the study.
+        methods: "teacher", and methods of the study.
     """
-    return code_of(notebook_of(method), _unused_blocks(study, method))
+    texts: dict[str, str | None] = {}
+    chosen = {method: (notebook_of(method), _unused_blocks(study, method)) for method in methods}
+    codes = {choice: code_of(choice[0], Library(choice[1], texts)) for choice in set(chosen.values())}
+    return {method: codes[choice] for method, choice in chosen.items()}
 
 
-def code_of(notebook: Path, left_out: frozenset[str] = frozenset()) -> Code:
+def run_code(study: Study, method: str) -> Code:
+    """The code that a run of a study depends on: see `run_codes`."""
+    return run_codes(study, [method])[method]
+
+
+def code_of(notebook: Path, library: Library | None = None) -> Code:
     """The code that a notebook reaches; prose, comments, docstrings and the words of errors do not count.
 
     Args:
         notebook: its cells tagged `scoring` are scoring, those tagged `picture` or `parameters` do not count, and all
             others are training.
-        left_out: classes of the study's YAML that are not used.
+        library: the modules of `pfs` as a run sees them; None: with all choices.
     """
+    library = library or Library(frozenset(), {})
     cells = _code_cells(notebook)
-    training = reached(_source(notebook.name, cells, left_out, scoring=False), left_out)
-    scoring = reached(_source(notebook.name, cells, left_out, scoring=True), left_out)
+    training = library.reached(_source(notebook.name, cells, library.left_out, scoring=False))
+    scoring = library.reached(_source(notebook.name, cells, library.left_out, scoring=True))
     only_scoring = {name: text for name, text in scoring.items() if training.get(name) != text}
     return Code(training=_by_file(training), scoring=_by_file(only_scoring))
 

@@ -10,6 +10,7 @@ import pytest
 
 from pfs.config.files import repository
 from pfs.config.load import load_study
+from pfs.study.code.definitions import Library
 from pfs.study.code.hashes import SCORING, Code, code_of, run_code
 
 STUDIES = ("digits", "camvid_cpu")
@@ -142,7 +143,7 @@ def _names(source: str, kind: type[ast.expr_context]) -> Iterator[str]:
 def training_of(folder: Path, left_out: frozenset[str] = frozenset(), cell: str = "import pfs.a\npfs.a.go()") -> Code:
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell)])
     nbformat.write(notebook, folder / "toy.ipynb")
-    return code_of(folder / "toy.ipynb", left_out)
+    return code_of(folder / "toy.ipynb", Library(left_out, {}))
 
 
 @pytest.fixture
@@ -193,7 +194,7 @@ def test_of_a_file_what_is_used_counts(toy: Path, now: str, seen: bool) -> None:
 
 CHOICES = {
     "dict": "LOSSES = {CWD: cwd, PFS: lambda: 1}\n\n\ndef go():\n    return LOSSES\n",
-    "case": "def go(x):\n    match x:\n        case CWD():\n            return cwd()\n        case _:\n            pass\n",
+    "case": "def go(x):\n    match x:\n        case CWD():\n            cwd()\n        case PFS():\n            1\n",
 }
 
 

@@ -14,6 +14,7 @@ import yaml
 
 from pfs import __main__
 from pfs.__main__ import main
+from pfs.commands import study as commands
 from pfs.config.base import StudyError
 from pfs.config.files import repository
 from pfs.config.load import load_study
@@ -110,7 +111,7 @@ def test_a_dry_run_that_fails_says_where_and_keeps_what_there_is(
         return False
 
     monkeypatch.chdir(repository())
-    monkeypatch.setattr(__main__, "bring_up_to_date", failing)
+    monkeypatch.setattr(commands, "bring_up_to_date", failing)
     assert main(["dry-run", str(write(tmp_path))]) == 1
     (kept,) = temporary.iterdir()
     said = capfd.readouterr().err
@@ -239,7 +240,7 @@ def test_a_hub_out_of_reach_is_asked_once(
         raise StudyError("far enough")
 
     monkeypatch.setattr(preflight, "urlopen", unreachable)
-    monkeypatch.setattr(__main__, "check_networks", stop)
+    monkeypatch.setattr(commands, "check_networks", stop)
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     monkeypatch.setenv("HF_ENDPOINT", "http://hub")
     assert main([command, str(write(tmp_path, student=SCHEDULE | {"network": NETWORK_OF_THE_HUB}))]) == 1

@@ -1,0 +1,72 @@
+"""Arguments that several commands share, and a parser whose errors name what was perhaps meant."""
+
+import argparse
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+from pfs.config.base import suggest
+
+Command = Callable[[argparse.Namespace], int]  # runs a command with its options, and returns the exit status
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that tells an unknown command or option with those that there are."""
+
+    def error(self, message: str) -> NoReturn:
+        """End the process with the error in one line, below the usage."""
+        unknown = re.search(r"invalid choice: '(.*?)' \(", message)
+        if unknown is not None:
+            valid = [name for action in self._actions for name in action.suggest or ()]
+            message = f"unknown command {unknown[1]!r}{suggest(unknown[1], valid)}"
+        super().error(message)
+
+    def parse_all(self, arguments: list[str] | None) -> argparse.Namespace:
+        """The options of a command, which has set its own parser as `parser`; an argument left over is an error."""
+        options, unknown = self.parse_known_args(arguments)
+        if unknown:
+            parser: Parser = options.parser
+            valid = [name for action in parser._actions for name in action.option_strings if name.startswith("--")]
+            names_option = unknown[0].startswith("-")
+            hint = suggest(unknown[0].partition("=")[0], valid) if names_option else ""
+            parser.error(f"unknown {'option' if names_option else 'argument'} {unknown[0]!r}{hint}")
+        return options
+
+
+def add_command(commands: Any, name: str, command: Command, *parents: Parser) -> Parser:
+    """Add a command with the arguments of some parents, and return its parser."""
+    text = command.__doc__
+    parser: Parser = commands.add_parser(name, help=text, description=text, parents=parents)
+    parser.set_defaults(command=command, parser=parser)
+    return parser
+
+
+def _shared(*names: str, **how: Any) -> Parser:
+    parser = Parser(add_help=False)
+    parser.add_argument(*names, **how)
+    return parser
+
+
+STUDY = _shared("study", metavar="STUDY", help="the study's file, or its bare name: digits")
+RESULTS = _shared("--results", type=Path, help="folder of all results (the clone's results)")
+DATA = _shared("--data", type=Path, help="folder of all data sets (the clone's data)")
+
+
+def threads(text: str) -> int:
+    """A number of threads, at least one."""
+    if not (text.isdecimal() and int(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of threads")
+    return int(text)
+
+
+def cores(text: str) -> str:
+    """A number of cores, or all of them, as Snakemake takes it."""
+    if text != "all" and not (text.isdecimal() and int(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a number of cores nor 'all'")
+    return text
+
+
+def absolute(path: str) -> Path:
+    """A path of the caller's: the commands themselves run in the clone's root."""
+    return Path(path).resolve()

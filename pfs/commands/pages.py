@@ -1,0 +1,68 @@
+"""The commands that make tables, figures and pages from what runs have left, without training."""
+
+import argparse
+import sys
+import webbrowser
+from typing import Any
+
+from pfs.commands.arguments import RESULTS, STUDY, add_command
+from pfs.config.files import repository
+from pfs.config.load import load_study
+from pfs.report.page import write_report
+from pfs.study.execution.run import draw_pages
+from pfs.study.places import runs_of, study_folder
+from pfs.study.records import collect
+from pfs.study.staleness import stale_runs
+
+
+def add_commands(commands: Any) -> None:
+    """Add `collect`, `figures`, `report`, `look` and `docs`."""
+    add_command(commands, "collect", _collect, STUDY, RESULTS)
+    add_command(commands, "figures", _figures, STUDY, RESULTS)
+    add_command(commands, "report", _report, STUDY, RESULTS)
+    look = add_command(commands, "look", _look, RESULTS)
+    look.add_argument("--no-browser", action="store_true", help="only write the pages and print the index's path")
+    add_command(commands, "docs", _docs)
+
+
+def _collect(options: argparse.Namespace) -> int:
+    """gather a study's finished records into runs.csv and examples.npz"""
+    study = load_study(options.study)
+    folder = study_folder(study, options.results)
+    stale = stale_runs(study, folder)
+    collect(study, folder, set(runs_of(study)) - set(stale))
+    for (method, seed), reason in stale.items():
+        print(f"{study.name}: {method}/{seed} is left out: {reason}", file=sys.stderr)
+    return 0
+
+
+def _figures(options: argparse.Namespace) -> int:
+    """make tables and figures from runs.csv and examples.npz, without training"""
+    draw_pages(options.study, results=options.results)
+    return 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    """write report.html, one self-contained page, from the tables and figures"""
+    write_report(options.study, results=options.results)
+    return 0
+
+
+def _look(options: argparse.Namespace) -> int:
+    """open a page of all studies with results: what each asks, its main figure and its verdict, and its report"""
+    from pfs.report.site.look import write_index
+
+    index = write_index(results=options.results)
+    print(index)
+    if not options.no_browser:
+        webbrowser.open(index.as_uri())
+    return 0
+
+
+def _docs(_: argparse.Namespace) -> int:
+    """bring the generated tables of README.md and docs/ up to date, and draw the diagram of the method"""
+    from pfs.report.docs.blocks import write_docs  # pandas and matplotlib take a second to import
+
+    changed = write_docs(repository())
+    print(*(f"{page.relative_to(repository())} has changed" for page in changed), "docs are up to date", sep="\n")
+    return 0

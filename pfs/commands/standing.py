@@ -1,0 +1,127 @@
+"""How the runs of a study stand: finished, stale and why, missing; and what it costs to bring them up to date.
+
+In a clone there are no records, but the committed `runs.csv` of each study. What it says was measured, and it names the
+code by its hash, so a run that stands in it alone is told as such, with whether its code is today's. No torch here.
+"""
+
+import csv
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pfs.config.files import repository
+from pfs.config.study import Study
+from pfs.data.install.state import current_checksum
+from pfs.study.code.hashes import Code, run_codes
+from pfs.study.places import TEACHER, run_folder, runs_of, study_folder
+from pfs.study.staleness import why_stale
+
+State = Literal["finished", "to score again", "stale", "in runs.csv only", "missing"]
+STATES: tuple[State, ...] = ("finished", "to score again", "stale", "in runs.csv only", "missing")
+FLOP_PER_TRAINED_MAC = 6  # forward 2, and backward twice as much
+
+Row = Mapping[str, str]  # of runs.csv
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How one run stands.
+
+    Attributes:
+        reason: why it is not finished, in a few words; "" for a finished or a missing one.
+        tflop: what its training costs, if it must be trained; None where no finished run says how large the network is.
+        seconds: what it took before; None where no run of its method says so.
+    """
+
+    state: State
+    reason: str = ""
+    tflop: float | None = 0.0
+    seconds: float | None = 0.0
+
+
+def standings(study: Study, results: str, data: str) -> dict[tuple[str, int], Standing]:
+    """How each run of a study stands, as (method, seed).
+
+    Args:
+        study: the study.
+        results: the folder of all results.
+        data: the folder of all data sets. Data that are not there are not compared.
+    """
+    folder = study_folder(study, results)
+    found = current_checksum(study.data, repository() / data)
+    table = _table(folder)
+    codes = run_codes(study, {method for method, _ in _made(study, folder, table)})
+    runs = {run: _standing(study, folder, run, codes.get(run[0]), found, table) for run in runs_of(study)}
+    return {run: _with_costs(study, run, standing, table) for run, standing in runs.items()}
+
+
+def question_of(study: Path) -> str:
+    """What a study asks: the first sentence of the comment at the top of its file; "" where there is none."""
+    lines = study.read_text(encoding="utf-8").splitlines()
+    head = next((number for number, line in enumerate(lines) if not line.startswith("#")), len(lines))
+    comment = " ".join(line.lstrip("# ").rstrip() for line in lines[:head])
+    return re.split(r"(?<=[.?!;])\s+(?=[A-Za-z`])", comment, maxsplit=1)[0]
+
+
+def made(study: Study, results: str) -> set[tuple[str, int]]:
+    """The runs of a study, as (method, seed), that have a record or a row of `runs.csv`, whether or not of today."""
+    folder = study_folder(study, results)
+    return _made(study, folder, _table(folder))
+
+
+def _made(study: Study, folder: Path, table: Collection[tuple[str, int]]) -> set[tuple[str, int]]:
+    return {
+        run for run in runs_of(study) if run in table or (run_folder(study, folder, *run) / "record.json").is_file()
+    }
+
+
+def _table(folder: Path) -> dict[tuple[str, int], Row]:
+    """The rows of a study's `runs.csv` by method and seed, one for each; none where there is no such table."""
+    if not (folder / "runs.csv").is_file():
+        return {}
+    with (folder / "runs.csv").open(encoding="utf-8", newline="") as file:
+        return {(row["method"], int(row["seed"])): row for row in csv.DictReader(file)}
+
+
+def _standing(
+    study: Study,
+    folder: Path,
+    run: tuple[str, int],
+    code: Code | None,
+    data_checksum: str | None,
+    table: Mapping[tuple[str, int], Row],
+) -> Standing:
+    if code is None:
+        return Standing("missing")
+    stale = why_stale(study, folder, *run, code, data_checksum, once=True)
+    if stale is None:
+        return Standing("finished")
+    if stale.finished:
+        reason = stale.reason.removeprefix(f"{run_folder(study, folder, *run)}: ").removeprefix("made with ")
+        return Standing("stale" if stale.trains else "to score again", reason)
+    if run not in table:
+        return Standing("missing")
+    return Standing("in runs.csv only", _of_table(table[run], code, data_checksum))
+
+
+def _of_table(row: Row, code: Code, data_checksum: str | None) -> str:
+    """What a table says of a run whose record is not here."""
+    age = "today's code" if row["code_hash"] == code.digest else "older code; which parts differ is not recorded"
+    other_data = data_checksum is not None and row["data_checksum"] != data_checksum
+    return f"{'other data, ' * other_data}{age}"
+
+
+def _with_costs(
+    study: Study, run: tuple[str, int], standing: Standing, table: Mapping[tuple[str, int], Row]
+) -> Standing:
+    """The same, with what the training costs of a run that must be trained."""
+    if standing.state in ("finished", "to score again"):
+        return standing
+    role = study.teacher if run[0] == TEACHER else study.student
+    alike = [row for (method, _), row in table.items() if (method == TEACHER) == (run[0] == TEACHER)]
+    seconds = [float(row["seconds"]) for row in alike if row["method"] == run[0]]
+    macs = float(alike[0]["macs"]) if alike else None
+    tflop = None if macs is None else FLOP_PER_TRAINED_MAC * macs * role.batch_size * role.steps / 1e12
+    return Standing(standing.state, standing.reason, tflop, sum(seconds) / len(seconds) if seconds else None)
