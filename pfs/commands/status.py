@@ -32,7 +32,7 @@ def _status(options: argparse.Namespace) -> int:
     else:
         studies = [load_study(file) for file in _files()]
         rows = [[study.name, *summary(standings(study, options.results, options.data))] for study in studies]
-        _print(columns([["study", "runs", "how they stand", "to bring it up to date"], *rows], [26, 5, 36, 30]))
+        _print(columns([["study", "runs", "how they stand", "to bring it up to date"], *rows], [26, 4, 34, 30]))
     return 0
 
 
