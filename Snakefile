@@ -1,7 +1,7 @@
 """The dependency graph of a study. `make study` runs it; `snakemake -n` shows what is stale.
 
 A run is stale when its own part of the study, or the code that decides its numbers, is not what it was; prose and
-pictures in a notebook are neither. Snakemake deletes the outputs of a job before it runs and when it fails, so the
+pictures in a notebook are neither. `pfs status` tells why, docs/reproducibility.md what counts. Snakemake deletes the outputs of a job before it runs and when it fails, so the
 outputs here are marks, written last: `.done` in a run's folder, and the checksums of tables, figures and report.
 Records, tables and figures themselves are only ever replaced, each file whole.
 """
