@@ -8,6 +8,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -103,7 +104,7 @@ class Run:
 
 def _machine() -> list[object]:
     """What the last bits of weights depend on besides code and data."""
-    return [torch.get_num_threads(), mixed_precision(), instruction_set(), torch.__version__]
+    return [torch.get_num_threads(), mixed_precision(), instruction_set(), version("torch")]
 
 
 def _machine_of(trained: Provenance) -> list[object]:
