@@ -95,7 +95,7 @@ def _standing(
 ) -> Standing:
     if code is None:
         return Standing("missing")
-    stale = why_stale(study, folder, *run, code, data_checksum, once=True)
+    stale = why_stale(study, folder, *run, code, data_checksum, check_cache=lambda _: None)  # not read: it may be large
     if stale is None:
         return Standing("finished")
     if stale.finished:

@@ -1,13 +1,13 @@
 """What a run depends on, and so which runs of a study need not run again. No torch here."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pfs.config.checksums import LIST, BrokenFileError, check_files, check_files_once, sha256
+from pfs.config.checksums import LIST, BrokenFileError, check_files, sha256
 from pfs.config.files import repository
 from pfs.config.networks import SegmentationModelConfig
 from pfs.config.study import Study
@@ -95,7 +95,14 @@ class Stale(NamedTuple):
 
 
 def why_stale(
-    study: Study, folder: Path, method: str, seed: int, code: Code, data_checksum: str | None, *, once: bool = False
+    study: Study,
+    folder: Path,
+    method: str,
+    seed: int,
+    code: Code,
+    data_checksum: str | None,
+    *,
+    check_cache: Callable[[Path], None] = check_files,
 ) -> Stale | None:
     """Why a run must be made again; None where it need not.
 
@@ -106,7 +113,8 @@ def why_stale(
         seed: its seed.
         code: of today, `pfs.study.code.hashes.run_code`.
         data_checksum: of today's data, `pfs.data.install.state.current_checksum`; None: not known, and not compared.
-        once: whether large files are read at most once in a study, `pfs.config.checksums.check_files_once`.
+        check_cache: holds the files of a folder of cached outputs, which may be large, against the list of their
+            checksums, and raises a BrokenFileError: `check_files`, or `check_files_once` in the processes of a study.
 
     Returns:
         Settings, code, data and teacher must be today's, and the run's files as they were written.
@@ -117,7 +125,7 @@ def why_stale(
     try:
         check_files(own / LIST)
         record = read_record(own / "record.json")
-        if (missing := _missing_file(own, record, once=once)) is not None:
+        if (missing := _missing_file(own, record, check_cache)) is not None:
             return Stale(missing)
         training = training_differences(study, folder, record, code, data_checksum)
     except (BrokenFileError, RecordError) as error:
@@ -130,7 +138,7 @@ def why_stale(
     return Stale(f"{own}: made with other {' and '.join(training + scoring)}{how}", trains=trains)
 
 
-def _missing_file(own: Path, record: Record, *, once: bool) -> str | None:
+def _missing_file(own: Path, record: Record, check_cache: Callable[[Path], None]) -> str | None:
     """The first file that a record names and that is missing, in one line.
 
     Raises:
@@ -138,7 +146,7 @@ def _missing_file(own: Path, record: Record, *, once: bool) -> str | None:
     """
     for name in record.files.values():
         if (own / name).is_dir():
-            (check_files_once if once else check_files)(own / name / LIST)
+            check_cache(own / name / LIST)
         elif not (own / name).is_file():
             return f"{own / name} is missing"
     return None
@@ -205,13 +213,6 @@ def _teacher_checksum(study: Study, folder: Path, settings: Mapping[str, Any], r
         teacher = read_record(run_folder(study, folder, TEACHER, study.teacher.seed) / "record.json")
         return teacher.provenance.teacher_checksum
     return record.provenance.teacher_checksum
-
-
-def is_done(
-    study: Study, folder: Path, method: str, seed: int, code: Code, data_checksum: str | None, *, once: bool = False
-) -> bool:
-    """Whether a run need not be made again; the arguments are those of `why_stale`."""
-    return why_stale(study, folder, method, seed, code, data_checksum, once=once) is None
 
 
 def stale_runs(study: Study, folder: Path, data: Path | None = None) -> dict[tuple[str, int], Stale]:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from pfs.config import data as config
+from pfs.config.checksums import check_files_once
 from pfs.config.files import repository
 from pfs.config.load import load_study
 from pfs.config.study import Study, Training
@@ -40,7 +41,7 @@ from pfs.study.records import (
     write_npz,
     write_record,
 )
-from pfs.study.staleness import is_done, run_settings, training_differences
+from pfs.study.staleness import run_settings, training_differences, why_stale
 from pfs.training.checkpoint import write_checkpoint
 from pfs.training.evaluation import ScoredSplit, confusion_counts, score
 from pfs.training.loop import Progress
@@ -222,7 +223,8 @@ def finish(
         files: what the run left besides checkpoint, confusion counts and examples, by name.
     """
     folder = run.results / run.study.name
-    if is_done(run.study, folder, run.method, run.seed, run.code, data_checksum(dataset), once=True):
+    name = (run.method, run.seed)
+    if not why_stale(run.study, folder, *name, run.code, data_checksum(dataset), check_cache=check_files_once):
         return read_record(run.folder / "record.json")
     trained = run.trained_before(dataset)
     record = Record(

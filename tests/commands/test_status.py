@@ -9,6 +9,7 @@ import pytest
 from pfs.__main__ import main
 from pfs.commands.standing import Standing, made, question_of, standings
 from pfs.commands.status import cost, table_of
+from pfs.config.checksums import LIST, write_checksums
 from pfs.config.files import repository
 from pfs.config.load import load_study
 from pfs.config.study import Study
@@ -130,6 +131,20 @@ def test_what_a_clone_has_in_its_table_alone_is_not_passed_off_as_finished(study
     assert runs["teacher", 0].tflop == pytest.approx(6 * 20 * 10 * 1000 / 1e12)
     assert runs["kd", 2].tflop == pytest.approx(6 * 20 * 10 * 500 / 1e12)
     assert runs["kd", 2].seconds == 2
+
+
+def test_status_reads_and_writes_no_cache(study: Study, tmp_path: Path) -> None:
+    """A cache may be many GiB."""
+    record = record_of_today(study, "teacher", 0).model_copy(update={"files": {"outputs": "outputs"}})
+    folder = run_folder(study, study_folder(study, str(tmp_path)), "teacher", 0)
+    (folder / "outputs").mkdir(parents=True)
+    (folder / "outputs" / "logits.raw").write_bytes(b"much")
+    write_checksums(folder / "outputs" / LIST, [folder / "outputs" / "logits.raw"])
+    write_record(record, folder)
+    (folder / "outputs" / "logits.raw").unlink()
+    before = sorted(tmp_path.rglob("*"))
+    assert stand(study, tmp_path)["teacher", 0].state == "finished"
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_equal_runs_share_a_row_of_100_columns(study: Study) -> None:

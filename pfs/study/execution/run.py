@@ -13,7 +13,7 @@ from threading import Thread
 from filelock import FileLock
 
 from pfs.config.base import StudyError
-from pfs.config.checksums import BrokenFileError, check_files, files_under, write_checksums
+from pfs.config.checksums import BrokenFileError, check_files, check_files_once, files_under, write_checksums
 from pfs.config.files import atomic_write, repository
 from pfs.config.load import load_study
 from pfs.config.study import Study
@@ -67,7 +67,8 @@ def _execute(study: Study, run: tuple[str, int], parameters: dict[str, Parameter
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".lock"):
         found = current_checksum(study.data, repository() / data)
-        stale = why_stale(study, study_folder(study, results), *run, run_code(study, run[0]), found, once=True)
+        code, results_folder = run_code(study, run[0]), study_folder(study, results)
+        stale = why_stale(study, results_folder, *run, code, found, check_cache=check_files_once)
         if stale is None:
             return
         if stop_requested():
