@@ -18,7 +18,7 @@ class Parser(argparse.ArgumentParser):
         """End the process with the error in one line, below the usage."""
         unknown = re.search(r"invalid choice: '(.*?)' \(", message)
         if unknown is not None:
-            valid = [name for action in self._actions for name in action.suggest or ()]
+            valid = [name for action in self._actions for name in action.choices or ()]
             message = f"unknown command {unknown[1]!r}{suggest(unknown[1], valid)}"
         super().error(message)
 

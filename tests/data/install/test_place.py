@@ -23,7 +23,6 @@ from pfs.data.sets.camvid import CamVid
 from pfs.data.sets.folder import OwnFolder
 from pfs.data.sets.pascal_context import PascalContext60
 from pfs.data.sets.voc2012 import Voc2012
-from pfs.study.code.hashes import Code
 from pfs.study.trial import miniatures
 from tests.data.trees import COUNTS, TREES, Kind, every_kind, tree
 
