@@ -10,11 +10,10 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.optim import SGD, AdamW, Optimizer
 from torch.optim.lr_scheduler import LRScheduler, OneCycleLR, PolynomialLR
-from tqdm import tqdm
 
-from pfs.config.files import atomic_write
 from pfs.config.study import Poly, Sgd, Training
 from pfs.data.splits import Batch, TrainingSplit, batch_order
+from pfs.study.execution.progress.stage import StageBar
 from pfs.study.execution.stopping import RunStoppedError, stop_requested
 from pfs.training.machine import mixed_precision
 from pfs.training.objective import Objective
@@ -91,7 +90,8 @@ def train(
     batches = split.batches(order[progress.step :], accelerator.device)
 
     prepared.train()
-    for step in tqdm(range(progress.step, spec.steps), initial=progress.step, total=spec.steps, mininterval=1):
+    bar = StageBar(folder, "training", spec.steps, done=progress.step)
+    for step in range(progress.step, spec.steps):
         start = time.perf_counter()
         losses = take_step(accelerator, prepared, objective, stepper, next(batches))
         learning_rate = float(scheduler.get_last_lr()[0])
@@ -100,9 +100,11 @@ def train(
         progress.step = step + 1
         progress.seconds += time.perf_counter() - start
         last = progress.step == spec.steps
-        if progress.step % LOG_EVERY == 0 or last:
+        logged = progress.step % LOG_EVERY == 0 or last
+        if logged:
             progress.history.append(_entry(progress.step, learning_rate, losses))
-            atomic_write(folder / "progress", str(progress.step))
+        if logged or bar.is_due:
+            bar.show(progress.step, loss=float(losses["total"].detach()))
         stopping = stop_requested()
         if progress.step % spec.save_every == 0 or last or stopping:
             _check_finite(network, progress.step)

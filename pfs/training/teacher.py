@@ -10,7 +10,6 @@ from pathlib import Path
 import torch
 from accelerate import PartialState
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from pfs.config.checksums import LIST, BrokenFileError, check_files_once, files_under, write_checksums
 from pfs.data.dataset import SegmentationDataset, data_checksum
@@ -19,6 +18,7 @@ from pfs.losses import Prediction
 from pfs.losses.pfs import precompute_teacher_terms
 from pfs.losses.prediction import CachedPrediction, sum_dtype
 from pfs.models import build_network
+from pfs.study.execution.progress.stage import StageBar
 from pfs.study.execution.stopping import RunStoppedError, stop_requested
 from pfs.study.places import TEACHER, run_folder
 from pfs.study.records import Record, RecordError, read_record
@@ -124,8 +124,8 @@ def cache_teacher(
     unfinished.mkdir(parents=True)
     outputs: TeacherOutputs | None = None
     batches = torch.arange(split.views * len(split)).split(batch_size)  # type: ignore[no-untyped-call]
-    progress = tqdm(batches, desc="teacher's outputs", mininterval=1)
-    for rows, (images, _, _) in zip(progress, split.batches(batches, device), strict=True):
+    bar = StageBar(folder.parent, "outputs", len(batches))
+    for number, (rows, (images, _, _)) in enumerate(zip(batches, split.batches(batches, device), strict=True), 1):
         if stop_requested():
             raise RunStoppedError("stopped while the teacher's outputs were computed; they will be computed anew")
         logits, features = OnlineTeacher(teacher).outputs(rows, images)
@@ -135,6 +135,8 @@ def cache_teacher(
             if not values.isfinite().all():
                 raise CacheError(f"the teacher's {name} for rows {rows[0]} to {rows[-1]} are not finite")
             getattr(outputs, name)[rows] = values.to("cpu", getattr(outputs, name).dtype)
+        if bar.is_due or number == len(batches):
+            bar.show(number)
     write_checksums(unfinished / LIST, files_under(unfinished))
     unfinished.rename(folder)
 

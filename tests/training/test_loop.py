@@ -15,6 +15,7 @@ from pfs.data.splits import ImageSplit
 from pfs.losses import Prediction
 from pfs.losses.pfs import squared_norm
 from pfs.models.dilated_resnet import DilatedResNet
+from pfs.study.execution.progress.stage import read_progress
 from pfs.study.execution.stopping import STOP_FILE, RunStoppedError
 from pfs.training import loop
 from pfs.training.loop import Progress, TrainingError, build_optimizer, train
@@ -75,7 +76,10 @@ def test_training_lowers_the_loss_and_writes_its_history(tmp_path: Path, monkeyp
     assert set(progress.history[0]) == {"step", "learning_rate", "total", "ce", "pfs", "wsp"}
     assert progress.history[-1]["total"] < 0.8 * progress.history[0]["total"]
     assert not network.training
-    assert (tmp_path / "progress").read_text() == "42"
+    told = read_progress(tmp_path)
+    assert told is not None
+    assert (told.stage, told.done, told.total, told.resumed_at) == ("training", 42, 42, 0)
+    assert told.loss == pytest.approx(progress.history[-1]["total"])
 
 
 def test_two_runs_are_equal_bit_for_bit(tmp_path: Path) -> None:

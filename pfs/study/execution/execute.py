@@ -7,11 +7,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
-from threading import Event, Thread
 from typing import TextIO
 
 from filelock import FileLock, Timeout
-from tqdm import tqdm
 
 from pfs.config.base import StudyError
 from pfs.config.checksums import BrokenFileError, begin_study, check_files
@@ -19,6 +17,9 @@ from pfs.config.files import atomic_write, repository
 from pfs.config.study import Study
 from pfs.data.install.state import changed_since_verified, current_checksum
 from pfs.study.execution.interruption import stopping_on_signals
+from pfs.study.execution.progress.bar import progress_bar
+from pfs.study.execution.progress.plan import plan_session
+from pfs.study.execution.progress.stage import PROGRESS
 from pfs.study.execution.run import DONE, DRAWN, REPORTED
 from pfs.study.execution.stopping import await_requests
 from pfs.study.places import TEACHER, run_folder, runs_of, study_folder
@@ -54,8 +55,9 @@ def bring_up_to_date(
         begin_study()
         await_requests(folder / ".stop")
         stale = _stale_runs(study, folder, repository() / data)
-        preflight(study, set(stale), repository() / data)
+        images = preflight(study, set(stale), repository() / data)
         _renew_marks(study, folder, set(stale))
+        plan = plan_session(study, path, folder, set(stale), images, cores=cores, threads=threads)
         named = Path(results) / study.name  # as the Snakefile names them
         marks = [str(run_folder(study, named, *run) / DONE) for run in stale]
         marks += [str(named / mark) for mark in _broken_pages(folder)]
@@ -64,7 +66,7 @@ def bring_up_to_date(
         with (
             _redirect_output(folder / "snakemake.log") as terminal,
             stopping_on_signals(study.name, folder / ".stop", terminal),
-            _progress_bar(study, folder, terminal),
+            progress_bar(study, folder, plan, terminal),
         ):
             return _snakemake(marks, cores, config)
 
@@ -94,7 +96,7 @@ def _renew_marks(study: Study, folder: Path, stale: set[tuple[str, int]]) -> Non
             if not (place / DONE).is_file():
                 atomic_write(place / DONE, "")
             continue
-        for leftover in (DONE, "progress", "error.txt"):
+        for leftover in (DONE, PROGRESS, "error.txt"):
             (place / leftover).unlink(missing_ok=True)
 
 
@@ -180,54 +182,6 @@ def _snakemake(marks: list[str], cores: str, config: dict[str, str]) -> bool:
     except SystemExit as end:
         return end.code == 0
     return True
-
-
-@contextmanager
-def _progress_bar(study: Study, folder: Path, terminal: TextIO) -> Iterator[None]:
-    """One bar over all steps of a study, from the records and the `progress` files of its runs."""
-    stop = Event()
-    total = sum(_steps(study, method) for method, _ in runs_of(study))
-    # On a terminal a moving bar; in a log a line now and then.
-    interval = 1 if terminal.isatty() else 30
-    # No estimate of what remains: a teacher's step takes several times a student's.
-    shape = "{desc} {percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt} steps, {elapsed}"
-    with tqdm(total=total, file=terminal, miniters=0, bar_format=shape) as bar:
-
-        def show() -> None:
-            finished, bar.n = _done(study, folder)
-            stage = "tables, figures, report" if bar.n == total else f"{finished}/{len(runs_of(study))} runs"
-            bar.set_description(f"{study.name}: {stage}")
-
-        def watch() -> None:
-            while not stop.wait(interval):
-                show()
-
-        show()
-        watcher = Thread(target=watch, daemon=True)
-        watcher.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            watcher.join()
-            show()
-
-
-def _steps(study: Study, method: str) -> int:
-    return study.teacher.steps if method == TEACHER else study.student.steps
-
-
-def _done(study: Study, folder: Path) -> tuple[int, int]:
-    """How many runs are finished, and how many steps are done in all runs together."""
-    finished = steps = 0
-    for method, seed in runs_of(study):
-        place = run_folder(study, folder, method, seed)
-        if (place / DONE).is_file():
-            finished += 1
-            steps += _steps(study, method)
-        elif (place / "progress").is_file():
-            steps += int((place / "progress").read_text(encoding="utf-8"))
-    return finished, steps
 
 
 def failures(study: Study, folder: Path) -> list[str]:

@@ -44,11 +44,12 @@ def run_notebook(notebook: Path, output: Path, parameters: Mapping[str, Paramete
 
     check_parameters(notebook, parameters)
     output.parent.mkdir(parents=True, exist_ok=True)
-    pools = dict.fromkeys(THREAD_VARIABLES, str(parameters.get("threads", 1)))
+    variables = dict.fromkeys(THREAD_VARIABLES, str(parameters.get("threads", 1)))
+    variables["TQDM_DISABLE"] = "1"  # a bar of the notebook's own would be kept in the executed one, with its times
     ends: list[int] = []
     try:
         # Kernels that start at once may pick the same network port; sockets in a folder cannot collide.
-        with _environment(pools), TemporaryDirectory() as sockets:
+        with _environment(variables), TemporaryDirectory() as sockets:
             papermill.execute_notebook(
                 notebook,
                 output,

@@ -20,6 +20,7 @@ from pfs.config.study import Study
 from pfs.data.install.state import current_checksum
 from pfs.study.code.hashes import run_code
 from pfs.study.execution.notebooks import NotebookError, NotebookStoppedError, Parameter, run_notebook
+from pfs.study.execution.progress.stage import BEGAN, PROGRESS
 from pfs.study.execution.stopping import stop_requested
 from pfs.study.places import TEACHER, notebook_of, notebook_path, run_folder, runs_of, study_folder
 from pfs.study.records import COLLECTED
@@ -74,8 +75,9 @@ def _execute(study: Study, run: tuple[str, int], parameters: dict[str, Parameter
         if stop_requested():
             raise NotebookStoppedError(f"{notebook.name}: not started, for the study was asked to stop")
         # The record of a run that is only scored again says on which machine its weights were trained.
-        for leftover in ("progress", "error.txt", "executed.ipynb", *(["record.json"] if stale.trains else [])):
+        for leftover in (PROGRESS, BEGAN, "error.txt", "executed.ipynb", *(["record.json"] if stale.trains else [])):
             (folder / leftover).unlink(missing_ok=True)
+        (folder / BEGAN).touch()
         _execute_notebook(notebook, folder, parameters)
 
 

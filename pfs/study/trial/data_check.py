@@ -8,7 +8,7 @@ from pfs.config import data as data_config
 from pfs.config import study
 from pfs.config.base import StudyError
 from pfs.data.build import build
-from pfs.data.dataset import DatasetError, SegmentationDataset
+from pfs.data.dataset import SPLITS, DatasetError, SegmentationDataset
 from pfs.data.loading.images import ImageError, image_size
 from pfs.data.sets.digit_scenes import DigitScenes
 
@@ -24,11 +24,13 @@ class StudyImages:
         classes: how many the data set has.
         trained_at: height and width of the images that networks are trained on: those of the crop, if there is one.
         scored_at: the smallest and the largest image of val and test, or the one size that all have.
+        counts: how many images the splits "train", "val" and "test" have.
     """
 
     classes: int
     trained_at: Size
     scored_at: tuple[Size, ...]
+    counts: dict[str, int]
 
 
 def check_data(spec: study.Study, root: Path) -> StudyImages:
@@ -45,18 +47,20 @@ def check_data(spec: study.Study, root: Path) -> StudyImages:
     if isinstance(
         spec.data, data_config.DigitScenesConfig
     ):  # they are drawn where they are needed; the YAML has their counts
-        return StudyImages(len(DigitScenes.classes), _crop(spec) or DRAWN, (DRAWN,))
+        counts = {split: getattr(spec.data, split) for split in SPLITS}
+        return StudyImages(len(DigitScenes.classes), _crop(spec) or DRAWN, (DRAWN,), counts)
     try:
         splits = build(spec.data, root)
         _check_splits(spec, splits)
         scored = _sizes(splits["val"], splits["test"])
-        return StudyImages(len(splits["train"].classes), _trained_at(spec, splits["train"]), _extremes(spec, scored))
+        trained, counts = _trained_at(spec, splits["train"]), {split: len(splits[split]) for split in SPLITS}
+        return StudyImages(len(splits["train"].classes), trained, _extremes(spec, scored), counts)
     except DatasetError as error:
         raise StudyError(f"study {spec.name}: data: {error}") from None
 
 
 def _check_splits(spec: study.Study, splits: dict[str, SegmentationDataset]) -> None:
-    if missing := [split for split in ("train", "val", "test") if split not in splits]:
+    if missing := [split for split in SPLITS if split not in splits]:
         raise StudyError(
             f"study {spec.name}: data: there is no {missing[0]} split, only {', '.join(splits)}: say in the study's "
             "data, with holdout, how many training images become val; their own val is then test"

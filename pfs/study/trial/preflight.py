@@ -9,6 +9,7 @@ import sys
 from collections.abc import Collection
 from http.client import HTTPException
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
@@ -16,6 +17,9 @@ from pfs.config.base import StudyError
 from pfs.config.networks import SegmentationModelConfig
 from pfs.config.study import Study
 from pfs.study.places import TEACHER
+
+if TYPE_CHECKING:
+    from pfs.study.trial.data_check import StudyImages
 
 
 def set_hub_offline_if_unreachable(study: Study) -> None:
@@ -53,7 +57,7 @@ def check_networks(study: Study) -> None:
                 raise StudyError(f"study {study.name}: {role}.network: {error}") from None
 
 
-def preflight(study: Study, stale: Collection[tuple[str, int]], data: Path) -> None:
+def preflight(study: Study, stale: Collection[tuple[str, int]], data: Path) -> "StudyImages | None":
     """Try everything once that the stale runs of a study will need; a study of which nothing is stale needs nothing.
 
     Of each network that will be trained, pre-trained weights are fetched, and there is one forward pass at the size
@@ -64,11 +68,14 @@ def preflight(study: Study, stale: Collection[tuple[str, int]], data: Path) -> N
         stale: the runs that must be made, as (method, seed).
         data: the folder of all data sets.
 
+    Returns:
+        What the networks will be shown; None where nothing is stale.
+
     Raises:
         StudyError: one line that says what stands in the way, and how to mend it.
     """
     if not stale:
-        return
+        return None
     from pfs.study.trial.data_check import check_data  # imports torch, which takes seconds
     from pfs.study.trial.network_check import check_forward
 
@@ -83,3 +90,4 @@ def preflight(study: Study, stale: Collection[tuple[str, int]], data: Path) -> N
                 check_forward(training.network, images, study.evaluation)
             except StudyError as error:
                 raise StudyError(f"study {study.name}: {role}.network: {error}") from None
+    return images

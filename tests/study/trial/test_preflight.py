@@ -59,7 +59,7 @@ def test_a_network_that_cannot_take_whole_images_is_told_as_the_student_s(tmp_pa
         evaluation=None,
     )
     preflight(spec, runs_of(spec), data)  # 64 x 64 will do
-    images = StudyImages(11, (32, 32), ((60, 60),))
+    images = StudyImages(11, (32, 32), ((60, 60),), COUNTS)
     with pytest.raises(NetworkError, match=r"image of 60 x 60 does not fit.*multiples of 32: 64 x 64 would"):
         check_forward(spec.student.network, images, None)
     check_forward(spec.student.network, images, Evaluation())  # which pads

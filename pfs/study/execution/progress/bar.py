@@ -1,0 +1,155 @@
+"""The one bar of a study: its arithmetic, the run at work, and how long the rest will take. No torch here."""
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event, Thread
+from typing import TextIO
+
+from tqdm import tqdm
+
+from pfs.config.study import Study
+from pfs.study.cost import RunCost
+from pfs.study.execution.progress.estimate import RunState, seconds_left
+from pfs.study.execution.progress.plan import Plan
+from pfs.study.execution.progress.stage import BEGAN, PROGRESS, read_progress
+from pfs.study.execution.run import DONE
+from pfs.study.places import TEACHER, run_folder, runs_of
+
+SECONDS_BETWEEN_LOOKS = 1  # on a terminal, where a bar moves
+SECONDS_BETWEEN_LINES = 60  # in a log
+
+
+@contextmanager
+def progress_bar(study: Study, folder: Path, plan: Plan, terminal: TextIO) -> Iterator[None]:
+    """Show how far a study has come while its runs are made: a moving bar, or in a log a line a minute.
+
+    Args:
+        study: the study.
+        folder: its results.
+        plan: what there is to do.
+        terminal: where it is shown; it may be a file.
+    """
+    stop, began, display = Event(), time.monotonic(), _Display(terminal)
+    interval = SECONDS_BETWEEN_LOOKS if terminal.isatty() else SECONDS_BETWEEN_LINES
+
+    def show() -> None:
+        display.show(look_at(study, folder, plan, time.monotonic() - began))
+
+    def watch() -> None:
+        while not stop.wait(interval):
+            show()
+
+    show()
+    watcher = Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        watcher.join()
+        show()
+        display.bar.close()
+
+
+@dataclass(frozen=True)
+class Look:
+    """A study at one moment.
+
+    Attributes:
+        share: of the arithmetic that is done, from 0 to 1.
+        text: what stands beside the bar.
+    """
+
+    share: float
+    text: str
+
+
+def look_at(study: Study, folder: Path, plan: Plan, elapsed: float) -> Look:
+    """Read from the files of all runs how far a study has come.
+
+    Args:
+        study: the study.
+        folder: its results.
+        plan: what there is to do.
+        elapsed: seconds since the study began.
+    """
+    places = {run: run_folder(study, folder, *run) for run in runs_of(study)}
+    finished = {run for run, place in places.items() if (place / DONE).is_file()}
+    parts = [f"{len(finished)}/{len(places)} runs"]
+    if len(finished) == len(places):
+        parts.append("tables, figures, report")
+    states = [_state(run, cost, places[run], plan) for run, cost in plan.costs.items()]
+    total, done = sum(run.cost.flop for run in states), sum(run.done for run in states)
+    if total:
+        parts.insert(0, f"{done / 1e12:.3g}/{total / 1e12:.3g} TFLOP")
+        parts.append(_times(elapsed, seconds_left(states, plan.measured, plan.at_once)))
+    at_work = _at_work({run: place for run, place in places.items() if run in plan.stale - finished})
+    last = _last_score({run: places[run] for run in plan.stale & finished})
+    text = "; ".join([", ".join(parts), *at_work, *last])
+    return Look(done / total if total else 1.0, f"{study.name}: {text}")
+
+
+def _state(run: tuple[str, int], cost: RunCost, place: Path, plan: Plan) -> RunState:
+    """A run as the estimate sees it; one that was finished before this session tells nothing of its speed."""
+    finished = (place / DONE).is_file()
+    if run not in plan.stale:
+        return RunState(run[0], cost, finished=finished)
+    wall = _written(place / DONE) - _written(place / BEGAN) if finished and (place / BEGAN).is_file() else None
+    return RunState(run[0], cost, read_progress(place), wall, finished)
+
+
+def _times(elapsed: float, left: float | None) -> str:
+    gone = f"{tqdm.format_interval(elapsed)} gone"
+    return gone if left is None else f"{gone}, about {tqdm.format_interval(left)} left"
+
+
+def _at_work(places: Mapping[tuple[str, int], Path]) -> list[str]:
+    """The run that has told of itself last, with its step and loss, if any has."""
+    told = {run: place for run, place in places.items() if (place / PROGRESS).is_file()}
+    if not told:
+        return []
+    run = max(told, key=lambda run: _written(told[run] / PROGRESS))
+    progress = read_progress(told[run])
+    if progress is None:
+        return []
+    loss = "" if progress.loss is None else f", loss {progress.loss:.3f}"
+    return [f"{_named(run)}: {progress.stage} {progress.done}/{progress.total}{loss}"]
+
+
+def _last_score(places: Mapping[tuple[str, int], Path]) -> list[str]:
+    """The val mIoU of the run that ended last in this session, if any has."""
+    records = {run: place / "record.json" for run, place in places.items() if (place / "record.json").is_file()}
+    if not records:
+        return []
+    run = max(records, key=lambda run: _written(records[run]))
+    metrics = json.loads(records[run].read_text(encoding="utf-8"))["metrics"]
+    return [f"last: {_named(run)}, {metrics['val']['miou']:.1f} % val mIoU"]
+
+
+def _named(run: tuple[str, int]) -> str:
+    method, seed = run
+    return method if method == TEACHER else f"{method} {seed}"
+
+
+def _written(file: Path) -> float:
+    return file.stat().st_mtime
+
+
+class _Display:
+    """Where a study's progress is shown: one moving line on a terminal, else a line at a time."""
+
+    def __init__(self, terminal: TextIO) -> None:
+        self.terminal = terminal
+        shape = "{percentage:3.0f}% |{bar:20}| {desc}"
+        self.bar = tqdm(total=1.0, file=terminal, bar_format=shape, disable=not terminal.isatty(), dynamic_ncols=True)
+
+    def show(self, look: Look) -> None:
+        if self.bar.disable:
+            print(f"{look.share:4.0%} {look.text}", file=self.terminal, flush=True)
+        else:
+            self.bar.n = look.share
+            self.bar.set_description_str(look.text)
