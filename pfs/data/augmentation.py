@@ -6,6 +6,7 @@ So teacher and student see the same pixels, every method the same batches, and t
 import hashlib
 import inspect
 import json
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -104,7 +105,8 @@ def augmented_split(views: AugmentedViews) -> TrainingSplit:
 
 def _draw_all(views: AugmentedViews) -> tuple[Tensor, Tensor]:
     drawn = read_ahead(views, [[row] for row in range(len(views))])
-    progress = tqdm(drawn, desc="drawing views", unit="view", total=len(views), leave=False)
+    hidden = "TQDM_DISABLE" in os.environ  # in a notebook that a study executes; tqdm's widget does not read it
+    progress = tqdm(drawn, desc="drawing views", unit="view", total=len(views), leave=False, disable=hidden)
     images, labels = (torch.cat(pixels) for pixels in zip(*progress, strict=True))
     return images, labels
 

@@ -1,12 +1,15 @@
 """How a notebook is executed, and what is said of one that failed."""
 
 import ast
+import importlib
 import json
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import ModuleType
 
 from traitlets.config import Config
 
@@ -38,7 +41,7 @@ def run_notebook(notebook: Path, output: Path, parameters: Mapping[str, Paramete
         NotebookError: a parameter is unknown or of the wrong type, or the notebook failed; one line.
         NotebookStoppedError: the notebook stopped because its study was asked to.
     """
-    import papermill
+    papermill = _papermill()
 
     from pfs.study.execution.kernels_end import tell_end, watched_manager
 
@@ -82,8 +85,7 @@ def check_parameters(notebook: Path, parameters: Mapping[str, Parameter]) -> Non
     Raises:
         NotebookError: names the parameter, its value, and what would be right.
     """
-    import papermill
-
+    papermill = _papermill()
     known = papermill.inspect_notebook(str(notebook))
     for name, value in parameters.items():
         if name not in known:
@@ -91,6 +93,17 @@ def check_parameters(notebook: Path, parameters: Mapping[str, Parameter]) -> Non
         expected = type(ast.literal_eval(known[name]["default"]))
         if type(value) is not expected and (expected, type(value)) != (float, int):
             raise NotebookError(f"{notebook.name}: {name} must be {expected.__name__}, not {value!r}")
+
+
+def _papermill() -> ModuleType:
+    """Papermill, which takes a second to import.
+
+    It imports jsonschema, and that imports rfc3987_syntax where it is there, which compiles a grammar of web addresses
+    as it is imported: that alone would take longer than all the rest, in each run. No notebook has such addresses to
+    check, and jsonschema does without.
+    """
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # None: it cannot be imported
+    return importlib.import_module("papermill")
 
 
 @contextmanager

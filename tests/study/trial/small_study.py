@@ -20,6 +20,7 @@ STUDY: dict[str, Any] = {
     "reference": "ce",
     "seeds": [0],
 }
+COUNTS = {"train": 9, "val": 300, "test": 500}  # of the digits below
 DIGITS = {"name": "digit_scenes", "train": 9}
 
 

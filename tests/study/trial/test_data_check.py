@@ -12,16 +12,18 @@ from pfs.study.places import runs_of
 from pfs.study.trial import network_check
 from pfs.study.trial.data_check import StudyImages, check_data
 from pfs.study.trial.preflight import preflight
-from tests.study.trial.small_study import DIGITS, STUDY, study
+from tests.study.trial.small_study import COUNTS, DIGITS, STUDY, study
 
 
 def test_sizes_and_classes_are_those_of_the_data(tmp_path: Path, data: Path) -> None:
-    assert check_data(study(tmp_path), data) == StudyImages(3, (16, 24), ((20, 30), (40, 26)))
+    assert check_data(study(tmp_path), data) == StudyImages(
+        3, (16, 24), ((20, 30), (40, 26)), {"train": 4, "val": 2, "test": 2}
+    )
 
 
 def test_digit_scenes_are_not_drawn_only_to_be_looked_at(tmp_path: Path) -> None:
     digits = study(tmp_path, data=DIGITS, views=None, evaluation=None)
-    assert check_data(digits, tmp_path / "none") == StudyImages(11, (SIZE, SIZE), ((SIZE, SIZE),))
+    assert check_data(digits, tmp_path / "none") == StudyImages(11, (SIZE, SIZE), ((SIZE, SIZE),), COUNTS)
     assert not (tmp_path / "none").exists()
 
 

@@ -10,12 +10,13 @@ from pfs.models.segmentation_model import NetworkError
 from pfs.study.trial import network_check
 from pfs.study.trial.data_check import StudyImages
 from pfs.study.trial.network_check import check_forward
+from tests.study.trial.small_study import COUNTS
 
 NETWORK = DilatedResNetConfig(name="dilated_resnet", width=1)
 
 
 def test_features_of_one_pixel_are_enough_for_batch_normalisation_in_a_batch() -> None:
-    check_forward(NETWORK, StudyImages(3, (4, 4), ((4, 4),)), None)
+    check_forward(NETWORK, StudyImages(3, (4, 4), ((4, 4),), COUNTS), None)
 
 
 class Broken(nn.Module):
@@ -51,6 +52,6 @@ def test_outputs_that_no_loss_can_take_are_told_in_one_line(
     monkeypatch.setattr(network_check, "build_network", lambda *_: network)
     spec = SegmentationModelConfig(name="segmentation_model", architecture="deeplabv3plus", encoder="tu-any")
     with pytest.raises(NetworkError, match=words) as caught:
-        check_forward(spec, StudyImages(3, (8, 8), ((8, 8),)), None)
+        check_forward(spec, StudyImages(3, (8, 8), ((8, 8),), COUNTS), None)
     assert str(caught.value).startswith("deeplabv3plus on tu-any: in training, images of 8 x 8 fail (")
     assert len(str(caught.value).splitlines()) == 1

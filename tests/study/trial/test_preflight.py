@@ -14,7 +14,7 @@ from pfs.study.trial import network_check
 from pfs.study.trial.data_check import StudyImages
 from pfs.study.trial.network_check import check_forward
 from pfs.study.trial.preflight import preflight
-from tests.study.trial.small_study import DIGITS, STUDY, study
+from tests.study.trial.small_study import COUNTS, DIGITS, STUDY, study
 
 
 def test_networks_are_shown_the_crop_and_the_smallest_and_largest_image(

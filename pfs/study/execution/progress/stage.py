@@ -1,6 +1,7 @@
 """How a run tells how far it has come: to a reader by a bar, to the study that waits for it by a file. No torch."""
 
 import json
+import os
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -50,7 +51,7 @@ class StageBar:
     """The progress of one stage: a bar with the loss, and the run's `progress` file.
 
     In a notebook the bar is a widget. In a notebook that a study executes there is none, because the study shows one
-    bar for all of its runs: `pfs.study.execution.notebooks` sets TQDM_DISABLE, which tqdm reads itself.
+    bar for all of its runs: `pfs.study.execution.notebooks` sets TQDM_DISABLE, which tqdm's widget does not read.
 
     Args:
         folder: the run's own.
@@ -61,7 +62,8 @@ class StageBar:
 
     def __init__(self, folder: Path, stage: Stage, total: int, done: int = 0) -> None:
         self.folder, self.stage, self.resumed_at = folder, stage, done
-        self.bar = tqdm(total=total, initial=done, desc=stage, mininterval=1)
+        hidden = "TQDM_DISABLE" in os.environ
+        self.bar, self.total = tqdm(total=total, initial=done, desc=stage, mininterval=1, disable=hidden), total
         self.began = self.told = time.monotonic()
 
     @property
@@ -72,10 +74,10 @@ class StageBar:
     def show(self, done: int, loss: float | None = None) -> None:
         """Report that so many steps are done; the bar is closed with the last one."""
         self.told = time.monotonic()
-        told = RunProgress(self.stage, done, self.bar.total, self.resumed_at, self.told - self.began, loss)
+        told = RunProgress(self.stage, done, self.total, self.resumed_at, self.told - self.began, loss)
         atomic_write(self.folder / PROGRESS, json.dumps(asdict(told)))
         if loss is not None:
             self.bar.set_postfix_str(f"loss {loss:.3f}", refresh=False)
         self.bar.update(done - self.bar.n)
-        if done == self.bar.total:
+        if done == self.total:
             self.bar.close()
