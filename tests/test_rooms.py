@@ -14,6 +14,11 @@ FILES = sorted(PFS.rglob("*.py"))
 FOLDERS = sorted({file.parent for file in FILES})
 # Files without a test file of their own, and the one that tests them.
 TESTED_IN = {
+    "commands/arguments.py": "study/test_caller.py",  # which types what no command takes
+    "commands/data.py": "data/install/test_place.py",
+    "commands/measure.py": "bench/test_kernels.py",
+    "commands/standing.py": "commands/test_status.py",
+    "commands/study.py": "study/test_caller.py",
     "config/plain_yaml.py": "config/test_load.py",  # which reads studies with any fault that YAML allows
     "data/sets/ade20k.py": "data/sets/test_base.py",  # it differs from the others in names and numbers alone
     "losses/pixelwise.py": "losses/test_wsp.py",  # the losses that it computes
@@ -25,12 +30,15 @@ TESTED_IN = {
     "report/docs/scores.py": "report/test_docs.py",
     "report/pictures.py": "report/test_figures.py",
     "report/style.py": "report/test_figures.py",
-    "report/page.py": "study/execution/test_run.py",
-    "study/code_hash.py": "study/execution/test_run.py",
+    "report/site/body.py": "report/test_page.py",
+    "report/site/in_process.py": "report/test_page.py",
+    "report/site/look.py": "report/test_look.py",
+    "report/site/pages.py": "report/test_look.py",
+    "report/site/verdict.py": "report/test_page.py",
     "study/execution/kernels_end.py": "study/execution/test_run.py",
     "study/execution/notebooks.py": "study/execution/test_run.py",
     "study/execution/stopping.py": "training/test_loop.py",  # which stops
-    "study/staleness.py": "study/execution/test_run.py",
+    "study/trial/network_count.py": "study/test_cost.py",
 }
 
 

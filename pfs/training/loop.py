@@ -69,10 +69,8 @@ def train(
         split: the training images, with the teacher's outputs where the objective wants them.
         spec: the optimizer and its schedule.
         seed: sets the order of the images.
-        folder: the run's own folder; the state lies in its `state/`, the step it has reached in its
-            `progress`.
-        key: what the run depends on (settings, code, data, teacher) as a hash: a state of another key is
-            discarded.
+        folder: the run's own folder; the state lies in its `state/`, the step it has reached in its `progress`.
+        key: what the run depends on (settings, code, data, teacher) as a hash: a state of another key is discarded.
 
     Raises:
         TrainingError: a loss or a weight is not finite; the last good state stays.

@@ -39,12 +39,12 @@ def test_the_arithmetic_follows_from_the_columns(digits: Study, networks: tuple[
     runs = pd.read_csv(repository() / "results" / "digits" / "runs.csv").query("split == 'test'")
     costs = study_costs(digits, COUNTS, *networks, cached=True)
     assert set(costs) == set(zip(runs.method, runs.seed, strict=True))
-    for row in runs.itertuples():
-        spec = digits.teacher if row.method == "teacher" else digits.student
-        cost = costs[row.method, row.seed]
-        assert cost.training == 6 * row.macs * spec.batch_size * spec.steps
-        assert cost.evaluation == pytest.approx(2 * row.macs * 800, rel=0.02)  # and the upsampling
-        assert cost.outputs == (2 * row.macs * 6000 if row.method == "teacher" else 0)
+    for method, seed, macs in zip(runs["method"], runs["seed"].astype(int), runs["macs"].astype(int), strict=True):
+        spec = digits.teacher if method == "teacher" else digits.student
+        cost = costs[method, seed]
+        assert cost.training == 6 * macs * spec.batch_size * spec.steps
+        assert cost.evaluation == pytest.approx(2 * macs * 800, rel=0.02)  # and the upsampling
+        assert cost.outputs == (2 * macs * 6000 if method == "teacher" else 0)
 
 
 def test_a_teacher_that_is_asked_at_every_step_is_counted_there(

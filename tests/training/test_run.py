@@ -100,7 +100,7 @@ def test_a_finished_run_has_its_weights_counts_and_record(tmp_path: Path, data: 
     assert record.metrics == metrics and record.history == progress.history
     assert (record.method, record.seed, record.settings) == ("ce", 0, run.settings)
     assert record.cost.parameters == count_parameters(network)
-    assert record.timing.training_seconds == 2.0 <= record.timing.total_seconds + 2.0
+    assert record.timing.training_seconds == 2.0
     assert record.provenance.teacher_checksum is None
 
 

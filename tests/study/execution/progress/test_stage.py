@@ -4,13 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from pfs.study.execution.progress import stage
 from pfs.study.execution.progress.stage import RunProgress, StageBar, read_progress
 
 
 def test_a_resumed_stage_tells_what_was_done_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = iter([100.0, 103.0, 105.0, 106.0])
-    monkeypatch.setattr(stage.time, "monotonic", lambda: next(now))
+    monkeypatch.setattr("time.monotonic", lambda: next(now))
     bar = StageBar(tmp_path, "training", 10, done=4)
     assert bar.is_due
     bar.show(7, loss=0.5)
