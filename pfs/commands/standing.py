@@ -5,7 +5,6 @@ code by its hash, so a run that stands in it alone is told as such, with whether
 """
 
 import csv
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,14 +54,6 @@ def standings(study: Study, results: str, data: str) -> dict[tuple[str, int], St
     codes = run_codes(study, {method for method, _ in _made(study, folder, table)})
     runs = {run: _standing(study, folder, run, codes.get(run[0]), found, table) for run in runs_of(study)}
     return {run: _with_costs(study, run, standing, table) for run, standing in runs.items()}
-
-
-def question_of(study: Path) -> str:
-    """What a study asks: the first sentence of the comment at the top of its file; "" where there is none."""
-    lines = study.read_text(encoding="utf-8").splitlines()
-    head = next((number for number, line in enumerate(lines) if not line.startswith("#")), len(lines))
-    comment = " ".join(line.lstrip("# ").rstrip() for line in lines[:head])
-    return re.split(r"(?<=[.?!;])\s+(?=[A-Za-z`])", comment, maxsplit=1)[0]
 
 
 def made(study: Study, results: str) -> set[tuple[str, int]]:

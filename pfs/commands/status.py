@@ -9,7 +9,7 @@ from textwrap import wrap
 from typing import Any
 
 from pfs.commands.arguments import DATA, RESULTS, add_command
-from pfs.commands.standing import STATES, Standing, made, question_of, standings
+from pfs.commands.standing import STATES, Standing, made, standings
 from pfs.config.files import repository
 from pfs.config.load import load_study
 from pfs.study.places import runs_of
@@ -42,8 +42,8 @@ def _studies(options: argparse.Namespace) -> int:
     for file in _files():
         study = load_study(file)
         done = len(made(study, options.results))
-        rows.append([study.name, study.data.name, f"{done} of {len(runs_of(study))}", question_of(file)])
-    _print(columns(rows, [26, 16, 12, 42]))
+        rows.append([study.name, study.data.name, f"{done} of {len(runs_of(study))}", study.question or ""])
+    _print(columns(rows, [26, 16, 12, 200]))
     return 0
 
 

@@ -98,7 +98,7 @@ def _extended(path: str | Path, content: dict[str, Any]) -> dict[str, Any]:
     if own:
         has = "has its data, its augmentation, its evaluation, its teacher and its cache_gib"
         raise StudyError(f"{path}: {own[0]}: a study that extends {content['extends']} {has}")
-    return {**{key: value for key, value in base.items() if key != "name"}, **content}
+    return {**{key: value for key, value in base.items() if key not in ("name", "question")}, **content}
 
 
 def _explain(detail: ErrorDetails) -> str:

@@ -89,10 +89,12 @@ class Study(Strict):
     A study may extend another: it takes over what it does not say itself, and learns from the other's teacher.
     Without `augmentation`, every epoch shows the training images as they are. Without `evaluation`, the images that
     networks are scored on are of one size; with it, of any. `cache_gib` bounds what the teacher's outputs may take on
-    disk; where they need more, students ask the teacher at every step.
+    disk; where they need more, students ask the teacher at every step. `question` is what the study is to answer, for
+    lists and pages.
     """
 
     name: Name
+    question: Annotated[str, Field(min_length=1)] | None = None
     data: Data
     augmentation: AugmentationConfig | None = None
     evaluation: Evaluation | None = None

@@ -24,6 +24,6 @@ def write_report(path: str, *, results: str) -> Path:
     executed = run_page(path, "report", results=results)
     cells = json.loads(executed.read_text(encoding="utf-8"))["cells"]
     target = executed.with_suffix(".html")
-    atomic_write(target, report_page(summary(load_study(path), path, results=results), cells))
+    atomic_write(target, report_page(summary(load_study(path), results=results), cells))
     write_checksums(target.with_name(REPORTED), [target])
     return target

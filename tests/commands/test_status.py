@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pfs.__main__ import main
-from pfs.commands.standing import Standing, made, question_of, standings
+from pfs.commands.standing import Standing, made, standings
 from pfs.commands.status import cost, table_of
 from pfs.config.checksums import LIST, write_checksums
 from pfs.config.files import repository
@@ -19,7 +19,7 @@ from pfs.study.records import Record, collect, write_record
 from pfs.study.staleness import run_settings
 from tests.study.test_records import make_record, write_run
 
-STUDY = """# Which of two methods is better? More is said here.
+STUDY = """# A small one.
 name: small
 data: {name: digit_scenes}
 teacher: {network: {name: dilated_resnet, width: 4}, steps: 1000, batch_size: 10, learning_rate: 1.0e-3}
@@ -169,10 +169,6 @@ def test_equal_runs_share_a_row_of_100_columns(study: Study) -> None:
 )
 def test_the_cost_is_that_of_the_runs_that_must_be_made(runs: list[Standing], told: str) -> None:
     assert cost(runs) == told
-
-
-def test_a_study_asks_the_first_sentence_of_its_file(tmp_path: Path, study: Study) -> None:
-    assert question_of(tmp_path / f"{study.name}.yaml") == "Which of two methods is better?"
 
 
 def test_the_committed_studies_are_listed_without_torch(capfd: pytest.CaptureFixture[str]) -> None:

@@ -48,11 +48,11 @@ ACCEPTED = [
 
 @pytest.mark.parametrize(("path", "value", "named", "mend"), REFUSED)
 def test_an_option_without_effect_is_refused(
-    path: str, value: dict[str, Any], named: str, repair_hint: str, tmp_path: Path
+    path: str, value: dict[str, Any], named: str, mend: str, tmp_path: Path
 ) -> None:
     message = complaint(file := write(tmp_path, {path: value}))
     assert message.startswith(f"{file}: ") and len(message.splitlines()) == 1
-    assert named in message and repair_hint in message
+    assert named in message and mend in message
 
 
 @pytest.mark.parametrize(("path", "value"), ACCEPTED)

@@ -90,6 +90,12 @@ def test_a_key_of_earlier_versions_is_refused_with_its_name_of_today(
     assert said in complaint(write(tmp_path, {path: value}))
 
 
+def test_every_committed_study_asks_a_question_of_its_own() -> None:
+    questions = [load_study(file).question for file in (repository() / "studies").glob("*.yaml")]
+    assert all(question and question.endswith("?") for question in questions)
+    assert len(set(questions)) == len(questions)  # an extension does not repeat its base's
+
+
 def test_the_default_study_is_valid() -> None:
     study = load_study("studies/digits.yaml")
     assert study.name == "digits"

@@ -14,7 +14,7 @@ from pfs.config.load import load_study
 from pfs.config.study import Study
 from pfs.report.site.body import body
 from pfs.report.site.in_process import execute
-from pfs.report.site.verdict import question_of, verdict
+from pfs.report.site.verdict import verdict
 from pfs.report.statistics import Difference, Finding
 from pfs.study.execution.notebooks import NotebookError
 
@@ -177,18 +177,3 @@ def test_the_verdict_of_one_seed_promises_no_interval(study: Study) -> None:
 
 def test_the_verdict_without_runs_says_so(study: Study) -> None:
     assert verdict([], study) == "No method has runs that could be compared with Student alone (CE)."
-
-
-@pytest.mark.parametrize(
-    ("head", "question"),
-    [
-        ("# Does PFS help? It may.\nname: digits\n", "Does PFS help?"),
-        ("# One sentence over\n# two lines. `kd` follows.\nname: digits\n", "One sentence over two lines."),
-        ("# At 0.5 e.g. of the size\nname: digits\n# later\n", "At 0.5 e.g. of the size"),
-        ("name: digits\n# later\n", ""),
-    ],
-)
-def test_the_question_is_the_first_sentence_of_the_file(study: Study, tmp_path: Path, head: str, question: str) -> None:
-    file = tmp_path / "digits.yaml"
-    file.write_text(head)
-    assert question_of(study, file) == question

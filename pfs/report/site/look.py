@@ -53,7 +53,7 @@ def _studies(results: str) -> list[tuple[Study, str]]:
 def _write_page(study: Study, path: str, folder: Path, results: str) -> Summary | None:
     """Write a study's report into the folder and return what the index says of it; None where it cannot be shown."""
     try:
-        about = summary(study, path, results=results)
+        about = summary(study, results=results)
         cells = execute(notebook_path("report"), {"study": path, "results": results})
     except (RecordError, NotebookError) as error:
         print(f"{study_folder(study, results)}: left out of the index: {error}", file=sys.stderr)

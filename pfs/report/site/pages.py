@@ -8,7 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pfs.config.study import Study
 from pfs.report.site.body import base64, body, image, inline
-from pfs.report.site.verdict import question_of, verdict
+from pfs.report.site.verdict import verdict
 from pfs.report.statistics import findings, read_runs
 from pfs.study.places import study_folder
 
@@ -22,12 +22,11 @@ class Summary(NamedTuple):
     figure: str
 
 
-def summary(study: Study, path: str, *, results: str) -> Summary:
-    """A study's question, its verdict and its main figure, from its file and its results.
+def summary(study: Study, *, results: str) -> Summary:
+    """A study's question, its verdict and its main figure, from its results.
 
     Args:
         study: the study.
-        path: its file.
         results: folder of all results.
 
     Raises:
@@ -38,7 +37,7 @@ def summary(study: Study, path: str, *, results: str) -> Summary:
     alt = f"{study.name}: test mIoU of each method and seed, and the paired differences with their intervals"
     return Summary(
         study.name,
-        inline(question_of(study, path)),
+        inline(study.question or ""),
         inline(verdict(findings(read_runs(folder), study), study)),
         image(base64(main.read_bytes()), alt) if main.is_file() else "",
     )

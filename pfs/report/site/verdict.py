@@ -1,26 +1,10 @@
-"""A study in two sentences: what it asks, and what its runs say."""
+"""What the runs of a study say, in a sentence or two."""
 
-import re
 from collections.abc import Sequence
-from pathlib import Path
 
-from pfs.config.files import repository
 from pfs.config.study import Study
 from pfs.report.statistics import Finding
 from pfs.report.style import label
-
-
-def question_of(study: Study, path: str | Path) -> str:
-    """What a study asks: the first sentence of the comment at the top of its file, or nothing where there is none.
-
-    Args:
-        study: the study.
-        path: its file; a relative path is taken from the repository's root.
-    """
-    lines = (repository() / path).read_text(encoding="utf-8").splitlines()
-    head = next((number for number, line in enumerate(lines) if not line.startswith("#")), len(lines))
-    comment = " ".join(line.lstrip("# ").rstrip() for line in lines[:head])
-    return re.split(r"(?<=[.?!])\s+(?=[A-Z`])", comment, maxsplit=1)[0]
 
 
 def verdict(compared: Sequence[Finding], study: Study) -> str:
