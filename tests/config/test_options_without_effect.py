@@ -80,7 +80,7 @@ def test_a_study_cannot_bound_the_cache_of_another_ones_teacher(tmp_path: Path) 
         ("methods: {ce: {}, kd: {kd: }}", "methods.kd.kd"),  # was the student alone, without a word
         ("methods:\n  ce:\n", "methods.ce"),
         ("evaluation:\n", "evaluation"),  # was no evaluation, unlike {}
-        ("views:\n", "augmentation"),
+        ("augmentation:\n", "augmentation"),
         ("cache_gib:\n", "cache_gib"),
     ],
 )

@@ -116,10 +116,10 @@ def test_a_study_takes_over_what_it_does_not_say_from_the_one_that_it_extends() 
         ({"extends": "digit"}, ["no such study", "did you mean"]),
         (
             {"extends": "digits", "teacher": {}},
-            ["teacher", "has its data, its views, its evaluation, its teacher and its cache_gib"],
+            ["teacher", "has its data, its augmentation, its evaluation, its teacher and its cache_gib"],
         ),
         ({"extends": "digits", "evaluation": {}}, ["evaluation: a study that extends digits has its data"]),
-        ({"extends": "digits", "augmentation": {}}, ["views: a study that extends digits has its data"]),
+        ({"extends": "digits", "augmentation": {}}, ["augmentation: a study that extends digits has its data"]),
         ({"extends": "digits", "cache_gib": 1.0}, ["cache_gib: a study that extends digits has its data"]),
         ({"extends": "mine"}, ["extends: a study cannot extend itself; name another study, or leave extends out"]),
         ({"extends": "digits_weights"}, ["digits_weights extends another study itself"]),
