@@ -4,9 +4,15 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 STUDY = digits
 DATA = data
 CORES = all
+# cpu: torch's builds without what serves NVIDIA GPUs alone; docs/machines.md says where pip finds them.
+TORCH =
 
 # Written last: an installation that was cut short is done again.
 ENVIRONMENT = .venv/installed
+
+# torch==2.14.1+cpu torchvision==0.29.1+cpu, of the versions in requirements.lock
+CPU_BUILDS = $(shell sed -n -E 's/^(torch|torchvision)==(.*)/\1==\2+cpu/p' requirements.lock)
+SIZE = $(if $(filter Linux,$(shell uname)),6.4 GB: 4.1 GB serve NVIDIA GPUs alone and can be left out (docs/machines.md),2.3 GB)
 
 .DEFAULT_GOAL = help
 .PHONY: help env study dry-run figures look docs benchmark throughput test test-avx2 lab clean
@@ -56,6 +62,8 @@ $(ENVIRONMENT): pyproject.toml requirements.lock
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "Python 3.11 or newer is needed, and '$(PYTHON)' is not: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; \
 	  exit 1; }
+	@test -z '$(TORCH)' -o '$(TORCH)' = cpu || { echo "TORCH=$(TORCH): the only other build is TORCH=cpu" >&2; exit 1; }
+	@echo 'The environment takes about $(if $(TORCH),1.7 GB,$(SIZE))'
 	"$(PYTHON)" -m venv .venv
-	.venv/bin/python -m pip install --disable-pip-version-check -c requirements.lock -e '.[dev]'
+	.venv/bin/python -m pip install --disable-pip-version-check -c requirements.lock -e '.[dev]' $(if $(TORCH),$(CPU_BUILDS))
 	@touch $@

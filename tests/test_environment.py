@@ -3,12 +3,15 @@
 import re
 import subprocess
 import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from pfs.config.files import repository
 
@@ -70,6 +73,38 @@ def test_the_lock_names_no_machine(lock: dict[str, str]) -> None:
 @pytest.mark.parametrize("file", ["README.md", ".ci/run"])
 def test_the_test_command_is_the_same_everywhere(file: str) -> None:
     assert "make test" in (repository() / file).read_text()
+
+
+def dry_make(*arguments: str) -> str:
+    """What `make env` would do in a clone without an environment."""
+    command = ["make", "-n", "-B", "env", *arguments]
+    return subprocess.run(command, cwd=repository(), capture_output=True, text=True, check=True).stdout
+
+
+def test_make_env_tells_its_size_first() -> None:
+    said = dry_make()
+    assert re.search(r"echo 'The environment takes about \d\.\d GB", said)
+    assert said.index("GB") < said.index("-m venv") < said.index("pip install")
+    assert "+cpu" not in said
+
+
+def test_make_env_takes_torch_s_cpu_build_of_the_locked_versions(lock: dict[str, str]) -> None:
+    (install,) = [line for line in dry_make("TORCH=cpu").splitlines() if "pip install" in line]
+    assert install.endswith(f" torch=={lock['torch']}+cpu torchvision=={lock['torchvision']}+cpu")
+    assert "-c requirements.lock" in install
+
+
+def test_the_cpu_build_satisfies_the_lock(lock: dict[str, str]) -> None:
+    assert Version(f"{lock['torch']}+cpu") in SpecifierSet(f"=={lock['torch']}")
+
+
+def test_another_build_of_torch_is_refused(tmp_path: Path) -> None:
+    for name in ("Makefile", "pyproject.toml", "requirements.lock"):
+        (tmp_path / name).symlink_to(repository() / name)
+    ended = subprocess.run(["make", "env", "TORCH=gpu"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ended.returncode != 0
+    assert "TORCH=gpu: the only other build is TORCH=cpu" in ended.stderr
+    assert not (tmp_path / ".venv").exists()
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from pfs.study.execution.run import DONE
 from pfs.study.places import TEACHER, run_folder, runs_of
 
 SECONDS_BETWEEN_LOOKS = 1  # on a terminal, where a bar moves
-SECONDS_BETWEEN_LINES = 60  # in a log
+SECONDS_BETWEEN_LINES = 30  # in a log
 
 
 @contextmanager
