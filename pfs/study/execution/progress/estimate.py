@@ -9,8 +9,9 @@ from pfs.study.execution.progress.stage import RunProgress
 from pfs.study.places import TEACHER
 
 # What takes as many times as long as a process takes to import all that trains:
-STARTS_OF_A_RUN = 2.5  # a run besides its arithmetic, until runs of this session have ended
-STARTS_OF_PAGES = 4.5  # tables, figures and report, after the last run
+STARTS_OF_A_RUN = 4.0  # a run besides its arithmetic, until runs of this session have ended
+STARTS_BEFORE_A_RUN = 0.5  # the part of it until the run notes that it has begun, which `wall_seconds` leaves out
+STARTS_OF_PAGES = 6.5  # tables, figures and report, after the last run
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def seconds_left(runs: Sequence[RunState], measured: Measured, at_once: int) -> 
     if not both.seconds or not both.flop:
         return None
     rates = {role: pace.flop / pace.seconds if pace.flop else both.flop / both.seconds for role, pace in paces.items()}
-    overhead = _overhead(runs, rates, STARTS_OF_A_RUN * measured.start)
+    overhead = _overhead(runs, rates, measured.start)
     left = {
         role: [_run_seconds(run, rates[role], overhead) for run in _of(runs, role) if not run.finished]
         for role in (True, False)
@@ -123,13 +124,14 @@ def _run_seconds(run: RunState, rate: float, overhead: float) -> float:
     return left / rate + overhead * left / run.cost.flop
 
 
-def _overhead(runs: Sequence[RunState], rates: Mapping[bool, float], expected: float) -> float:
+def _overhead(runs: Sequence[RunState], rates: Mapping[bool, float], start: float) -> float:
     """Seconds of a run besides its arithmetic: the mean of what is expected and what this session's runs have shown."""
-    seen = [expected]
+    seen = [STARTS_OF_A_RUN * start]
     for run in runs:
         if run.wall_seconds is not None and run.progress is not None and run.progress.stage == "training":
             evaluation = run.cost.evaluation / rates[run.method == TEACHER]
-            seen.append(max(0.0, run.wall_seconds - run.progress.seconds - evaluation))
+            besides = run.wall_seconds - run.progress.seconds - evaluation
+            seen.append(STARTS_BEFORE_A_RUN * start + max(0.0, besides))
     return sum(seen) / len(seen)
 
 

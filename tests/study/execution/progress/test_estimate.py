@@ -3,7 +3,14 @@
 import pytest
 
 from pfs.study.cost import RunCost
-from pfs.study.execution.progress.estimate import STARTS_OF_PAGES, Measured, Pace, RunState, seconds_left
+from pfs.study.execution.progress.estimate import (
+    STARTS_OF_A_RUN,
+    STARTS_OF_PAGES,
+    Measured,
+    Pace,
+    RunState,
+    seconds_left,
+)
 from pfs.study.execution.progress.stage import RunProgress
 
 # `digits` as its committed records have it: the teacher's 1600 steps took 1101 s with two threads, a student's 1000
@@ -12,7 +19,7 @@ TEACHER = RunCost(training=123.5e12, evaluation=1.29e12, outputs=9.65e12, memory
 STUDENT = RunCost(training=8.62e12, evaluation=0.145e12, outputs=0.0, memory=0, disk=0)
 STUDENT_SECONDS = {"ce": 90, "kd": 93, "skd": 132, "fitnet": 100, "cwd": 84, "pfs": 106, "wsp": 94, "pfs_wsp": 113}
 BESIDES = 8.0  # seconds of a run
-MEASURED = Measured(Pace(0.39e12, 3.4), Pace(0.26e12, 2.6), start=BESIDES / 2.5)
+MEASURED = Measured(Pace(0.39e12, 3.4), Pace(0.26e12, 2.6), start=BESIDES / STARTS_OF_A_RUN)
 PAGES = STARTS_OF_PAGES * MEASURED.start
 
 
