@@ -211,7 +211,7 @@ def test_the_finer_map_is_averaged_to_the_coarser_grid() -> None:
 
 def test_bad_options_are_refused() -> None:
     x = features(1, 2, 2, 2)
-    with pytest.raises(ValueError, match="unknown match 'kll'; valid choices: squared, kl"):
+    with pytest.raises(ValueError, match="unknown distance 'kll'; valid choices: squared, kl"):
         pfs_loss(x, x, distance="kll")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="unknown similarity 'cos'; valid choices: cosine, dot"):
         pfs_loss(x, x, similarity="cos")  # type: ignore[arg-type]

@@ -288,7 +288,7 @@ def test_cached_and_online_distillation_have_the_same_losses(tmp_path: Path, wid
 
 
 @pytest.mark.parametrize("breaks", [damage, lambda file: file.write_bytes(b""), Path.unlink])
-@pytest.mark.parametrize("name", ["logits.raw", "features.raw", "known.raw", "shapes.json"])
+@pytest.mark.parametrize("name", ["logits.raw", "features.raw", "teacher_terms.raw", "shapes.json"])
 def test_broken_outputs_of_the_teacher_are_not_used_and_computed_again(
     tmp_path: Path, breaks: Callable[[Path], None], name: str
 ) -> None:

@@ -56,7 +56,7 @@ class _OneImage(SegmentationDataset):
     def __len__(self) -> int:
         return 1
 
-    def read(self, row: int) -> tuple[Image.Image, Image.Image]:
+    def __getitem__(self, row: int) -> tuple[Image.Image, Image.Image]:
         return self.image, self.mask
 
 

@@ -82,7 +82,7 @@ def test_training_images_come_as_they_are_or_as_the_views_that_the_study_names(t
     dataset = build(config.DigitScenesConfig.model_validate(STUDY["data"]), data)["train"]
     plain = load_training(opened(tmp_path), dataset)
     assert (len(plain), plain.views, plain.size) == (4, 1, (64, 64))
-    views = load_training(opened(tmp_path, views={"count": 3, "crop": [32, 48]}), dataset)
+    views = load_training(opened(tmp_path, augmentation={"count": 3, "crop": [32, 48]}), dataset)
     assert (len(views), views.views, views.size) == (4, 3, (32, 48))
 
 
@@ -116,10 +116,10 @@ def test_arrays_are_written_as_they_are_returned(tmp_path: Path) -> None:
 def test_a_split_in_memory_is_scored_all_at_once_and_one_of_many_sizes_image_by_image(
     tmp_path: Path, data: Path
 ) -> None:
-    """Both give the same counts: the study's `evaluation` without options shows each image as it is."""
+    """Both give the same counts: a window of the size of the images shows each as it is."""
     splits = build(config.DigitScenesConfig.model_validate(STUDY["data"]), data)
     counts = []
-    ways: list[dict[str, Any]] = [{}, {"evaluation": {}}]
+    ways: list[dict[str, Any]] = [{}, {"evaluation": {"window": [64, 64]}}]
     for changes in ways:
         run = opened(tmp_path, **changes)
         scenes = load_eval_splits(run, splits, (64, 64))

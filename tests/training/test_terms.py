@@ -23,7 +23,7 @@ TERMS: dict[str, type[Term]] = {
     for name, field in Method.model_fields.items()
 }
 # What the objective says to a loss itself: of the batch, or of the data set.
-FROM_THE_BATCH = {"known", "classes", "ignore_index"}
+FROM_THE_BATCH = {"teacher_terms", "classes", "ignore_index"}
 
 
 def options(term: type[Term]) -> dict[str, Any]:

@@ -118,7 +118,7 @@ def _unused_blocks(study: Study, method: str) -> frozenset[str]:
     if method == TEACHER:
         own += [study.teacher]
     else:
-        terms = study.methods[method]
+        terms = study.method(method)
         own += [study.student, terms, *([study.teacher] if terms.needs_teacher else [])]
     used = {kind for block in own for found in _blocks(block) for kind in type(found).__mro__}
     return frozenset(kind.__name__ for kind in _all_blocks(Strict) - used)
