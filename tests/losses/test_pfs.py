@@ -217,7 +217,7 @@ def test_bad_options_are_refused() -> None:
         pfs_loss(x, x, similarity="cos")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="unknown scope 'all'; valid choices: image, batch"):
         pfs_loss(x, x, scope="all")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="tau must be positive, got 0"):
+    with pytest.raises(ValueError, match="temperature must be positive, got 0"):
         pfs_loss(x, x, distance="kl", temperature=0)
 
 

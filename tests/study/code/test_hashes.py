@@ -93,8 +93,8 @@ def test_a_new_data_set_makes_nothing_stale(tree: Path) -> None:
     def add() -> None:
         (tree / "pfs/data/sets/new.py").write_text("class New:\n    name = 'new'\n")
         build = tree / "pfs/data/build.py"
-        case = "        case config.Ade20k():\n"
-        new = "        case config.OwnFolder():\n            return New(root)\n"
+        case = "        case config.Ade20kConfig():\n"
+        new = "        case config.OwnFolderConfig():\n            return New(root)\n"
         assert case in build.read_text()
         build.write_text("from pfs.data.sets.new import New\n" + build.read_text().replace(case, new + case))
 

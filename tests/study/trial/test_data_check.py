@@ -22,7 +22,7 @@ def test_sizes_and_classes_are_those_of_the_data(tmp_path: Path, data: Path) -> 
 
 
 def test_digit_scenes_are_not_drawn_only_to_be_looked_at(tmp_path: Path) -> None:
-    digits = study(tmp_path, data=DIGITS, views=None, evaluation=None)
+    digits = study(tmp_path, data=DIGITS, augmentation=None, evaluation=None)
     assert check_data(digits, tmp_path / "none") == StudyImages(11, (SIZE, SIZE), ((SIZE, SIZE),), COUNTS)
     assert not (tmp_path / "none").exists()
 
@@ -37,7 +37,7 @@ def test_digit_scenes_are_not_drawn_only_to_be_looked_at(tmp_path: Path) -> None
         ({"teacher": {**STUDY["teacher"], "batch_size": 9}}, r"teacher.batch_size: 9 is more than the 4 images"),
         (
             {"augmentation": None},
-            r"views: images of train are of 2 sizes, from 20 x 30 to 40 x 26: say in views a crop",
+            r"augmentation: images of train are of 2 sizes, from 20 x 30 to 40 x 26: say in augmentation a crop",
         ),
         ({"evaluation": None}, r"evaluation: images of val and test are of 2 sizes, from 20 x 30 to 40 x 26: say"),
     ],

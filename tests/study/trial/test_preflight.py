@@ -55,7 +55,7 @@ def test_a_network_that_cannot_take_whole_images_is_told_as_the_student_s(tmp_pa
         tmp_path,
         student={**STUDY["student"], "network": network},
         data=DIGITS,
-        views={"crop": [32, 32]},
+        augmentation={"crop": [32, 32]},
         evaluation=None,
     )
     preflight(spec, runs_of(spec), data)  # 64 x 64 will do
