@@ -1,7 +1,7 @@
 # `make` alone lists the commands. Each works in a fresh clone with nothing but Python (3.11 or newer) and make.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
-STUDY = digits
+STUDY = quick
 DATA = data
 CORES = all
 # cpu: torch's builds without what serves NVIDIA GPUs alone; docs/machines.md says where pip finds them.
