@@ -34,7 +34,7 @@ class CloneOfTheCode(Clone):
         """Make the teacher and a student of it, and return the table of their records."""
         for method, threads in (("teacher", teachers_threads), ("pfs_wsp", 1)):
             places = ["--results", str(self.results), "--data", str(self.data), "--threads", str(threads)]
-            command = [sys.executable, "-m", "pfs", "cell", str(self.file), method, "0", *places]
+            command = [sys.executable, "-m", "pfs", "run", str(self.file), method, "0", *places]
             environment = {**os.environ, "PYTHONPATH": str(self.code)}
             subprocess.run(command, cwd=self.code, env=environment, check=True, timeout=200)
         return run_table([read_record(self.record(run)) for run in ("teacher", "runs/pfs_wsp/0")])
