@@ -1,14 +1,18 @@
 """The figures of what a loss and a training step cost. No torch here."""
 
-from typing import Any
+from itertools import cycle
+from typing import Any, NamedTuple
 
 import pandas as pd
 import seaborn as sns
 from matplotlib import rc_context
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
-from pfs.report.style import LEGEND, STYLE, colour
+from pfs.report.style import LEGEND, MARKERS, PAGE, STYLE, colour
 
 
 @rc_context(STYLE)
@@ -16,21 +20,21 @@ def benchmark_figure(table: pd.DataFrame) -> Figure:
     """Time and peak memory of each form over the number of locations, log-log: a row a reading, fp32.
 
     Args:
-        table: `pfs.bench.kernels.run`. A form that was skipped stands as a cross at its estimated peak; peaks below 1
-            MiB are noise, and not drawn.
+        table: `pfs.bench.kernels.run`. A form that was skipped stands as a cross at its estimated peak, which the
+            legend says; peaks below 1 MiB are noise, and not drawn.
     """
     losses = table[(table["reading"] != "machine") & (table["dtype"] == "float32")]
     losses = losses[losses["batch"] == losses["batch"].min()]
     losses = losses.sort_values("form", key=lambda forms: forms != "ours", kind="stable")  # ours lead the legend
     losses = losses.assign(peak_mib=losses["peak_mib"].where(losses["peak_mib"] >= 1))
     readings = list(losses["reading"].unique())
-    figure = Figure(figsize=(7.0, 0.3 + 2.5 * len(readings)), layout="constrained")
+    figure = Figure(figsize=(PAGE, 0.3 + 2.5 * len(readings)), layout="constrained")
     for row, reading in zip(figure.subplots(len(readings), 2, squeeze=False), readings, strict=True):
         for axes, column, unit in zip(row, ("milliseconds", "peak_mib"), ("ms", "MiB"), strict=True):
             _draw_forms(axes, losses[losses["reading"] == reading], column)
             kind = "time" if unit == "ms" else "peak memory above the inputs"
             axes.set(title=f"{reading}: {kind}", xlabel="locations N", ylabel=unit)
-        row[1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), **LEGEND | {"handlelength": 1.6})
+        row[1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), **LEGEND | {"handlelength": 2.4})
     return figure
 
 
@@ -39,36 +43,63 @@ def steps_figure(table: pd.DataFrame) -> Figure:
     """Milliseconds of whole steps, and of the parts of one: a row a setting.
 
     Args:
-        table: `pfs.bench.throughput.run`. The dashed lines are the student's step, alone and with the teacher's pass.
+        table: `pfs.bench.throughput.run`. The dashed line is the student's step alone, the dotted one its step and the
+            teacher's pass together.
     """
     settings = list(table["setting"].unique())
-    figure = Figure(figsize=(7.0, 0.3 + 2.6 * len(settings)), layout="constrained")
+    figure = Figure(figsize=(PAGE, 0.6 + 2.4 * len(settings)), layout="constrained")
     for row, setting in zip(figure.subplots(len(settings), 2, squeeze=False), settings, strict=True):
         rows = table[table["setting"] == setting].set_index("case")["milliseconds"]
         is_part = rows.index.str.startswith("part: ")
         for axes, bars, kind in zip(row, (rows[~is_part], rows[is_part]), ("steps", "parts of a step"), strict=True):
-            names = bars.index.str.removeprefix("part: ")
-            axes.barh(names, bars, color=[colour({"cached": "pfs_wsp", "online": "wsp"}.get(n, "ce")) for n in names])
+            names = list(bars.index.str.removeprefix("part: "))
+            axes.barh(names, bars, color=[_BARS.get(name, _OTHER).colour for name in names])
             axes.invert_yaxis()
-            axes.set(title=f"{setting}: {kind}", xlabel="ms")
-        for limit in (rows["student"], rows["student"] + rows["teacher"]):
-            row[0].axvline(limit, color="black", linestyle="--", linewidth=0.8)
+            axes.set(title=f"{setting.replace('_', ' ')}: {kind}", xlabel="ms")
+        for limit, style in zip((rows["student"], rows["student"] + rows["teacher"]), _LIMITS.values(), strict=True):
+            row[0].axvline(limit, color="black", linestyle=style, linewidth=1.0)
+    figure.legend(handles=_explained(), loc="outside lower center", ncols=3, **LEGEND | {"handlelength": 2.4})
     return figure
 
 
+class _Bar(NamedTuple):
+    colour: Any
+    meaning: str
+
+
+_OTHER = _Bar(colour("ce"), "any other step or part")
+_BARS = {
+    "cached": _Bar(colour("pfs_wsp"), "PFS + WSP, the teacher's outputs cached"),
+    "online": _Bar(colour("wsp"), "PFS + WSP, the teacher asked at every step"),
+}
+_LIMITS = {"the student's step": "--", "the student's step and the teacher's": ":"}
+
+
+def _explained() -> list[Artist]:
+    """What the bars' colours and the two lines are, for a legend."""
+    bars = [Patch(color=bar.colour, label=bar.meaning) for bar in (*_BARS.values(), _OTHER)]
+    lines = [Line2D([], [], color="black", linestyle=style, label=name) for name, style in _LIMITS.items()]
+    return [*bars, *lines]
+
+
 def _draw_forms(axes: Axes, losses: pd.DataFrame, column: str) -> None:
-    """A line a form and width: ours in green, the darker the more channels."""
+    """A line a form and width, each with a marker of its own: ours in green, the darker the more channels."""
     axes.loglog()
     sizes = sorted(losses["locations"].unique())
     axes.set_xticks(sizes, [f"{size:,}" for size in sizes], minor=False)
     axes.set_xticks([], minor=True)
     widths = sorted(losses.loc[losses["form"] == "ours", "channels"].unique())
     shades = dict(zip(widths, sns.light_palette(colour("pfs"), len(widths) + 1)[1:], strict=True))
+    markers = cycle(MARKERS)
     for (form, channels), lines in losses.groupby(["form", "channels"], sort=False):
         shade = shades[channels] if form == "ours" else "black" if form == "dense" else colour(str(form))
-        style: Any = {"color": shade, "marker": "o", "markersize": 3, "linewidth": 1.3}
+        style: Any = {"color": shade, "marker": next(markers), "markersize": 3.5, "linewidth": 1.3}
         style["linestyle"] = "--" if form == "skd" else "-"  # it lies upon the dense form
         axes.plot(lines["locations"], lines[column], label=f"{form}, C = {channels}", **style)
-        if column == "peak_mib":
-            skipped = lines[lines["repeats"] == 0]
-            axes.plot(skipped["locations"], skipped["estimate_mib"], "x", color=shade, markersize=5)
+        skipped = lines[lines["repeats"] == 0]
+        if column == "peak_mib" and len(skipped):
+            name = f"{form}: skipped, its estimate"
+            axes.plot(skipped["locations"], skipped["estimate_mib"], _CROSS[str(form)], color=shade, label=name)
+
+
+_CROSS = {"ours": "1", "dense": "x", "skd": "+"}  # of forms that would need more memory than there is

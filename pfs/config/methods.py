@@ -103,8 +103,12 @@ class WSP(Term):
 
 
 class Method(Strict):
-    """What a student learns from besides the labels. Without any term, it learns from labels alone."""
+    """What a student learns from besides the labels. Without any term, it learns from labels alone.
 
+    `label` is the method's name in tables and figures. No run depends on it.
+    """
+
+    label: Annotated[str, Field(min_length=1)] | None = None
     kd: KD | None = None
     fitnet: FitNet | None = None
     at: AT | None = None
@@ -119,7 +123,8 @@ class Method(Strict):
     @property
     def terms(self) -> dict[str, Term]:
         """The terms that this method names, in the order of the class."""
-        return {name: getattr(self, name) for name in type(self).model_fields if getattr(self, name) is not None}
+        fields = {name: getattr(self, name) for name in type(self).model_fields}
+        return {name: term for name, term in fields.items() if isinstance(term, Term)}
 
     @property
     def needs_teacher(self) -> bool:

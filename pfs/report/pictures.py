@@ -1,6 +1,5 @@
 """The figures that show scenes: what the networks see in them, and how alike they hold two places. No torch here."""
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,29 +9,43 @@ import seaborn as sns
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
+from PIL import Image
 
+from pfs.config.study import Study
 from pfs.report.figures import LONGEST_NAME, plain
-from pfs.report.style import LEGEND, STYLE, label
+from pfs.report.style import DIVERGING, LEGEND, PAGE, SMALL, STYLE, escape, label, text_width, wrap
+from pfs.study.places import TEACHER
+
+HEADING = 7.0  # points of a column's heading
+GAP = 0.03  # inches between two pictures
 
 Examples = Mapping[str, npt.NDArray[Any]]
 Palette = npt.NDArray[np.uint8]
 
 
 def class_palette(classes: int) -> Palette:
-    """(classes, 3) RGB: black for the background, then colours that can be told from it and from each other.
+    """(classes, 3) RGB: black for the background, then ever lighter colours of hues far apart.
 
-    VOC's palette, which the label files carry, has a class 7 that is hardly brighter than its background.
+    Their lightness (L* of CIE 1976) rises in equal steps from 30 to 84, so that classes can be told apart in grey and
+    by readers who see fewer colours; pixels that are not scored are drawn still lighter. Of many classes, as the 150 of
+    ADE20K, neighbours differ in hue alone.
     """
-    name = "tab10" if classes <= 11 else "husl"
-    colours = [(0.0, 0.0, 0.0), *sns.color_palette(name, classes - 1)]
-    return np.round(255 * np.array(colours)).astype(np.uint8)
+    steps = np.linspace(0.30, 0.84, classes - 1)
+    hues = [
+        (0.85 + 0.32 * index) % 1 for index in range(classes - 1)
+    ]  # the steps that differ most to colour-blind readers
+    colours = [sns.husl_palette(1, h=hue, s=0.95, l=step)[0] for hue, step in zip(hues, steps, strict=True)]
+    return np.round(255 * np.array([(0.0, 0.0, 0.0), *colours])).astype(np.uint8)
 
 
 @rc_context(STYLE)
 def qualitative_figure(
-    examples: Examples, palette: npt.ArrayLike, methods: Sequence[str], classes: Sequence[str] = ()
+    examples: Examples,
+    palette: npt.ArrayLike,
+    methods: Sequence[str],
+    classes: Sequence[str] = (),
+    study: Study | None = None,
 ) -> Figure:
     """Scenes, their truth, and what the networks see in them: a row a scene, a column a network.
 
@@ -41,52 +54,87 @@ def qualitative_figure(
         palette: (C, 3) RGB of each class; ignored pixels (255) are drawn in light grey.
         methods: the networks to show; "teacher" is one.
         classes: the classes' names, for a legend below; where they are many, of those that are in the truth alone.
+        study: whose labels the methods have.
     """
     columns = [("scene", examples["image"]), ("truth", colourise(examples["label"], palette))]
-    columns += [(label(name), colourise(examples[f"prediction/{name}"], palette)) for name in methods]
+    columns += [(label(name, study), colourise(examples[f"prediction/{name}"], palette)) for name in methods]
     named = range(len(classes)) if len(classes) <= 11 else np.intersect1d(examples["label"], np.arange(len(classes)))
     colours = np.asarray(palette, dtype=np.uint8).reshape(-1, 3) / 255
     patches = [Patch(color=colours[index], label=plain(classes[index])) for index in named]
-    fitting = _fitting([classes[index] for index in named], _side(len(columns)) * len(columns))
-    figure, grid = _grid(examples["image"], [name for name, _ in columns], extra=0.15 * -(-len(patches) // fitting))
+    headings = [name for name, _ in columns]
+    fitting = _fitting([classes[index] for index in named], _side(len(headings)) * len(headings))
+    foot = 0.16 * -(-len(patches) // fitting) + 0.08 * bool(patches)
+    figure, grid = _grid(examples["image"], headings, foot=foot)
     for column, (_, pictures) in zip(grid.T, columns, strict=True):
         for axes, picture in zip(column, pictures, strict=True):
             axes.imshow(picture, interpolation="nearest")
     if patches:
-        figure.legend(handles=patches, loc="outside lower center", ncols=min(len(patches), fitting), **LEGEND)
+        options = LEGEND | {"handlelength": 0.9, "borderaxespad": 0, "borderpad": 0.1, "labelspacing": 0.3}
+        figure.legend(handles=patches, loc="lower center", ncols=min(len(patches), fitting), **options)
     return figure
 
 
 def _fitting(names: Sequence[str], width: float) -> int:
     """How many of a legend's names fit beside each other: all of them, or as many as of the longest."""
-    inches = [0.35 + 0.058 * min(len(name), LONGEST_NAME) for name in names]
+    inches = [0.35 + text_width(name[:LONGEST_NAME], LEGEND["fontsize"]) for name in names]
     return max(1, len(names) if sum(inches) <= width else int(width / max(inches)))
 
 
 @rc_context(STYLE)
-def similarity_figure(examples: Examples, methods: Sequence[str]) -> Figure:
+def similarity_figure(examples: Examples, methods: Sequence[str], study: Study | None = None) -> Figure:
     """Pixel-wise feature similarity: how alike each network holds every location and the one under the cross.
+
+    Below each student's map stands r, its `agreement` with the teacher's, where the teacher is shown.
 
     Args:
         examples: `image` (E, H, W, 3), `probe` (E, 2) row and column in image pixels, and
             `similarity/<method>` (E, h, w) centred cosines in [-1, 1] for each method, on any grid.
         methods: the networks to show; "teacher" is one.
+        study: whose labels the methods have.
     """
     height, width = examples["image"].shape[1:3]
-    figure, grid = _grid(examples["image"], ["scene", *map(label, methods)], extra=0.45)
-    maps = {"vmin": -1, "vmax": 1, "cmap": "RdBu_r", "extent": (-0.5, width - 0.5, height - 0.5, -0.5)}
+    headings = ["scene", *(label(method, study) for method in methods)]
+    figure, grid = _grid(examples["image"], headings, foot=0.5, below=0.13 * (TEACHER in methods))
+    maps = {"vmin": -1, "vmax": 1, "cmap": DIVERGING, "extent": (-0.5, width - 0.5, height - 0.5, -0.5)}
     for row, (image, probe) in enumerate(zip(examples["image"], examples["probe"], strict=True)):
         grid[row, 0].imshow(image, interpolation="nearest")
         for axes, method in zip(grid[row, 1:], methods, strict=True):
-            similarity = examples[f"similarity/{method}"][row].astype(np.float32)
-            drawn = axes.imshow(similarity, interpolation="nearest", **maps)
+            drawn = axes.imshow(
+                examples[f"similarity/{method}"][row].astype(np.float32), interpolation="nearest", **maps
+            )
+            if TEACHER in methods and method != TEACHER:
+                r = agreement(examples[f"similarity/{method}"][row], examples[f"similarity/{TEACHER}"][row])
+                axes.set_xlabel("r undefined" if np.isnan(r) else f"r = {r:.2f}", fontsize=SMALL, labelpad=1.5)
         for axes in grid[row]:
             cross(axes, probe)
-    place: Any = {"location": "bottom", "shrink": 0.5, "aspect": 40, "pad": 0.02}
-    bar = figure.colorbar(drawn, ax=grid, ticks=[-1, -0.5, 0, 0.5, 1], **place)
-    bar.set_label("centred cosine to the location under the cross", fontsize=7.5)
-    bar.ax.tick_params(labelsize=7.5)
+    inches = figure.get_figheight()
+    bar = figure.colorbar(
+        drawn, cax=figure.add_axes((0.25, 0.38 / inches, 0.5, 0.08 / inches)), orientation="horizontal"
+    )
+    bar.set_ticks([-1, -0.5, 0, 0.5, 1])
+    bar.set_label("centred cosine to the location under the cross", labelpad=1)
     return figure
+
+
+def agreement(similarity: npt.NDArray[Any], teacher: npt.NDArray[Any]) -> float:
+    """Pearson's correlation r of two maps of similarity, over the locations of the student's grid.
+
+    It says how far both maps rise and fall at the same places, whatever their mean and their range: 1 is the same
+    pattern, 0 none in common.
+
+    Args:
+        similarity: (h, w) of a student.
+        teacher: (h', w') of the teacher, brought to the student's grid by the mean over each cell.
+
+    Returns:
+        r in [-1, 1]; NaN where a map is the same everywhere.
+    """
+    student = np.asarray(similarity, dtype=np.float32)
+    size = (student.shape[1], student.shape[0])
+    same = np.asarray(Image.fromarray(np.asarray(teacher, np.float32)).resize(size, Image.Resampling.BOX))
+    if student.std() == 0 or same.std() == 0:
+        return float("nan")
+    return float(np.corrcoef(student.ravel(), same.ravel())[0, 1])
 
 
 @rc_context(STYLE)
@@ -109,7 +157,7 @@ def contact_sheet(
         sheet[row, :height, column, :width] = image
         sheet[row, height + 2 : 2 * height + 2, column, :width] = picture
     picture = sheet.reshape(rows * (2 * height + 8), columns * (width + 4), 3)[:-6, :-4]
-    figure = Figure(figsize=(7.0, 7.0 * picture.shape[0] / picture.shape[1]))
+    figure = Figure(figsize=(PAGE, PAGE * picture.shape[0] / picture.shape[1]))
     axes = figure.add_axes((0, 0, 1, 1))
     axes.imshow(picture, interpolation="nearest")
     axes.set_axis_off()
@@ -127,27 +175,43 @@ def colourise(labels: npt.NDArray[np.integer[Any]], palette: npt.ArrayLike) -> n
 
 def _side(columns: int) -> float:
     """The width of a picture in inches, so that the columns fill the figure but not more."""
-    return min(1.5, 7.0 / columns)
+    return min(1.5, PAGE / columns)
 
 
-def _grid(images: npt.NDArray[Any], headings: Sequence[str], extra: float) -> tuple[Figure, npt.NDArray[Any]]:
-    """A figure with a row for each of the images (E, H, W, 3), `extra` inches higher for a legend or a bar.
+def _grid(
+    images: npt.NDArray[Any], headings: Sequence[str], foot: float, below: float = 0.0
+) -> tuple[Figure, npt.NDArray[Any]]:
+    """A figure with a row for each of the images (E, H, W, 3), every length in inches, so that nothing is cut off.
+
+    Args:
+        images: all of one size.
+        headings: of the columns, broken into lines that are no wider than a column.
+        foot: the height left free for a legend or a bar.
+        below: the height left free below each picture.
 
     Returns:
         The figure, and its axes (rows, columns) with the columns' headings above the first row.
     """
     rows, height, width, _ = images.shape
     side = _side(len(headings))
-    # Only when compressed does a layout of pictures, whose aspect is fixed, leave room for the headings of one row.
-    layout = ConstrainedLayoutEngine(w_pad=0.015, h_pad=0.015, wspace=0, hspace=0, compress=True)
-    size = (len(headings) * side, rows * side * height / width + 0.4 + extra)
-    figure = Figure(figsize=size, layout=layout)
-    grid = figure.subplots(rows, len(headings), squeeze=False)
-    for axes in grid.flat:
-        axes.set(xticks=[], yticks=[])
+    wrapped = [wrap(heading, side - 2 * GAP, HEADING) for heading in headings]
+    head = 0.08 + 1.25 * HEADING / 72 * max(text.count("\n") + 1 for text in wrapped)
+    tall = (side - GAP) * height / width
+    inches = head + rows * (tall + below + GAP) + foot
+    figure = Figure(figsize=(len(headings) * side, inches))
+    grid = np.empty((rows, len(headings)), dtype=object)
+    for row, column in np.ndindex(grid.shape):
+        bottom = inches - head - row * (tall + below + GAP) - tall
+        place = (
+            (column + 0.5 * GAP / side) / len(headings),
+            bottom / inches,
+            (1 - GAP / side) / len(headings),
+            tall / inches,
+        )
+        grid[row, column] = axes = figure.add_axes(place, xticks=[], yticks=[])
         axes.spines[:].set_visible(False)
-    for axes, heading in zip(grid[0], headings, strict=True):
-        axes.set_title(textwrap.fill(heading, 11), loc="center", fontsize=7.5)
+    for axes, heading in zip(grid[0], wrapped, strict=True):
+        axes.set_title(escape(heading), loc="center", fontsize=HEADING, pad=3, linespacing=1.1)
     return figure, grid
 
 

@@ -30,7 +30,7 @@ def both_schedules(path: str | Path, results: Path) -> pd.DataFrame | None:
     shorter, longer = sorted((study, other), key=lambda one: one.student.steps)
     if not _comparable(shorter, longer) or not (results / other.name / "runs.csv").is_file():
         return None
-    same = [name for name, method in shorter.methods.items() if longer.methods.get(name) == method]
+    same = [name for name in shorter.methods if name in longer.methods and _same_terms(shorter, longer, name)]
     return pd.concat([_with_steps(one, results, same) for one in (shorter, longer)], ignore_index=True)
 
 
@@ -39,6 +39,11 @@ def _comparable(shorter: Study, longer: Study) -> bool:
     longer_student = shorter.student.model_copy(update={"steps": longer.student.steps})
     alike = longer_student == longer.student and shorter.reference == longer.reference
     return alike and shorter.student.steps != longer.student.steps
+
+
+def _same_terms(shorter: Study, longer: Study, method: str) -> bool:
+    """Whether both studies mean the same by a method; its label may differ."""
+    return shorter.methods[method].terms == longer.methods[method].terms
 
 
 def _with_steps(study: Study, results: Path, methods: list[str]) -> pd.DataFrame:

@@ -25,7 +25,7 @@ def main_table(runs: pd.DataFrame, study: Study) -> pd.DataFrame:
         difference_high (to `study.reference`, paired by seed), val_miou_mean, pixel_accuracy_mean,
         parameters, macs: of the test split unless named otherwise, in percent.
     """
-    table = pd.DataFrame([_row(runs, method, study.reference) for method in (TEACHER, *study.methods)])
+    table = pd.DataFrame([_row(runs, method, study) for method in (TEACHER, *study.methods)])
     return table.astype({"parameters": "Int64", "macs": "Int64"})
 
 
@@ -61,11 +61,30 @@ def measurements_table(table: pd.DataFrame, *, digits: int = 2) -> str:
     return markdown_table(list(text.columns), text.replace("nan", "-").to_numpy().tolist(), numbers=False)
 
 
-def to_latex(table: pd.DataFrame) -> str:
-    """The main table for a paper: a `tabular` with booktabs' rules."""
-    frame = _formatted(table).map(_latex).rename(columns=_latex)
+def to_latex(table: pd.DataFrame, study: Study) -> str:
+    """The main table for a paper: a `table` with booktabs' rules, a caption that explains it, and a label to refer to.
+
+    By rule, not by hand, the highest mean test mIoU of a student is bold, as is any other that rounds to the same.
+
+    Args:
+        table: `main_table`.
+        study: the study that it is of. The label is `tab:` and the study's name.
+    """
+    frame = _formatted(table)
+    students = (table["method"] != TEACHER).to_numpy()
+    several = bool(table.loc[students, "runs"].max() > 1)
+    frame = frame.rename(columns={} if several else {"Difference [95 %]": "Difference"})
+    shown = table["miou_mean"].round(1)
+    best = students & (shown == shown[students].max()).to_numpy()
+    names = frame["Method"].map(_latex)
+    numbers = frame.drop(columns="Method").map(_latex_numbers)
+    numbers.loc[best, "Test mIoU (%)"] = [_bold(cell) for cell in numbers.loc[best, "Test mIoU (%)"]]
+    frame = pd.concat([names, numbers], axis=1).rename(columns=_latex)
     columns = "l" + "r" * (len(frame.columns) - 1)
-    return frame.style.hide(axis="index").to_latex(hrules=True, column_format=columns)
+    options: dict[str, Any] = {"caption": _caption(study, several), "label": f"tab:{study.name}", "position": "tb"}
+    return frame.style.hide(axis="index").to_latex(
+        hrules=True, column_format=columns, position_float="centering", **options
+    )
 
 
 def miou_with_spread(row: Mapping[Hashable, Any]) -> str:
@@ -79,15 +98,26 @@ def difference_with_interval(row: Mapping[Hashable, Any]) -> str:
     return _number(row["difference"], "{:+.1f}") + (f" [{low}, {high}]" if low else "")
 
 
-def _row(runs: pd.DataFrame, method: str, reference: str) -> dict[str, object]:
+def _caption(study: Study, several: bool) -> str:
+    """What a table's columns are, as a caption in LaTeX."""
+    spread = "mean $\\pm$ standard deviation over seeds" if several else "one seed, so that no interval can be given"
+    interval = ", paired by seed, with its 95\\,\\% Student-t interval" if several else ""
+    return (
+        f"Study {_latex(study.name)}: mIoU on the test split ({spread}). Difference: to "
+        f"{_latex(label(study.reference, study))}{interval}. Bold: the student of the highest mean."
+    )
+
+
+def _row(runs: pd.DataFrame, method: str, study: Study) -> dict[str, object]:
     """One line of the main table."""
+    reference = study.reference
     of_method = runs[runs["method"] == method]
     test, val = (of_method[of_method["split"] == split] for split in ("test", "val"))
     compared = method not in (TEACHER, reference)
     difference = paired_difference(runs, method, reference) if compared else Difference(*[np.nan] * 4)
     return {
         "method": method,
-        "label": label(method),
+        "label": label(method, study),
         "runs": len(test),
         "miou_mean": test["miou"].mean(),
         "miou_std": test["miou"].std(),
@@ -124,6 +154,17 @@ def _number(value: float, form: str, unit: float = 1.0) -> str:
 
 
 def _latex(text: str) -> str:
-    """LaTeX's way to write a cell: signed numbers in math mode, the special characters escaped."""
-    escaped = re.sub(r"([%&_#])", r"\\\1", text)
-    return re.sub(r"([+-]\d[\d.]*)", r"$\1$", escaped).replace("±", r"$\pm$")
+    """A text as LaTeX shows it as it is."""
+    special = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+    return "".join(special.get(sign, f"\\{sign}" if sign in "%&_#${}" else sign) for sign in text)
+
+
+def _latex_numbers(text: str) -> str:
+    """A cell of numbers: those with a sign in math mode."""
+    return re.sub(r"([+-]\d[\d.]*)", r"$\1$", text).replace("±", r"$\pm$")
+
+
+def _bold(cell: str) -> str:
+    """The mean of a cell in bold; its spread stays as it is."""
+    mean, *spread = cell.split(" ", 1)
+    return " ".join([rf"\textbf{{{mean}}}", *spread])

@@ -34,7 +34,8 @@ def run_settings(study: Study, method: str | None = None, seed: int | None = Non
         data, augmentation and evaluation if there are any, and teacher; for a student also student, method and
         seed, and the teacher only if it has one; and the checksums of files of pre-trained weights, if there are any.
     """
-    everything = study.model_dump(mode="json", exclude_none=True)
+    labels: Any = {"methods": {"__all__": {"label"}}}  # how a method is called in figures moves no run
+    everything = study.model_dump(mode="json", exclude_none=True, exclude=labels)
     seen = [key for key in ("data", "augmentation", "evaluation") if key in everything]
     if method in (None, TEACHER):
         roles: tuple[str, ...] = ("teacher",)

@@ -85,17 +85,23 @@ def test_methods_figure_draws_every_seed_and_interval(runs: pd.DataFrame, study:
     assert [text.get_text() for text in left.get_yticklabels()] == list(table["label"][1:])
     assert left.get_xlabel() == "test mIoU (%)" and right.get_xlabel() == "points above Student alone (CE)"
     dots = np.concatenate([np.asarray(dots.get_offsets())[:, 0] for dots in left.collections])
+    explained = [text.get_text() for text in left.figure.legends[0].texts]
+    reference = "Student alone (CE), the reference"
+    assert explained == ["one seed", "mean over seeds", "the teacher", reference, "mean, 95 % interval"]
     students = runs[(runs["split"] == "test") & (runs["method"] != "teacher")]
     assert dots == pytest.approx(students["miou"].to_numpy())
-    bars = [np.asarray(line.get_xdata()).tolist() for line in right.lines[1:]]  # the first line is at zero
+    bars = [np.asarray(line.get_xdata()).tolist() for line in right.lines[1:-1]]  # between zero's and the legend's
     assert bars == table[["difference_low", "difference_high"]].iloc[2:].to_numpy().tolist()
 
 
 def test_methods_figure_of_one_seed_without_a_teacher(runs: pd.DataFrame, study: Study) -> None:
-    """What is missing is not drawn, and is no error."""
+    """What is missing is not drawn, and is no error; nothing promises an interval or a mean."""
     first = runs[(runs["seed"] == 0) & ~runs["method"].isin(["teacher", "kd"])]
     figure = figures.methods_figure(main_table(first, study), first, study.reference)
     assert written(figure)
+    assert titles(figure) == ["One seed", "Difference in one seed"]
+    explained = [text.get_text() for text in figure.legends[0].texts]
+    assert explained == ["the only seed", "Student alone (CE), the reference", "difference in that seed"]
 
 
 def test_class_figure_colours_by_the_gain(runs: pd.DataFrame) -> None:
@@ -242,6 +248,19 @@ def test_similarity_maps_share_one_scale_and_the_cross(examples: Arrays) -> None
     assert bar.get_xlabel() == "centred cosine to the location under the cross"
 
 
+def test_each_student_s_map_has_its_agreement_with_the_teacher_s(examples: Arrays) -> None:
+    """Pearson's r: 1 for the teacher's own map whatever its scale, -1 for its opposite, on the student's grid."""
+    teacher = np.kron(np.arange(16.0).reshape(4, 4), np.ones((2, 2)))  # (8, 8), the same in each cell of (4, 4)
+    assert pictures.agreement(0.1 * np.arange(16.0).reshape(4, 4) - 3, teacher) == pytest.approx(1)
+    assert pictures.agreement(-teacher, teacher) == pytest.approx(-1)
+    assert np.isnan(pictures.agreement(np.ones((4, 4)), teacher))
+    same = examples | {"similarity/pfs": examples["similarity/teacher"]}
+    grid = pictures.similarity_figure(same, ["teacher", "pfs", "ce"]).axes
+    assert [axes.get_xlabel() for axes in grid[:3]] == ["", "", "r = 1.00"]
+    expected = np.corrcoef(same["similarity/ce"][0].ravel(), same["similarity/teacher"][0].ravel())[0, 1]
+    assert grid[3].get_xlabel() == f"r = {expected:.2f}"
+
+
 def test_contact_sheet_pairs_each_scene_with_its_label(examples: Arrays) -> None:
     """Three scenes in two columns: the labels stand below their scenes, the last place stays white."""
     images, labels = (np.concatenate([examples[name], examples[name][:1]]) for name in ("image", "label"))
@@ -357,11 +376,12 @@ def test_tables_notebook_writes_all_three(results: Path, runs: pd.DataFrame, stu
 
 def test_figures_notebook_writes_every_figure(results: Path) -> None:
     """PNG and PDF of each, and the PNGs can be opened."""
-    names = ("classes", "methods", "qualitative", "scenes", "similarity")
+    names = ("classes", "methods", "methods_column", "qualitative", "scenes", "similarity")
     folder = results / "digits" / "figures"
     expected = sorted(f"{name}.{kind}" for name in names for kind in ("pdf", "png"))
     assert sorted(path.name for path in folder.iterdir()) == expected
-    assert all(Image.open(folder / f"{name}.png").width > 600 for name in names)
+    assert all(Image.open(folder / f"{name}.png").width > 600 for name in names if name != "methods_column")
+    assert Image.open(folder / "methods_column.png").width == 495  # 3.3 inches at 150 dots an inch
 
 
 def test_report_says_what_holds_and_under_which_regime(results: Path) -> None:
@@ -386,7 +406,7 @@ def test_without_examples_the_other_figures_are_drawn(runs: pd.DataFrame, tmp_pa
     runs.to_csv(tmp_path / "digits" / "runs.csv", index=False)
     assert "no examples.npz" in execute("figures", tmp_path)
     drawn = {path.stem for path in (tmp_path / "digits" / "figures").iterdir()}
-    assert drawn == {"classes", "methods"}
+    assert drawn == {"classes", "methods", "methods_column"}
 
 
 def test_examples_that_cannot_be_drawn_leave_the_other_figures(
@@ -399,7 +419,7 @@ def test_examples_that_cannot_be_drawn_leave_the_other_figures(
     np.savez(tmp_path / "digits" / "examples.npz", **wrong)  # type: ignore[arg-type]
     assert "The figure 'qualitative' cannot be drawn and is left out (" in execute("figures", tmp_path)
     drawn = {path.stem for path in (tmp_path / "digits" / "figures").iterdir()}
-    assert drawn == {"classes", "methods", "scenes", "similarity"}
+    assert drawn == {"classes", "methods", "methods_column", "scenes", "similarity"}
 
 
 @pytest.mark.parametrize("name", ["tables", "figures", "report"])

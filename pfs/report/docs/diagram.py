@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
 from pfs.report.pictures import Examples, class_palette, colourise, cross
-from pfs.report.style import STYLE, colour
+from pfs.report.style import DIVERGING, STYLE, colour
 
 WIDTH, HEIGHT = 7.0, 3.4  # of the figure, in inches
 SIDE = 0.98  # of a map, in inches
@@ -90,7 +90,7 @@ def _draw_outputs(figure: Figure, canvas: Axes, row: float, scene: Examples, met
     height, width = scene["label"].shape
     extent = (-0.5, width - 0.5, height - 0.5, -0.5)
     similarity = scene[f"similarity/{method}"].astype(float)
-    options = {"cmap": "RdBu_r", "vmin": -1, "vmax": 1, "extent": extent}
+    options = {"cmap": DIVERGING, "vmin": -1, "vmax": 1, "extent": extent}
     cross(_picture(figure, (SIMILARITY, row), similarity, **options), scene["probe"])
     _picture(figure, (PREDICTION, row), colourise(scene[f"prediction/{method}"], class_palette(11)))
     _arrow(canvas, (SIMILARITY + SIDE / 2 + 0.03, row), (PREDICTION - SIDE / 2 - 0.03, row))

@@ -27,7 +27,8 @@ def _named(union: Any) -> dict[str, Model]:
 
 def _terms() -> dict[str, Model]:
     """The classes of the terms, by the key that a method gives them."""
-    return {name: get_args(field.annotation)[0] for name, field in Method.model_fields.items()}
+    fields = {name: field for name, field in Method.model_fields.items() if name != "label"}
+    return {name: get_args(field.annotation)[0] for name, field in fields.items()}
 
 
 def _own_keys(named: dict[str, Model], shared: tuple[str, ...]) -> list[Key]:

@@ -31,7 +31,7 @@ def main_table_of(name: str, results: Path) -> str:
 def comparisons(results: Path) -> str:
     """Every comparison that the studies of several seeds make, with its interval: a row a comparison."""
     rows = [
-        (f"`{study.name}`", label(one.method), label(one.reference), *_numbers(one), _verdict(one))
+        (f"`{study.name}`", label(one.method, study), label(one.reference, study), *_numbers(one), _verdict(one))
         for study, runs in studies_with_runs(results)
         if len(study.seeds) > 1
         for one in findings(runs, study)
@@ -43,7 +43,7 @@ def comparisons(results: Path) -> str:
 def first_looks(results: Path) -> str:
     """Test mIoU of every method of the studies of one seed, but for the searches of weights."""
     rows = [
-        (f"`{study.name}`", label(str(method)), f"{miou:.1f}", _signed(miou - scores[study.reference]))
+        (f"`{study.name}`", label(str(method), study), f"{miou:.1f}", _signed(miou - scores[study.reference]))
         for study, runs in studies_with_runs(results)
         if len(study.seeds) == 1 and not study.name.endswith("_weights")
         for scores in [runs[runs["split"] == "test"].set_index("method")["miou"]]

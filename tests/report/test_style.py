@@ -1,0 +1,193 @@
+"""Figures for print and for everyone: legible at their width, and readable in grey and with fewer colours."""
+
+from collections.abc import Iterator
+from itertools import combinations, pairwise
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pytest
+from matplotlib import colormaps
+from matplotlib.colors import to_hex, to_rgb
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from pfs.bench.figures import benchmark_figure, steps_figure
+from pfs.config.load import load_study
+from pfs.report import figures, pictures, style
+from pfs.report.schedules import both_schedules
+from pfs.report.statistics import methods_to_show, read_runs
+from pfs.report.tables import class_table, main_table
+from tests.report.legible import drawn_texts, flaws
+
+ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / "results"
+COMMITTED = sorted(
+    path.parent.name for path in RESULTS.glob("*/runs.csv") if (ROOT / "studies" / f"{path.parent.name}.yaml").is_file()
+)
+
+# Machado, Oliveira and Fernandes 2009, severity 1.0: linear RGB as a dichromat sees it.
+SEEN_BY = {
+    "protanope": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "deuteranope": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    "tritanope": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+}
+
+Colours = npt.NDArray[np.float64]
+
+
+def linear(colours: npt.ArrayLike) -> Colours:
+    """(n, 3) sRGB in [0, 1] -> linear RGB."""
+    values = np.asarray(colours, dtype=float)
+    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+
+
+def lab(colours: Colours) -> Colours:
+    """(n, 3) linear RGB -> CIE L*, a*, b* at D65."""
+    to_xyz = np.array(
+        [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
+    )
+    xyz = colours @ to_xyz.T / (0.95047, 1.0, 1.08883)
+    x, y, z = np.where(xyz > (6 / 29) ** 3, np.cbrt(xyz), xyz * (29 / 6) ** 2 / 3 + 4 / 29).T
+    return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)
+
+
+def contrast(first: object, second: object) -> float:
+    """WCAG 2's contrast of two colours, from 1 to 21."""
+    low, high = sorted(float(linear(to_rgb(shade)) @ (0.2126, 0.7152, 0.0722)) for shade in (first, second))  # type: ignore[arg-type]
+    return (high + 0.05) / (low + 0.05)
+
+
+def least_distance(colours: Colours) -> float:
+    """The distance in CIE L*a*b* of the two most similar of some linear RGB colours."""
+    return min(float(np.linalg.norm(one - other)) for one, other in combinations(lab(colours), 2))
+
+
+def figures_of(name: str) -> Iterator[tuple[str, Figure]]:
+    """Every figure of a committed study, drawn from its committed files as its notebook draws it."""
+    path = ROOT / "studies" / f"{name}.yaml"
+    plan, runs = load_study(path), read_runs(RESULTS / name)
+    classes, schedules = class_table(runs), both_schedules(path, RESULTS)
+    for width in (style.PAGE, style.COLUMN):
+        yield f"methods at {width} in", figures.methods_figure(main_table(runs, plan), runs, plan.reference, width)
+        if schedules is not None:
+            yield f"schedules at {width} in", figures.schedules_figure(schedules, plan.reference, width)
+    yield "classes", figures.class_figure(classes, plan.reference, plan)
+    if (RESULTS / name / "examples.npz").is_file():
+        first = {key: values[:2] for key, values in np.load(RESULTS / name / "examples.npz").items()}
+        shown = [method for method in ("teacher", *methods_to_show(runs, plan)) if f"prediction/{method}" in first]
+        palette = pictures.class_palette(classes.shape[1])
+        yield "qualitative", pictures.qualitative_figure(first, palette, shown, list(classes.columns), plan)
+        yield "similarity", pictures.similarity_figure(first, shown, plan)
+
+
+# --- legible ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", COMMITTED)
+def test_every_figure_of_a_committed_study_is_legible(name: str) -> None:
+    """At its own width, every text has 6 points at least, lies on the canvas, and lies upon no other."""
+    found = {kind: flaws(figure) for kind, figure in figures_of(name)}
+    assert {kind: wrong for kind, wrong in found.items() if wrong} == {}
+
+
+def test_the_figures_of_the_benchmark_are_legible() -> None:
+    kernels = benchmark_figure(pd.read_csv(RESULTS / "benchmark" / "kernels.csv"))
+    steps = steps_figure(pd.read_csv(RESULTS / "benchmark" / "steps.csv"))
+    assert flaws(kernels) + flaws(steps) == []
+
+
+def test_flaws_are_found() -> None:
+    """A small text, one that leaves the canvas, and two that lie upon each other; a tick out of sight is none."""
+    figure = Figure(figsize=(2, 2))
+    axes = figure.add_axes((0.3, 0.3, 0.6, 0.6), xticks=[0.5, 7.0], yticks=[], xlim=(0, 1))
+    figure.text(0.5, 0.95, "small", fontsize=4)
+    figure.text(0.9, 0.1, "far too long", fontsize=8)
+    axes.text(0.2, 0.5, "above")
+    axes.text(0.25, 0.52, "below")
+    found = flaws(figure)
+    assert found == ["'small' has 4.0 points", "'far too long' leaves the canvas", "'above' lies upon 'below'"]
+    assert all(isinstance(text, Text) for text in drawn_texts(figure))
+
+
+# --- for everyone -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", COMMITTED)
+def test_no_two_methods_of_a_study_share_a_colour(name: str) -> None:
+    """Neighbours differ in their markers too, and all do where there are enough markers."""
+    plan = load_study(ROOT / "studies" / f"{name}.yaml")
+    drawn = list(style.looks(["teacher", *plan.methods]).values())
+    assert len({to_hex(look.colour) for look in drawn}) == len(drawn)
+    assert all(one.marker != other.marker for one, other in pairwise(drawn))
+    assert len({look.marker for look in drawn}) == min(len(drawn), len(style.MARKERS))
+
+
+def test_well_known_methods_can_be_told_apart() -> None:
+    """Their colours differ by at least 8 in CIE L*a*b*, by which two patches beside each other clearly differ."""
+    assert least_distance(linear([to_rgb(shade) for shade in style.COLOURS.values()])) > 8
+
+
+def test_class_colours_are_steps_of_lightness() -> None:
+    """In grey, each of 11 classes is lighter than the one before by 5 of 100 at least; pixels not scored are lightest."""
+    palette = pictures.class_palette(11) / 255
+    lightness = lab(linear([*palette, (225 / 255,) * 3]))[:, 0]
+    assert np.diff(lightness).min() > 5
+
+
+@pytest.mark.parametrize("reader", SEEN_BY)
+def test_class_colours_can_be_told_apart_by(reader: str) -> None:
+    """As a dichromat sees them, the two most similar of 11 classes still differ by 15 in CIE L*a*b*.
+
+    The start and the step of `class_palette`'s hues are those of a search for the greatest such difference.
+    """
+    seen = linear(pictures.class_palette(11) / 255) @ np.array(SEEN_BY[reader]).T
+    assert least_distance(np.clip(seen, 0, 1)) > 15
+
+
+@pytest.mark.parametrize("reader", [None, *SEEN_BY])
+def test_the_sign_of_a_difference_can_be_read_in_grey(reader: str | None) -> None:
+    """The map's lightness rises from end to end, by at least 2 in each of 20 steps, for every reader."""
+    colours = linear(colormaps[style.DIVERGING](np.linspace(0, 1, 21))[:, :3])
+    seen = colours if reader is None else np.clip(colours @ np.array(SEEN_BY[reader]).T, 0, 1)
+    assert np.diff(lab(seen)[:, 0]).min() > 2
+
+
+def test_numbers_on_cells_have_contrast() -> None:
+    """At least 4.5, on every colour of the map, and in a figure that is drawn."""
+    shades = [to_rgb(shade) for shade in colormaps[style.DIVERGING](np.linspace(0, 1, 256))]
+    assert min(contrast(style.ink(shade), shade) for shade in [*shades, (0.46, 0.46, 0.46)]) >= 4.5
+    axes = figures.class_figure(class_table(read_runs(RESULTS / "digits")), "ce").axes[0]
+    cells = zip(axes.texts, axes.collections[0].get_facecolors(), strict=True)  # type: ignore[attr-defined]
+    assert min(contrast(text.get_color(), face) for text, face in cells) >= 4.5
+
+
+def test_every_line_and_cross_of_the_benchmark_is_explained() -> None:
+    """Each style of line or mark in the axes is one of those in a legend."""
+    steps = steps_figure(pd.read_csv(RESULTS / "benchmark" / "steps.csv"))
+    shown = {line.get_linestyle() for axes in steps.axes for line in axes.lines}
+    explained = {line.get_linestyle() for line in steps.legends[0].get_lines()}
+    assert shown == explained == {"--", ":"}
+    kernels = benchmark_figure(pd.read_csv(RESULTS / "benchmark" / "kernels.csv"))
+    memory = kernels.axes[1]
+    assert "skd: skipped, its estimate" in [text.get_text() for text in memory.get_legend().texts]  # type: ignore[union-attr]
+    assert all(not str(line.get_label()).startswith("_") for line in memory.lines)
+
+
+# --- words --------------------------------------------------------------------------------------------------
+
+
+def test_a_heading_is_wrapped_at_its_blanks_to_a_width() -> None:
+    lines = style.wrap("WSP by the student's doubt", 0.6, 7).split("\n")
+    assert " ".join(lines) == "WSP by the student's doubt" and len(lines) > 1
+    assert max(style.text_width(line, 7) for line in lines) <= 0.6
+    cut = style.wrap("incomprehensibilities", 0.6, 7)
+    assert cut.startswith("incom") and cut.endswith("…") and style.text_width(cut, 7) <= 0.6
+
+
+def test_a_study_s_label_is_in_its_figures() -> None:
+    """`kl_tau_005` is called by the label that its study gives it, in rows, headings and cells."""
+    found = dict(figures_of("digits_readings"))
+    texts = {kind: [text.get_text() for text in drawn_texts(figure)] for kind, figure in found.items()}
+    assert all("KL, T = 0.05" in " ".join(" ".join(shown).split()) for shown in texts.values())
