@@ -93,13 +93,14 @@ def _two_panels(students: pd.DataFrame, width: float) -> tuple[Figure, Axes, Axe
 def _draw_miou(axes: Axes, students: pd.DataFrame, runs: pd.DataFrame, drawn: Mapping[str, Look]) -> None:
     """A dot for each seed, and a bar for their mean where there are several."""
     several = students["runs"].max() > 1
+    opacity = 0.6 if several else 1.0  # seeds may lie upon each other
     for row, (method, mean) in enumerate(zip(students["method"], students["miou_mean"], strict=True)):
         seeds = runs.loc[(runs["method"] == method) & (runs["split"] == "test"), "miou"]
         shade, marker = drawn[method]
-        axes.scatter(seeds, [row] * len(seeds), s=18, color=shade, marker=marker, alpha=0.6, linewidths=0)
+        axes.scatter(seeds, [row] * len(seeds), s=22, color=shade, marker=marker, alpha=opacity, linewidths=0)
         if several:
             axes.plot(mean, row, marker="|", markersize=11, markeredgewidth=2.2, color=shade)
-    axes.plot([], [], "o", color="0.3", markersize=4, alpha=0.6, label="one seed" if several else "the only seed")
+    axes.plot([], [], "o", color="0.3", markersize=4, alpha=opacity, label="one seed" if several else "the only seed")
     if several:
         axes.plot([], [], "|", color="0.3", markersize=9, markeredgewidth=2.2, label="mean over seeds")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
@@ -114,7 +115,7 @@ def _draw_differences(axes: Axes, students: pd.DataFrame, reference: str, drawn:
         if method != reference:
             shade, marker = drawn[method]
             axes.plot([low, high], [row, row], linewidth=2.2, color=shade, solid_capstyle="butt")
-            axes.scatter(mean, row, s=30, color=shade, marker=marker, edgecolors="white", zorder=3)
+            axes.scatter(mean, row, s=30, color=shade, marker=marker, edgecolors="white", linewidths=0.5, zorder=3)
     _name_differences(axes, students, reference)
 
 

@@ -95,7 +95,8 @@ def similarity_figure(examples: Examples, methods: Sequence[str], study: Study |
     height, width = examples["image"].shape[1:3]
     headings = ["scene", *(label(method, study) for method in methods)]
     figure, grid = _grid(examples["image"], headings, foot=0.5, below=0.13 * (TEACHER in methods))
-    maps = {"vmin": -1, "vmax": 1, "cmap": DIVERGING, "extent": (-0.5, width - 0.5, height - 0.5, -0.5)}
+    limit = _limit([examples[f"similarity/{method}"] for method in methods])
+    maps = {"vmin": -limit, "vmax": limit, "cmap": DIVERGING, "extent": (-0.5, width - 0.5, height - 0.5, -0.5)}
     for row, (image, probe) in enumerate(zip(examples["image"], examples["probe"], strict=True)):
         grid[row, 0].imshow(image, interpolation="nearest")
         for axes, method in zip(grid[row, 1:], methods, strict=True):
@@ -109,11 +110,20 @@ def similarity_figure(examples: Examples, methods: Sequence[str], study: Study |
             cross(axes, probe)
     inches = figure.get_figheight()
     bar = figure.colorbar(
-        drawn, cax=figure.add_axes((0.25, 0.38 / inches, 0.5, 0.08 / inches)), orientation="horizontal"
+        drawn,
+        cax=figure.add_axes((0.25, 0.38 / inches, 0.5, 0.08 / inches)),
+        orientation="horizontal",
+        extend="neither" if limit == 1 else "both",
     )
-    bar.set_ticks([-1, -0.5, 0, 0.5, 1])
+    bar.set_ticks([-limit, 0, limit], labels=[f"{-limit:g}", "0", f"{limit:g}"])
     bar.set_label("centred cosine to the location under the cross", labelpad=1)
     return figure
+
+
+def _limit(similarities: Sequence[npt.NDArray[Any]]) -> float:
+    """The end of the colours' scale: the least of 0.25, 0.5, 0.75 and 1 that holds 98 % of the absolute values."""
+    quantile = np.quantile(np.abs(np.concatenate([values.ravel() for values in similarities])), 0.98)
+    return min(1.0, max(0.25, float(np.ceil(4 * quantile) / 4)))
 
 
 def agreement(similarity: npt.NDArray[Any], teacher: npt.NDArray[Any]) -> float:

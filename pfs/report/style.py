@@ -71,7 +71,7 @@ COLOURS: dict[str, Any] = {
     "wsp": _PALETTE[1],
     "pfs_wsp": _PALETTE[3],
 }
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*", "d", "8", "H")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", "p", ">", "d", "*")
 
 # From dark blue over grey to yellow. Its lightness rises all the way, so that the sign of a value can be read in grey
 # and by readers who see fewer colours (Nuñez et al. 2018, arXiv 1712.01662).

@@ -248,6 +248,15 @@ def test_similarity_maps_share_one_scale_and_the_cross(examples: Arrays) -> None
     assert bar.get_xlabel() == "centred cosine to the location under the cross"
 
 
+def test_similarity_maps_use_the_whole_scale(examples: Arrays) -> None:
+    """Where nearly all values are small, the scale ends before 1, and the bar's points say that some lie beyond."""
+    small = {name: 0.4 * values if name.startswith("similarity") else values for name, values in examples.items()}
+    small["similarity/pfs"][0, 0, 0] = 1
+    *grid, bar = pictures.similarity_figure(small, ["teacher", "pfs"]).axes
+    assert {axes.images[0].get_clim() for index, axes in enumerate(grid) if index % 3} == {(-0.5, 0.5)}
+    assert [text.get_text() for text in bar.get_xticklabels()] == ["-0.5", "0", "0.5"]
+
+
 def test_each_student_s_map_has_its_agreement_with_the_teacher_s(examples: Arrays) -> None:
     """Pearson's r: 1 for the teacher's own map whatever its scale, -1 for its opposite, on the student's grid."""
     teacher = np.kron(np.arange(16.0).reshape(4, 4), np.ones((2, 2)))  # (8, 8), the same in each cell of (4, 4)

@@ -130,7 +130,7 @@ def test_well_known_methods_can_be_told_apart() -> None:
 
 
 def test_class_colours_are_steps_of_lightness() -> None:
-    """In grey, each of 11 classes is lighter than the one before by 5 of 100 at least; pixels not scored are lightest."""
+    """In grey, each of 11 classes is lighter than the one before by 5 of 100 at least; unscored pixels are lightest."""
     palette = pictures.class_palette(11) / 255
     lightness = lab(linear([*palette, (225 / 255,) * 3]))[:, 0]
     assert np.diff(lightness).min() > 5
