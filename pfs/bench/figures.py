@@ -72,7 +72,7 @@ _BARS = {
     "cached": _Bar(colour("pfs_wsp"), "PFS + WSP, the teacher's outputs cached"),
     "online": _Bar(colour("wsp"), "PFS + WSP, the teacher asked at every step"),
 }
-_LIMITS = {"the student's step": "--", "the student's step and the teacher's": ":"}
+_LIMITS: dict[str, Any] = {"the student's step": "--", "the student's step and the teacher's": ":"}
 
 
 def _explained() -> list[Artist]:

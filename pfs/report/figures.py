@@ -226,7 +226,7 @@ def _draw_cells(axes: Axes, classes: pd.DataFrame, difference: npt.NDArray[np.fl
     names = {"xticklabels": list(classes.columns), "yticklabels": list(classes.index)}
     options = {"cmap": DIVERGING, "vmin": -limit, "vmax": limit, "linewidths": 0.6, "cbar": False}
     sns.heatmap(difference, annot=numbers, fmt="", ax=axes, annot_kws={"size": SMALL}, **names, **options)
-    for text, face in zip(axes.texts, axes.collections[0].get_facecolors(), strict=True):
+    for text, face in zip(axes.texts, axes.collections[0].get_facecolor(), strict=True):
         text.set_color(ink(face))
     axes.tick_params(length=0)
     axes.tick_params("y", rotation=0)

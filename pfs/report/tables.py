@@ -82,9 +82,10 @@ def to_latex(table: pd.DataFrame, study: Study) -> str:
     frame = pd.concat([names, numbers], axis=1).rename(columns=_latex)
     columns = "l" + "r" * (len(frame.columns) - 1)
     options: dict[str, Any] = {"caption": _caption(study, several), "label": f"tab:{study.name}", "position": "tb"}
-    return frame.style.hide(axis="index").to_latex(
+    latex: str = frame.style.hide(axis="index").to_latex(
         hrules=True, column_format=columns, position_float="centering", **options
     )
+    return latex
 
 
 def miou_with_spread(row: Mapping[Hashable, Any]) -> str:

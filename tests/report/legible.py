@@ -21,7 +21,7 @@ def drawn_texts(figure: Figure) -> list[Text]:
     def remember(text: Text, *arguments: object, **options: object) -> None:
         if text.get_visible() and text.get_text().strip():
             found.append(text)
-        draw(text, *arguments, **options)  # type: ignore[arg-type]
+        draw(text, *arguments, **options)  # type: ignore[no-untyped-call]
 
     with rc_context(STYLE), patch.object(Text, "draw", remember):
         FigureCanvasAgg(figure).draw()  # once for the layout
@@ -40,7 +40,9 @@ def flaws(figure: Figure, smallest: float = 6.0) -> list[str]:
     texts = drawn_texts(figure)
     boxes = [text.get_window_extent().padded(-SLACK / 2 * figure.dpi / 72) for text in texts]
     small = [
-        f"{text.get_text()!r} has {text.get_fontsize()} points" for text in texts if text.get_fontsize() < smallest
+        f"{text.get_text()!r} has {text.get_fontsize()} points"
+        for text in texts
+        if float(text.get_fontsize()) < smallest
     ]
     outside = [
         f"{text.get_text()!r} leaves the canvas"

@@ -1,6 +1,7 @@
 """Every figure drawn from a synthetic study, and the notebooks that make tables, figures and the report."""
 
 import io
+import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import papermill
 import pytest
 from matplotlib import cbook
 from matplotlib.figure import Figure
+from nbformat.v4 import new_code_cell
 from PIL import Image
 
 from pfs.config.load import load_study
@@ -22,6 +24,7 @@ from pfs.config.study import Study
 from pfs.report import figures, pictures, style
 from pfs.report.tables import class_table, main_table
 from pfs.study.places import runs_of
+from tests.report.legible import flaws
 
 ROOT = Path(__file__).parents[2]
 STUDY = ROOT / "studies" / "digits.yaml"
@@ -347,9 +350,10 @@ def test_no_torch() -> None:
 # --- the notebooks ------------------------------------------------------------------------------------------
 
 
-def execute(notebook: str, results: Path, kind: str = "text/markdown") -> str:
+def execute(notebook: str | Path, results: Path, kind: str = "text/markdown") -> str:
     """Run a notebook on the study in `results`; what it shows of this kind, and what it prints."""
-    source, parameters = ROOT / "notebooks" / "study" / f"{notebook}.ipynb", {"study": str(STUDY)}
+    source = notebook if isinstance(notebook, Path) else ROOT / "notebooks" / "study" / f"{notebook}.ipynb"
+    parameters = {"study": str(STUDY)}
     executed = papermill.execute_notebook(
         source,
         None,
@@ -407,6 +411,26 @@ def test_the_report_s_table_of_classes_holds_no_mathematics(runs: pd.DataFrame, 
     runs.rename(columns={"iou_3": "iou_$x$"}).to_csv(tmp_path / "digits" / "runs.csv", index=False)
     tables = [html for html in execute("report", tmp_path, "text/html").split("<table") if "$x$" in html]
     assert len(tables) == 1 and "tex2jax_ignore" in tables[0].split(">")[0]
+
+
+def test_a_figure_of_one_s_own_is_drawn_as_its_page_says_and_is_in_the_report(
+    results: Path, runs: pd.DataFrame, study: Study, tmp_path: Path
+) -> None:
+    """The function and the line of docs/write-a-study.md, each put where the page says."""
+    page = (ROOT / "docs" / "write-a-study.md").read_text(encoding="utf-8").partition("## A figure of your own")[2]
+    function, line = re.findall(r"```python\n(.*?)```", page, re.DOTALL)[:2]
+    namespace = dict(vars(figures))
+    exec(function, namespace)  # as if it stood in the file
+    figure = namespace["accuracy_figure"](runs, study)
+    assert flaws(figure) == []
+    shutil.copytree(results, tmp_path / "results")
+    notebook = nbformat.read(ROOT / "notebooks" / "study" / "figures.ipynb", as_version=4)
+    notebook.cells = notebook.cells[:3]  # the parameters, and the cell that defines `draw`
+    notebook.cells += [new_code_cell(f"exec({function!r}, vars(figures))"), new_code_cell(line)]
+    nbformat.write(notebook, tmp_path / "figures.ipynb")
+    execute(tmp_path / "figures.ipynb", tmp_path / "results")
+    assert (tmp_path / "results" / "digits" / "figures" / "accuracy.pdf").is_file()
+    assert execute("report", tmp_path / "results", "image/png").count("iVBOR") == 5  # the four of every study, and it
 
 
 def test_without_examples_the_other_figures_are_drawn(runs: pd.DataFrame, tmp_path: Path) -> None:

@@ -159,7 +159,7 @@ def test_numbers_on_cells_have_contrast() -> None:
     shades = [to_rgb(shade) for shade in colormaps[style.DIVERGING](np.linspace(0, 1, 256))]
     assert min(contrast(style.ink(shade), shade) for shade in [*shades, (0.46, 0.46, 0.46)]) >= 4.5
     axes = figures.class_figure(class_table(read_runs(RESULTS / "digits")), "ce").axes[0]
-    cells = zip(axes.texts, axes.collections[0].get_facecolors(), strict=True)  # type: ignore[attr-defined]
+    cells = zip(axes.texts, axes.collections[0].get_facecolor(), strict=True)
     assert min(contrast(text.get_color(), face) for text, face in cells) >= 4.5
 
 
