@@ -4,6 +4,7 @@ from itertools import combinations
 from unittest.mock import patch
 
 from matplotlib import rc_context
+from matplotlib.backend_bases import RendererBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -18,13 +19,14 @@ def drawn_texts(figure: Figure) -> list[Text]:
     found: list[Text] = []
     draw = Text.draw
 
-    def remember(text: Text, *arguments: object, **options: object) -> None:
+    def remember(text: Text, renderer: RendererBase) -> None:
         if text.get_visible() and text.get_text().strip():
             found.append(text)
-        draw(text, *arguments, **options)  # type: ignore[no-untyped-call]
+        draw(text, renderer)
 
     with rc_context(STYLE), patch.object(Text, "draw", remember):
-        FigureCanvasAgg(figure).draw()  # once for the layout
+        FigureCanvasAgg(figure)
+        figure.canvas.draw()  # once for the layout
         found.clear()
         figure.canvas.draw()
     return found

@@ -184,15 +184,6 @@ def test_three_lines_make_a_study_of_ones_own_data(tmp_path: Path) -> None:
     assert load_study(file).data == OwnFolderConfig(name="folder", folder="flowers")
 
 
-def test_a_figure_of_ones_own_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (section,) = re.findall(r"## A figure of your own\n(.*?)\n## ", TEXTS["docs/write-a-study.md"], re.DOTALL)
-    (example,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
-    (tmp_path / "results").symlink_to(ROOT / "results")
-    monkeypatch.chdir(tmp_path)
-    exec(compile(example, "docs/write-a-study.md", "exec"), {})
-    assert (tmp_path / "my_figures" / "accuracy.png").is_file()
-
-
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"make ([a-z]+[a-z0-9-]*)", CODE))))
 def test_commands_exist(target: str) -> None:
     assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
