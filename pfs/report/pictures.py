@@ -17,7 +17,7 @@ from pfs.report.figures import LONGEST_NAME, plain
 from pfs.report.style import DIVERGING, LEGEND, PAGE, SMALL, STYLE, escape, label, text_width, wrap
 from pfs.study.places import TEACHER
 
-HEADING = 7.0  # points of a column's heading
+HEADING = 6.5  # points of a column's heading
 GAP = 0.03  # inches between two pictures
 
 Examples = Mapping[str, npt.NDArray[Any]]
@@ -204,7 +204,7 @@ def _grid(
     """
     rows, height, width, _ = images.shape
     side = _side(len(headings))
-    wrapped = [wrap(heading, side - 2 * GAP, HEADING) for heading in headings]
+    wrapped = [wrap(heading, side - GAP, HEADING) for heading in headings]
     head = 0.08 + 1.25 * HEADING / 72 * max(text.count("\n") + 1 for text in wrapped)
     tall = (side - GAP) * height / width
     inches = head + rows * (tall + below + GAP) + foot

@@ -71,7 +71,7 @@ COLOURS: dict[str, Any] = {
     "wsp": _PALETTE[1],
     "pfs_wsp": _PALETTE[3],
 }
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", "p", ">", "d", "*")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", "p", ">", "d")
 
 # From dark blue over grey to yellow. Its lightness rises all the way, so that the sign of a value can be read in grey
 # and by readers who see fewer colours (Nuñez et al. 2018, arXiv 1712.01662).
@@ -139,9 +139,12 @@ def text_width(text: str, size: float) -> float:
 
 
 def wrap(text: str, width: float, size: float) -> str:
-    """Break a text at its blanks into lines of at most `width` inches at so many points; a longer word is cut."""
+    """Break a text at its blanks, but not at those around "=", into lines of at most `width` inches at so many points.
+
+    A word that is longer is cut.
+    """
     lines = [""]
-    for word in text.split():
+    for word in text.replace(" = ", "\u00a0=\u00a0").split(" "):
         longer = f"{lines[-1]} {word}".strip()
         if text_width(longer, size) <= width:
             lines[-1] = longer

@@ -91,13 +91,40 @@ def test_methods_that_one_study_lacks_or_has_otherwise_are_left_out(tmp_path: Pa
     assert table is not None and list(table["method"]) == ["ce", "ce"]
 
 
+def test_a_label_does_not_keep_a_method_out(tmp_path: Path) -> None:
+    """How a study calls a method says nothing about what the method is."""
+    methods = SHORT["methods"] | {"kd": {"kd": {"weight": 1.0}, "label": "Hinton's"}}
+    table = both_schedules(tmp_path / "long.yaml", write(tmp_path, SHORT, {**LONG, "methods": methods}))
+    assert table is not None and list(table["label"]) == [
+        "Student alone (CE)",
+        "KD",
+        "PFS",
+        "Student alone (CE)",
+        "Hinton's",
+        "PFS",
+    ]
+
+
+def test_the_figure_needs_no_row_of_the_reference(tmp_path: Path) -> None:
+    """It has none where the two studies mean different things by it."""
+    table = both_schedules(tmp_path / "long.yaml", write(tmp_path, SHORT, LONG))
+    assert table is not None
+    left, _ = schedules_figure(table[table["method"] != "ce"], "ce").axes
+    assert [text.get_text() for text in left.get_yticklabels()] == ["KD", "PFS"]
+
+
 def test_the_figure_has_a_row_a_method_and_both_schedules_in_its_legend(tmp_path: Path) -> None:
     table = both_schedules(tmp_path / "long.yaml", write(tmp_path, SHORT, LONG))
     assert table is not None
     figure = schedules_figure(table, "ce")
     left, right = figure.axes
     assert [text.get_text() for text in left.get_yticklabels()] == ["Student alone (CE)", "KD", "PFS"]
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["10 steps", "30 steps"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
+        "10 steps",
+        "30 steps",
+        "joins a method's means",
+        "mean, 95 % interval",
+    ]
     drawn = [np.asarray(line.get_ydata()) for line in right.lines]
     intervals = [ends for ends in drawn if len(ends) == 2 and ends[0] == ends[1]]  # level lines
     assert len(intervals) == 4  # two methods but the reference, twice

@@ -69,7 +69,7 @@ def figures_of(name: str) -> Iterator[tuple[str, Figure]]:
     path = ROOT / "studies" / f"{name}.yaml"
     plan, runs = load_study(path), read_runs(RESULTS / name)
     classes, schedules = class_table(runs), both_schedules(path, RESULTS)
-    for width in (style.PAGE, style.COLUMN):
+    for width in (style.PAGE, style.COLUMN)[: 2 if len(plan.methods) <= 20 else 1]:
         yield f"methods at {width} in", figures.methods_figure(main_table(runs, plan), runs, plan.reference, width)
         if schedules is not None:
             yield f"schedules at {width} in", figures.schedules_figure(schedules, plan.reference, width)
@@ -181,6 +181,7 @@ def test_every_line_and_cross_of_the_benchmark_is_explained() -> None:
 def test_a_heading_is_wrapped_at_its_blanks_to_a_width() -> None:
     lines = style.wrap("WSP by the student's doubt", 0.6, 7).split("\n")
     assert " ".join(lines) == "WSP by the student's doubt" and len(lines) > 1
+    assert style.wrap("Margin, T = 1", 0.55, 7) == "Margin,\nT\u00a0=\u00a01"
     assert max(style.text_width(line, 7) for line in lines) <= 0.6
     cut = style.wrap("incomprehensibilities", 0.6, 7)
     assert cut.startswith("incom") and cut.endswith("…") and style.text_width(cut, 7) <= 0.6
