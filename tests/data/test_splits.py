@@ -44,7 +44,7 @@ def test_pictures_of_many_sizes_are_scored_where_the_study_says_how(tmp_path: Pa
         Image.open(source / kind).resize((6, 5), Image.Resampling.NEAREST).save(source / kind.replace("02.", "03."))
     place(OwnFolder, tmp_path / "data", source=source)
     spec = data_config.OwnFolderConfig(name="folder", folder="own", holdout=1)
-    with pytest.raises(DatasetError, match=r"03.jpeg is 6x5, .*; say augmentation, which crops them, and evaluation in the"):
+    with pytest.raises(DatasetError, match=r"03.jpeg is 6x5, .*; say augmentation, which crops them, and evaluation"):
         scored(spec, tmp_path / "data")
     pictures = scored(spec, tmp_path / "data", evaluation={})["test"]
     shapes = [tuple(label.shape) for _, _, label in pictures.batches(torch.arange(2).split(1), torch.device("cpu"))]  # type: ignore[no-untyped-call]

@@ -8,6 +8,7 @@ import pytest
 
 from pfs.config.study import Study
 from pfs.report.tables import class_table, main_table, markdown_table, measurements_table, to_latex, to_markdown
+from pfs.study.staleness import run_settings
 from tests.report.runs_table import FULL, runs_of
 
 COLUMNS = [
@@ -71,11 +72,32 @@ def test_markdown_of_the_written_table_is_the_same(study: Study, tmp_path: Path)
     assert to_markdown(pd.read_csv(tmp_path / "main.csv")) == to_markdown(table)
 
 
-def test_latex_has_booktabs_rules_and_escapes(study: Study) -> None:
-    """Signs in math mode, percent signs escaped."""
-    latex = to_latex(main_table(runs_of(FULL), study))
-    assert r"\toprule" in latex and r"Test mIoU (\%)" in latex
+def test_latex_has_rules_a_caption_a_label_and_the_best_in_bold(study: Study) -> None:
+    """Signs in math mode, percent signs escaped; the best student is bold, however good the teacher is."""
+    latex = to_latex(main_table(runs_of(FULL), study), study)
+    assert (
+        latex.startswith("\\begin{table}[tb]\n\\centering\n\\caption{Study digits: ") and r"\label{tab:digits}" in latex
+    )
+    assert r"\toprule" in latex and r"Test mIoU (\%)" in latex and r"95\,\% Student-t interval" in latex
     assert r"KD & 3 & 52.0 & 48.0 $\pm$ 1.7 & $+3.0$ [$+0.5$, $+5.5$] & 90.0" in latex
+    means = {method: sum(miou.values()) / len(miou) for method, miou in FULL.items() if method != "teacher"}
+    assert latex.count(r"\textbf") == 1 and rf"\textbf{{{max(means.values()):.1f}}} $\pm$" in latex
+
+
+def test_latex_of_one_seed_promises_no_interval(study: Study) -> None:
+    latex = to_latex(main_table(runs_of({method: {0: 50.0} for method in FULL}), study), study)
+    assert "95" not in latex and "one seed, so that no interval can be given" in latex
+
+
+def test_a_method_s_own_label_is_in_the_tables_and_moves_no_run(study: Study) -> None:
+    """In LaTeX its signs are escaped. What a run depends on does not hold it, nor is it a term."""
+    kd = study.methods["kd"].model_copy(update={"label": "KD-2 & $x$_{50 %}"})
+    named = study.model_copy(update={"methods": study.methods | {"kd": kd}})
+    table = main_table(runs_of(FULL), named)
+    assert table.set_index("method")["label"]["kd"] == "KD-2 & $x$_{50 %}"
+    assert r"KD-2 \& \$x\$\_\{50 \%\} & 3" in to_latex(table, named)
+    assert list(kd.terms) == ["kd"]
+    assert run_settings(named, "kd", 0) == run_settings(study, "kd", 0)
 
 
 def test_any_table_has_its_numbers_at_the_right_or_all_at_the_left() -> None:

@@ -68,7 +68,9 @@ def test_code_that_differs_is_named_by_its_files(
 
 
 def test_another_way_to_evaluate_scores_again(study: Study, tmp_path: Path, record: Record) -> None:
-    other = Study.model_validate({**study.model_dump(exclude_unset=True), "evaluation": {"scales": [1.0], "flip": True}})
+    other = Study.model_validate(
+        {**study.model_dump(exclude_unset=True), "evaluation": {"scales": [1.0], "flip": True}}
+    )
     stale = why(other, tmp_path, record)
     assert stale is not None
     assert "settings (evaluation)" in stale.reason
