@@ -15,7 +15,7 @@ CPU_BUILDS = $(shell sed -n -E 's/^(torch|torchvision)==(.*)/\1==\2+cpu/p' requi
 SIZE = $(if $(filter Linux,$(shell uname)),6.4 GB: 4.1 GB serve NVIDIA GPUs alone and can be left out (docs/machines.md),2.3 GB)
 
 .DEFAULT_GOAL = help
-.PHONY: help env study dry-run figures look docs benchmark throughput test test-avx2 lab clean
+.PHONY: help env status study dry-run figures look docs benchmark throughput test test-avx2 lab clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s  %s\n", $$1, $$2}' Makefile
@@ -33,6 +33,9 @@ dry-run: $(ENVIRONMENT) ## try a study at its true size, two steps on images of 
 
 figures: $(ENVIRONMENT) ## tables and figures from the committed records, without training
 	@set -e; for study in $(STUDY); do .venv/bin/pfs figures "$$study"; done
+
+status: $(ENVIRONMENT) ## which runs of all studies are finished, and what the others would cost
+	@.venv/bin/pfs status
 
 look: $(ENVIRONMENT) ## a page of all studies with results, in the browser, in seconds and without training
 	@.venv/bin/pfs look

@@ -29,7 +29,6 @@ TESTED_IN = {
     "report/docs/schema.py": "report/test_docs.py",
     "report/docs/scores.py": "report/test_docs.py",
     "report/pictures.py": "report/test_figures.py",
-    "report/style.py": "report/test_figures.py",
     "report/site/body.py": "report/test_page.py",
     "report/site/in_process.py": "report/test_page.py",
     "report/site/look.py": "report/test_look.py",

@@ -14,12 +14,12 @@ from pfs.config.files import repository
 from pfs.config.study import Study
 from pfs.data.install.state import current_checksum
 from pfs.study.code.hashes import Code, run_codes
+from pfs.study.cost import FLOP_PER_TRAINED_MAC
 from pfs.study.places import TEACHER, run_folder, runs_of, study_folder
 from pfs.study.staleness import why_stale
 
 State = Literal["finished", "to score again", "stale", "in runs.csv only", "missing"]
 STATES: tuple[State, ...] = ("finished", "to score again", "stale", "in runs.csv only", "missing")
-FLOP_PER_TRAINED_MAC = 6  # forward 2, and backward twice as much
 
 Row = Mapping[str, str]  # of runs.csv
 

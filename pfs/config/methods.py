@@ -28,7 +28,7 @@ class Term(Strict):
 
 
 class KD(Term):
-    """Hinton et al. 2015 (arXiv 1503.02531), per pixel: `pfs.losses.baselines.kd_at`."""
+    """Hinton et al. 2015 (arXiv 1503.02531), per pixel: `pfs.losses.baselines.kd_sums`."""
 
     temperature: Temperature = 1.0
 

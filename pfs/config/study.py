@@ -22,13 +22,13 @@ from pfs.config.methods import Method
 from pfs.config.networks import Network
 
 
-class AdamW(Strict):
+class AdamWConfig(Strict):
     """Loshchilov and Hutter 2017 (arXiv 1711.05101): `torch.optim.AdamW`."""
 
     name: Literal["adamw"]
 
 
-class Sgd(Strict):
+class SgdConfig(Strict):
     """Stochastic gradient descent with momentum: `torch.optim.SGD`."""
 
     name: Literal["sgd"]
@@ -58,7 +58,7 @@ class Training(Strict):
     network: Network
     steps: Annotated[int, Field(ge=1)]
     batch_size: Annotated[int, Field(ge=2)] = 16
-    optimizer: Annotated[AdamW | Sgd, Field(discriminator="name")] | None = None
+    optimizer: Annotated[AdamWConfig | SgdConfig, Field(discriminator="name")] | None = None
     schedule: Annotated[OneCycle | Poly, Field(discriminator="name")] | None = None
     learning_rate: Annotated[float, Field(gt=0)]
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4
@@ -68,7 +68,7 @@ class Training(Strict):
     @model_validator(mode="after")
     def _one_cycle_moves_the_momentum_itself(self) -> Self:
         one_cycle = self.schedule is None or self.schedule.name == "one_cycle"
-        if one_cycle and isinstance(self.optimizer, Sgd) and "momentum" in self.optimizer.model_fields_set:
+        if one_cycle and isinstance(self.optimizer, SgdConfig) and "momentum" in self.optimizer.model_fields_set:
             raise ValueError(
                 f"optimizer.momentum: {self.optimizer.momentum} has no effect with the schedule one_cycle, which moves "
                 "the momentum itself, from 0.95 to 0.85 and back; leave it out, or write schedule: {name: poly}"

@@ -4,7 +4,7 @@ B images; a feature map is (B, C, H, W) with N = H W locations. The student gets
 the networks' maps differ in size, the finer one is averaged to the coarser one's grid before anything else. Each
 returns a scalar, at least in fp32, and raises a ValueError for maps that are not of the same images.
 
-The two that end in `_at` compare the class probabilities of pixels: `pfs.losses.pixelwise.pixel_means` walks over the
+The two that end in `_sums` compare the class probabilities of pixels: `pfs.losses.pixelwise.pixel_means` walks over the
 pixels once for all such losses of a method, and makes means of their sums.
 """
 
@@ -20,7 +20,7 @@ from pfs.losses.prediction import in_full_precision
 from pfs.losses.wsp import wsp_sums
 
 
-def kd_at(
+def kd_sums(
     label: Tensor, valid: Tensor, student: Probabilities, teacher: Probabilities, *, temperature: float = 1.0
 ) -> PixelSums:
     """Knowledge distillation at every pixel (Hinton et al. 2015, arXiv 1503.02531), summed over some pixels.

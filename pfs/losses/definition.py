@@ -15,7 +15,7 @@ from torch import Tensor
 def similarity_maps(features: Tensor) -> Tensor:
     """The maps P (B, N, N) of features (B, C, H, W): row i tells how similar location i is to every location."""
     f = features.flatten(2).transpose(1, 2)  # (B, N, C)
-    f = f - f.mean(dim=1, keepdim=True)  # centred: after a ReLU all cosines would be positive
+    f = f - f.mean(dim=1, keepdim=True)  # centred: after a ReLU no cosine would be negative
     # P_ij = cos(f_i, f_j)
     f = F.normalize(f, dim=2)
     return f @ f.transpose(1, 2)  # (B, N, N)
@@ -54,7 +54,7 @@ def knowledge_gap(student: Tensor, teacher: Tensor, label: Tensor, *, ignore_ind
 
 
 def _imitation(student: Tensor, teacher: Tensor, weight: Tensor, temperature: float) -> Tensor:
-    """The weighted mean over pixels of T^2 KL(p^T || p^S), both softened by the temperature T; 0 without weight."""
+    """The weighted mean over pixels of T^2 KL(p^T || p^S), softened by temperature T; 0 if all weights are 0."""
     log_p_student, log_p_teacher = (z.div(temperature).log_softmax(1) for z in (student, teacher.detach()))
     divergence = (log_p_teacher.exp() * (log_p_teacher - log_p_student)).sum(1)  # (B, H, W)
     # sum_i w_i T^2 KL_i / sum_i w_i: the weights have mean 1 over V, so the loss has KD's scale

@@ -151,7 +151,7 @@ def cross_entropy_sums(label: Tensor, valid: Tensor, student: Probabilities, *_:
     return weighted_cross_entropy(label, valid, student)
 
 
-def balanced_cross_entropy_sums(
+def class_weighted_cross_entropy_sums(
     label: Tensor, valid: Tensor, student: Probabilities, *_: Probabilities, class_weights: Tensor
 ) -> PixelSums:
     """-log p[y], a valid pixel weighing as its class does in `class_weights` (classes,)."""

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from pfs.losses.pixelwise import PixelSums, Probabilities, pixel_means
 
-# From labels (M, W) and the student's and the teacher's probabilities of these pixels their weights (M, W), which count
-# as constants: a new tensor, that may be written to. Ignored pixels are taken out later.
+# Called with labels (M, W) and both networks' probabilities of these pixels, it returns the pixels' weights (M, W): a
+# new tensor, which counts as a constant and may be written to. Ignored pixels are taken out later.
 Gap = Callable[[Tensor, Probabilities, Probabilities], Tensor]
 
 

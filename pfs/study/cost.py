@@ -89,6 +89,7 @@ def cached_bytes(study: Study, counts: Counts, teacher: NetworkCost) -> int:
 
 
 def _rows(study: Study, counts: Counts) -> int:
+    """How many images, or augmented views of them, the teacher's outputs are computed for."""
     return (1 if study.augmentation is None else study.augmentation.count) * counts["train"]
 
 

@@ -26,7 +26,7 @@ def notebook_of(method: str) -> Path:
     return notebook_path("train_teacher" if method == TEACHER else "distil_student")
 
 
-STATES = "state"  # in a run's folder: the saved states of its training, the last one with its final weights
+STATE_FOLDER = "state"  # in a run's folder: the saved states of its training, the last one with its final weights
 TEACHER = "teacher"  # the teacher's method in tables, and its folder's name
 
 

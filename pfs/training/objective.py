@@ -13,18 +13,18 @@ from pfs.losses.baselines import (
     fitnet_loss,
     hard_pixel_sums,
     ifvd_loss,
-    kd_at,
+    kd_sums,
     skd_pairwise_loss,
     sp_loss,
 )
 from pfs.losses.pfs import maps_are_smaller, precompute_teacher_terms
-from pfs.losses.pixelwise import PixelLoss, balanced_cross_entropy_sums, cross_entropy_sums, pixel_means
+from pfs.losses.pixelwise import PixelLoss, class_weighted_cross_entropy_sums, cross_entropy_sums, pixel_means
 from pfs.losses.prediction import CachedPrediction
 from pfs.losses.wsp import wsp_sums
 
 # The loss of every term, by what it compares. A term's options are the loss's keyword arguments of the same names.
-# The class probabilities of pixels: (label, valid, student, teacher), see `pfs.losses.pixelwise`.
-OF_PIXELS: dict[type[Term], PixelLoss] = {KD: kd_at, WSP: wsp_sums, HardPixels: hard_pixel_sums}
+# Losses of the pixels' class probabilities, called with (label, valid, student, teacher): `pfs.losses.pixelwise`.
+OF_PIXELS: dict[type[Term], PixelLoss] = {KD: kd_sums, WSP: wsp_sums, HardPixels: hard_pixel_sums}
 # The networks' logits: (student's, teacher's).
 OF_LOGITS: dict[type[Term], Callable[..., Tensor]] = {CWD: cwd_loss}
 # The networks' features: (student's, teacher's).
@@ -102,7 +102,9 @@ class Objective(nn.Module):
         at_pixels: dict[str, PixelLoss] = {
             name: partial(OF_PIXELS[type(term)], **term.options) for name, term in terms.items()
         }
-        at_pixels["ce"] = self._cross_entropy  # last: its probabilities are squares of those that others have softened
+        at_pixels["ce"] = (
+            self._cross_entropy
+        )  # after those at T = 2: the squares of their probabilities are those at T = 1
         asked = teacher.logits if teacher and any(term.needs_teacher for term in terms.values()) else None
         means = pixel_means(list(at_pixels.values()), student.logits, asked, target, ignore_index=self.ignore_index)
         return dict(zip(at_pixels, means, strict=True))
@@ -111,14 +113,14 @@ class Objective(nn.Module):
     def _cross_entropy(self) -> PixelLoss:
         if self.class_weights is None:
             return cross_entropy_sums
-        return partial(balanced_cross_entropy_sums, class_weights=self.class_weights)
+        return partial(class_weighted_cross_entropy_sums, class_weights=self.class_weights)
 
     def _map_loss(self, term: Term, student: Prediction, teacher: Prediction, target: Tensor) -> Tensor:
         """The loss of a term that compares whole maps of logits or features."""
         if type(term) in OF_LOGITS:
             return OF_LOGITS[type(term)](student.logits, teacher.logits, **term.options)
         features, loss = student.features, partial(OF_FEATURES[type(term)], **term.options)
-        match term:  # what some losses take besides
+        match term:  # arguments that only some losses take
             case PFS():
                 loss = partial(loss, teacher_terms=_teacher_terms(teacher, student, term))
             case IFVD():
@@ -130,7 +132,7 @@ class Objective(nn.Module):
 
 
 def _teacher_terms(teacher: Prediction, student: Prediction, term: PFS) -> Tensor | None:
-    """What has been kept of the teacher's maps; of a teacher asked just now, its maps rounded as they would be kept."""
+    """The teacher's similarity maps as the cache holds them; of one asked just now, computed and rounded alike."""
     coarser = any(a < b for a, b in zip(student.features.shape[2:], teacher.features.shape[2:], strict=False))
     if term != PFS(weight=term.weight):  # the cache holds what belongs to the default options alone
         return None

@@ -25,7 +25,7 @@ from pfs.data.loading.cache import decoded
 from pfs.data.splits import EvalSplit, ImageSplit, TrainingSplit
 from pfs.models import count_macs, count_parameters
 from pfs.study.code.hashes import Code, run_code
-from pfs.study.places import STATES, TEACHER, run_folder
+from pfs.study.places import STATE_FOLDER, TEACHER, run_folder
 from pfs.study.records import (
     SPLITS,
     Cost,
@@ -75,7 +75,7 @@ class Run:
 
     @property
     def folder(self) -> Path:
-        """The run's own folder; it writes nothing elsewhere."""
+        """The run's own folder; of the results, it writes nothing else."""
         return run_folder(self.study, self.results / self.study.name, self.method, self.seed)
 
     @property
@@ -99,7 +99,7 @@ class Run:
             differ = training_differences(self.study, results, record, self.code, data_checksum(dataset))
         except RecordError:
             return None
-        has_state = any((self.folder / STATES).glob("*"))
+        has_state = any((self.folder / STATE_FOLDER).glob("*"))
         return record if has_state and not differ else None
 
 
@@ -141,7 +141,7 @@ def open_run(study: str, method: str, seed: int | None, results: str, *, threads
 
 
 def load_training(run: Run, dataset: SegmentationDataset) -> TrainingSplit:
-    """The training split: its views where the study names some, else in memory as it is."""
+    """The training split: its augmented views if the study has `augmentation`, else all images in memory."""
     match run.study.augmentation:
         case config.AugmentationConfig():
             from pfs.data.augmentation import AugmentedViews, augmented_split  # torchvision takes a second to import
@@ -157,7 +157,7 @@ def load_eval_splits(run: Run, splits: dict[str, SegmentationDataset], size: tup
     Args:
         run: of the study.
         splits: the data.
-        size: height and width of the frames in which images of many sizes are shown.
+        size: height and width to which `EvalSplit.read` crops or pads images of many sizes, to show them.
 
     Raises:
         DatasetError: the data have no such split, or their images differ in size and the study has no `evaluation`.
@@ -174,7 +174,7 @@ def load_eval_splits(run: Run, splits: dict[str, SegmentationDataset], size: tup
 
 
 def evaluate(
-    run: Run, network: nn.Module, splits: dict[str, SegmentationDataset], scenes: dict[str, ScoredSplit]
+    run: Run, network: nn.Module, splits: dict[str, SegmentationDataset], images: dict[str, ScoredSplit]
 ) -> dict[Split, Metrics]:
     """Score a network on val and test; each image's confusion counts go to the run's `confusion.npz`."""
     dataset, evaluation = splits["test"], run.study.evaluation
@@ -185,7 +185,7 @@ def evaluate(
         evaluation=evaluation,
         batch_size=SCORED_AT_ONCE if evaluation is None else 1,
     )
-    counts = {split: count(network, scenes[split]) for split in SPLITS}
+    counts = {split: count(network, images[split]) for split in SPLITS}
     write_arrays(run.folder / "confusion.npz", {split: count.to(torch.int32) for split, count in counts.items()})
     return {split: score(count, dataset.classes) for split, count in counts.items()}
 
@@ -237,12 +237,7 @@ def finish(
         cost=Cost(parameters=count_parameters(network), macs=count_macs(network, size)),
         timing=_timing(run, progress) if trained is None else trained.timing,
         provenance=_provenance(run, network, dataset, teacher_checksum, trained),
-        files={
-            "checkpoint": "checkpoint.pt",
-            "confusion": "confusion.npz",
-            "examples": "examples.npz",
-            **(files or {}),
-        },
+        files={**FILES, **(files or {})},
     )
     write_record(record, run.folder)
     return record

@@ -155,10 +155,11 @@ def test_the_figure_has_a_row_a_reading_and_a_cross_for_what_was_skipped(table: 
     assert [one.get_title("left") for one in axes[::2]] == ["squared: time", "kl: time"]
     assert all((one.get_xscale(), one.get_yscale()) == ("log", "log") for one in axes)
     others = [f"{form}, C = {c}" for c in (16, 8) for form in ("dense", "skd")]
-    assert axes[1].get_legend_handles_labels()[1] == ["ours, C = 8", "ours, C = 16", *others]
+    drawn = [name for name in axes[1].get_legend_handles_labels()[1] if "skipped" not in name]
+    assert sorted(drawn) == sorted(["ours, C = 8", "ours, C = 16", *others])
     assert all((np.diff(np.asarray(line.get_xdata())) >= 0).all() for line in axes[0].lines)
     crosses = [np.asarray(line.get_xydata()) for line in axes[1].lines if line.get_marker() == "x"]
-    assert np.concatenate(crosses)[:, 0].tolist() == 4 * [1024]
+    assert set(np.concatenate(crosses)[:, 0].tolist()) == {1024}
 
 
 def test_the_command_runs_the_notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from pfs.config.files import repository
 from pfs.config.load import load_study
 from pfs.config.study import Study
 from pfs.study.code.hashes import Code, run_code
-from pfs.study.places import STATES, run_folder, runs_of, study_folder
+from pfs.study.places import STATE_FOLDER, run_folder, runs_of, study_folder
 from pfs.study.records import Record, collect, write_record
 from pfs.study.staleness import run_settings
 from tests.study.test_records import make_record, write_run
@@ -91,7 +91,7 @@ def test_a_run_of_other_scoring_code_is_scored_again_from_its_saved_state(
     """Without a saved state, as after a copy of the record alone, it must be trained."""
     folder = finish(study, tmp_path, "ce", 0, code=changed(run_code(study, "ce"), "scoring"))
     if has_state:
-        (folder / STATES / "a-00000500").mkdir(parents=True)
+        (folder / STATE_FOLDER / "a-00000500").mkdir(parents=True)
     assert stand(study, tmp_path)["ce", 0].state == state
     assert "other scoring code (pfs/" in stand(study, tmp_path)["ce", 0].reason
 
@@ -161,7 +161,7 @@ def test_equal_runs_share_a_row_of_100_columns(study: Study) -> None:
 @pytest.mark.parametrize(
     ("runs", "told"),
     [
-        ([Standing("stale", "", 1.5e3, 60.0)] * 2, "2 to train, 3,000 TFLOP, 2 min as they took before"),
+        ([Standing("stale", "", 1.5e3, 60.0)] * 2, "2 to train, 3,000 TFLOP, 2 min of runs as they took before"),
         ([Standing("missing", "", 2.0, None), Standing("missing", "", None, None)], "2 to train, ? TFLOP"),
         ([Standing("to score again"), Standing("missing", "", 2.0, None)], "1 to train, 2 TFLOP, 1 to score"),
         ([Standing("to score again"), Standing("finished")], "1 to score"),

@@ -13,7 +13,7 @@ from pfs.config.files import repository
 from pfs.config.load import load_study
 from pfs.config.methods import KD, PFS
 from pfs.config.networks import DilatedResNetConfig
-from pfs.config.study import Poly, Sgd
+from pfs.config.study import Poly, SgdConfig
 
 STUDY: dict[str, Any] = {
     "name": "small",
@@ -151,7 +151,7 @@ def test_a_study_says_what_val_and_test_are_where_they_are_not_the_data_sets_own
 def test_optimizer_and_schedule_are_read_with_their_defaults(tmp_path: Path) -> None:
     blocks = {"teacher.optimizer": {"name": "sgd"}, "teacher.schedule": {"name": "poly"}}
     teacher = load_study(write(tmp_path, blocks)).teacher
-    assert (teacher.optimizer, teacher.schedule) == (Sgd(name="sgd", momentum=0.9), Poly(name="poly", power=0.9))
+    assert (teacher.optimizer, teacher.schedule) == (SgdConfig(name="sgd", momentum=0.9), Poly(name="poly", power=0.9))
     student = load_study(write(tmp_path, blocks)).student
     assert (student.optimizer, student.schedule) == (None, None)
 

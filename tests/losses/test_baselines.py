@@ -16,7 +16,7 @@ from pfs.losses.baselines import (
     fitnet_loss,
     hard_pixel_sums,
     ifvd_loss,
-    kd_at,
+    kd_sums,
     skd_pairwise_loss,
     sp_loss,
 )
@@ -247,7 +247,7 @@ def test_kd_is_torchdistills_over_the_locations() -> None:
     oracle = KDLoss("layer", "output", "layer", "output", temperature=3.0, alpha=0.0, reduction="batchmean")
     everywhere = torch.zeros(B, H, W, dtype=torch.long)
     expected = oracle(*outputs(student, teacher), None) * 3.0**2 / (H * W)  # theirs: no T², summed over locations
-    kd = pixel_means([partial(kd_at, temperature=3.0)], student, teacher, everywhere, ignore_index=IGNORE)
+    kd = pixel_means([partial(kd_sums, temperature=3.0)], student, teacher, everywhere, ignore_index=IGNORE)
     torch.testing.assert_close(kd[0], expected)
 
 

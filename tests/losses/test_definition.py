@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from pfs.losses import definition, pfs_loss, wsp_loss
-from pfs.losses.baselines import kd_at
+from pfs.losses.baselines import kd_sums
 from pfs.losses.pixelwise import pixel_means
 
 
@@ -43,7 +43,7 @@ def test_wsp_and_kd_are_the_losses_of_the_studies(seed: int, temperature: float)
     label = labels(seed)
     ours = wsp_loss(student, teacher, label, temperature=temperature)
     assert_same(ours, definition.wsp(student, teacher, label, temperature=temperature), student)
-    (plain,) = pixel_means([partial(kd_at, temperature=temperature)], student, teacher, label, ignore_index=255)
+    (plain,) = pixel_means([partial(kd_sums, temperature=temperature)], student, teacher, label, ignore_index=255)
     assert_same(plain, definition.kd(student, teacher, label, temperature=temperature), student)
 
 

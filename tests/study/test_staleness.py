@@ -7,7 +7,7 @@ import pytest
 from pfs.config.load import load_study
 from pfs.config.study import Study
 from pfs.study.code.hashes import Code
-from pfs.study.places import STATES, run_folder
+from pfs.study.places import STATE_FOLDER, run_folder
 from pfs.study.records import Record, write_record
 from pfs.study.staleness import Stale, changed_files, run_settings, why_stale
 from tests.study.test_records import STUDY, make_record
@@ -32,7 +32,7 @@ def record(study: Study) -> Record:
 def why(study: Study, folder: Path, record: Record, code: Code = CODE, data: str | None = "d") -> Stale | None:
     own = run_folder(study, folder, "ce", 1)
     write_record(record, own)
-    (own / STATES / "key-00000002").mkdir(parents=True, exist_ok=True)
+    (own / STATE_FOLDER / "key-00000002").mkdir(parents=True, exist_ok=True)
     return why_stale(study, folder, "ce", 1, code, data)
 
 

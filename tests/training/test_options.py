@@ -13,7 +13,7 @@ from torch import Tensor
 
 from pfs.config import data as config
 from pfs.config.networks import DilatedResNetConfig, SegmentationModelConfig
-from pfs.config.study import AdamW, OneCycle, Poly, Sgd, Training
+from pfs.config.study import AdamWConfig, OneCycle, Poly, SgdConfig, Training
 from pfs.data.augmentation import AugmentedViews
 from pfs.data.dataset import SegmentationDataset
 from pfs.models import build_network
@@ -131,8 +131,8 @@ ELSEWHERE = {
     "block",
     [
         Training,
-        AdamW,
-        Sgd,
+        AdamWConfig,
+        SgdConfig,
         OneCycle,
         Poly,
         config.AugmentationConfig,
@@ -155,7 +155,7 @@ def test_one_cycle_takes_no_momentum_from_the_optimizer() -> None:
     spec = Training.model_validate({**SCHEDULE, "optimizer": SGD})
     momenta = []
     for momentum in (0.0, 0.5):  # as a study could once say it
-        other = spec.model_copy(update={"optimizer": Sgd.model_construct(name="sgd", momentum=momentum)})
+        other = spec.model_copy(update={"optimizer": SgdConfig.model_construct(name="sgd", momentum=momentum)})
         optimizer, _ = build_optimizer(other, [torch.nn.Parameter(torch.zeros(1))])
         momenta.append(optimizer.param_groups[0]["momentum"])
     assert momenta == [0.95, 0.95]

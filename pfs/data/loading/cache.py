@@ -1,5 +1,7 @@
 """A split as tensors, decoded once and mapped into memory from then on."""
 
+import hashlib
+import inspect
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +13,7 @@ from tqdm.auto import tqdm
 
 from pfs.config.checksums import LIST, BrokenFileError, check_files_once, sha256, write_checksums
 from pfs.data.dataset import DatasetError, Pixels, SegmentationDataset, _size, checksum
+from pfs.data.loading import images
 
 
 def decoded(dataset: SegmentationDataset) -> tuple[Tensor, Tensor]:
@@ -26,8 +29,8 @@ def decoded(dataset: SegmentationDataset) -> tuple[Tensor, Tensor]:
     if dataset.names != dataset.listed:
         part = set(dataset.names)
         rows = [row for row, name in enumerate(dataset.listed) if name in part]
-        images, labels = decoded(dataset.part(dataset.listed))
-        return images[rows], labels[rows]
+        pixels, classes = decoded(dataset.part(dataset.listed))
+        return pixels[rows], classes[rows]
     expected = dataset.checksums[dataset.split]
     # The number of classes is in the name, for one mask may be read in two ways: Pascal Context has 59 or 60.
     return cached(dataset, f"{dataset.split}-{len(dataset.classes)}-{expected[:12]}", lambda: _decode(dataset))
@@ -36,13 +39,21 @@ def decoded(dataset: SegmentationDataset) -> tuple[Tensor, Tensor]:
 def cached(dataset: SegmentationDataset, name: str, make: Callable[[], tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
     """What `make` makes of a split, images and labels, from a file of that name beside the data, mapped into memory.
 
-    It is made when it is not there yet, when anything has been written to the split since, or when the file is broken.
+    It is made when it is not there yet, when the code that reads the data is not what it was, when anything has been
+    written to the split since, or when the file is broken.
     """
-    file = dataset.folder / "decoded" / f"{name}.pt"
+    file = dataset.folder / "decoded" / f"{name}-{_code_that_reads(dataset)}.pt"
     if not file.is_file() or file.stat().st_mtime_ns < _last_change(dataset) or _is_broken(file):
         _save_whole(make(), file)
-    images, labels = torch.load(file, mmap=True, weights_only=True)
-    return images, labels
+    tensors: tuple[Tensor, Tensor] = torch.load(file, mmap=True, weights_only=True)
+    return tensors
+
+
+def _code_that_reads(dataset: SegmentationDataset) -> str:
+    """A hash of the files that turn a data set's files into pixels: eight hexadecimal digits."""
+    kinds = [kind for kind in type(dataset).__mro__ if issubclass(kind, SegmentationDataset)]
+    sources = [inspect.getsource(module) for module in (images, *map(inspect.getmodule, kinds)) if module is not None]
+    return hashlib.sha256("".join(sources).encode()).hexdigest()[:8]
 
 
 def _last_change(dataset: SegmentationDataset) -> int:
@@ -68,13 +79,13 @@ def _checksums(file: Path) -> Path:
 
 
 def _decode(dataset: SegmentationDataset) -> tuple[Tensor, Tensor]:
-    images: list[Pixels] = []
+    pixels: list[Pixels] = []
     labels: list[Pixels] = []
 
     def contents() -> Iterator[tuple[bytes, bytes]]:
         for index in tqdm(range(len(dataset)), desc=f"decoding {dataset.split}", unit="image", leave=False):
             image, mask = dataset.read_files(index)
-            images.append(np.asarray(image).transpose(2, 0, 1))  # (3, H, W)
+            pixels.append(np.asarray(image).transpose(2, 0, 1))  # (3, H, W)
             labels.append(np.asarray(dataset.labels(mask)))  # (H, W)
             if labels[-1].shape != labels[0].shape:
                 # Not broken, so there is nothing to mend: a study can take them as they are.
@@ -86,7 +97,7 @@ def _decode(dataset: SegmentationDataset) -> tuple[Tensor, Tensor]:
 
     if (found := checksum(contents())) != dataset.checksums[dataset.split]:
         raise dataset.wrong_checksum(found)
-    return torch.from_numpy(np.stack(images)), torch.from_numpy(np.stack(labels))
+    return torch.from_numpy(np.stack(pixels)), torch.from_numpy(np.stack(labels))
 
 
 def _save_whole(tensors: tuple[Tensor, Tensor], file: Path) -> None:

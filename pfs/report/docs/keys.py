@@ -11,7 +11,7 @@ from pfs.config.base import StudyError
 from pfs.config.data import AugmentationConfig, Data, Evaluation
 from pfs.config.methods import Method, Term
 from pfs.config.networks import Network
-from pfs.config.study import AdamW, OneCycle, Poly, Sgd, Study, TeacherConfig
+from pfs.config.study import AdamWConfig, OneCycle, Poly, SgdConfig, Study, TeacherConfig
 from pfs.report.docs.schema import Key, Model, keys_of
 from pfs.report.tables import markdown_table
 
@@ -49,7 +49,7 @@ TABLES: dict[str, list[Key]] = {
     "evaluation": keys_of(Evaluation),
     "training": keys_of(TeacherConfig),
     "networks": _own_keys(_named(Network), ("name",)),
-    "schedules": _own_keys({"sgd": Sgd, "adamw": AdamW, "one_cycle": OneCycle, "poly": Poly}, ("name",)),
+    "schedules": _own_keys({"sgd": SgdConfig, "adamw": AdamWConfig, "one_cycle": OneCycle, "poly": Poly}, ("name",)),
     "terms": [*keys_of(Method), *keys_of(Term), *_own_keys(_terms(), ("weight",))],
 }
 

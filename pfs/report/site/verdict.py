@@ -36,10 +36,10 @@ def _of_one_seed(found: Sequence[Finding], reference: str) -> str:
 
 
 def _largest(found: Sequence[Finding]) -> str:
-    """The finding of the largest difference, as a sentence."""
+    """The finding of the largest difference, up or down, as a sentence."""
     if len(found) == 1:
         return f"{found[0].claim}."
-    return f"The largest difference: {max(found, key=lambda finding: finding.difference.mean).claim}."
+    return f"The largest difference: {max(found, key=lambda finding: abs(finding.difference.mean)).claim}."
 
 
 def _methods(found: Sequence[Finding]) -> str:

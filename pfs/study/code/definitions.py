@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import cast
 
+from pfs.config.base import StudyError
 from pfs.config.files import repository
 from pfs.study.code.normal_form import dotted, normal_form
 
@@ -20,6 +21,10 @@ from pfs.study.code.normal_form import dotted, normal_form
 UNHASHED = ("pfs.config.", "pfs.study.", "pfs.data.install.")
 
 Definition = tuple[str, str]  # the module (or the notebook), and the name; "" for statements that define no name
+
+
+class CodeError(StudyError):
+    """Code of the clone cannot be read, so that no run can be told to be of it."""
 
 
 @dataclass(frozen=True)
@@ -168,4 +173,16 @@ def _words(text: str) -> frozenset[str]:
 
 @cache
 def _parsed(name: str, text: str, left_out: frozenset[str]) -> Source:
-    return Source(name, normal_form(ast.parse(text, filename=name), left_out))
+    return Source(name, normal_form(parsed(text, name), left_out))
+
+
+def parsed(text: str, name: str) -> ast.Module:
+    """The syntax tree of some code.
+
+    Raises:
+        CodeError: it is no Python.
+    """
+    try:
+        return ast.parse(text, filename=name)
+    except SyntaxError as error:
+        raise CodeError(f"{name}: is no Python ({error}): mend it") from None

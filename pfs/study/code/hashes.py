@@ -3,21 +3,24 @@
 import ast
 import hashlib
 import json
+import re
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from pfs.config.base import Strict
 from pfs.config.study import Study
-from pfs.study.code.definitions import Definition, Library, Source
+from pfs.study.code.definitions import CodeError, Definition, Library, Source, parsed
 from pfs.study.code.normal_form import normal_form
 from pfs.study.places import TEACHER, notebook_of
 
 SCORING = "scoring"  # the tag of a notebook's cells that turn a network's weights into the numbers of its record
 # Cells of a notebook that change no record: pictures, and the defaults of its parameters.
 UNHASHED_TAGS = {"parameters", "picture"}
+MAGIC = re.compile(r"\s*(%{1,2}[a-zA-Z]|!)")  # a line of IPython's own, such as `%matplotlib inline`
 
 
 class Code(BaseModel):
@@ -77,6 +80,9 @@ def code_of(notebook: Path, library: Library | None = None) -> Code:
     cells = _code_cells(notebook)
     training = library.reached(_source(notebook.name, cells, library.left_out, scoring=False))
     scoring = library.reached(_source(notebook.name, cells, library.left_out, scoring=True))
+    # Statements of a notebook take effect in their order, which definitions by name do not hold.
+    training[notebook.name, "order"] = _in_order(cells, library.left_out, scoring=False)
+    scoring[notebook.name, "order"] = _in_order(cells, library.left_out, scoring=True)
     only_scoring = {name: text for name, text in scoring.items() if training.get(name) != text}
     return Code(training=_by_file(training), scoring=_by_file(only_scoring))
 
@@ -84,13 +90,20 @@ def code_of(notebook: Path, library: Library | None = None) -> Code:
 def _code_cells(notebook: Path) -> list[tuple[ast.Module, bool]]:
     """The code cells that count, without IPython's magics, and whether each is tagged `scoring`."""
     found = []
-    for run in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
-        tags = set(run["metadata"].get("tags", []))
-        if run["cell_type"] == "code" and not UNHASHED_TAGS & tags:
-            lines = "".join(run["source"]).splitlines()
-            text = "\n".join(line for line in lines if not line.lstrip().startswith(("%", "!")))
-            found.append((ast.parse(text, filename=str(notebook)), SCORING in tags))
+    for cell in _content(notebook)["cells"]:
+        tags = set(cell["metadata"].get("tags", []))
+        if cell["cell_type"] == "code" and not UNHASHED_TAGS & tags:
+            lines = "".join(cell["source"]).splitlines()
+            text = "\n".join(line for line in lines if not MAGIC.match(line))
+            found.append((parsed(text, str(notebook)), SCORING in tags))
     return found
+
+
+def _content(notebook: Path) -> Any:
+    try:
+        return json.loads(notebook.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise CodeError(f"{notebook}: is no notebook ({error}): restore it, with git for instance") from None
 
 
 def _source(name: str, cells: list[tuple[ast.Module, bool]], left_out: frozenset[str], *, scoring: bool) -> Source:
@@ -98,6 +111,13 @@ def _source(name: str, cells: list[tuple[ast.Module, bool]], left_out: frozenset
     statements = [(statement, tagged) for tree, tagged in cells for statement in tree.body]
     counted = [s for s, tagged in statements if tagged is scoring or isinstance(s, ast.Import | ast.ImportFrom)]
     return Source(name, normal_form(ast.Module(counted, type_ignores=[]), left_out))
+
+
+def _in_order(cells: list[tuple[ast.Module, bool]], left_out: frozenset[str], *, scoring: bool) -> str:
+    """The statements of a notebook's cells of scoring, or the others, but for imports: source in normal form."""
+    statements = [s for tree, tagged in cells if tagged is scoring for s in tree.body]
+    counted: list[ast.stmt] = [s for s in statements if not isinstance(s, ast.Import | ast.ImportFrom)]
+    return ast.unparse(normal_form(ast.Module(counted, type_ignores=[]), left_out))
 
 
 def _by_file(definitions: dict[Definition, str]) -> dict[str, str]:
@@ -113,7 +133,7 @@ def _hash(text: str) -> str:
 
 
 def _unused_blocks(study: Study, method: str) -> frozenset[str]:
-    """The classes of the YAML's blocks that neither the run nor a base class of its blocks is of."""
+    """The classes of the YAML's blocks that the run does not use, neither directly nor as a base class."""
     own: list[object] = [study.data, study.augmentation, study.evaluation]
     if method == TEACHER:
         own += [study.teacher]

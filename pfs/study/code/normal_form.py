@@ -1,4 +1,4 @@
-"""Code without what cannot change a run's numbers: docstrings, the words of errors, and choices that it does not make.
+"""Code without what cannot change a run's numbers: docstrings, words of errors, and choices that it does not name.
 
 Comments and formatting go with parsing. A choice is made by the class of a block of the study's YAML, in a `case` of a
 `match` or by an entry of a dict. Where a run names no block of that class, the case or entry is left out:

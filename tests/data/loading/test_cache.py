@@ -1,5 +1,6 @@
 """Decoded images are those that Pillow reads, read once, and decoded again where anything has changed."""
 
+import inspect
 from pathlib import Path
 
 import numpy as np
@@ -69,3 +70,12 @@ def test_a_flipped_bit_of_decoded_images_is_noticed(train: DigitScenes) -> None:
     broken[len(broken) // 2] ^= 1
     file.write_bytes(broken)
     assert torch.equal(decoded(train)[0], images)
+
+
+def test_tensors_of_an_earlier_reading_are_not_taken(train: DigitScenes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An edit of the code that reads images or labels makes the tensors anew."""
+    decoded(train)
+    before = set((train.folder / "decoded").glob("*.pt"))
+    monkeypatch.setattr(inspect, "getsource", lambda module: "another reading")
+    decoded(train)
+    assert set((train.folder / "decoded").glob("*.pt")) > before

@@ -1,5 +1,9 @@
 """What a scene of digits shows, and that no two splits share a digit or a photograph."""
 
+import ast
+import hashlib
+import inspect
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -9,6 +13,7 @@ from pfs.data.dataset import SPLITS
 from pfs.data.install.state import DIGIT_SCENES_VERSION
 from pfs.data.sets import digit_drawing
 from pfs.data.sets.digit_drawing import PHOTOGRAPHS, digits, draw_scene, load_photograph, photographs
+from pfs.study.code.normal_form import normal_form
 
 SOME = [draw_scene(0, split, index) for split in SPLITS for index in range(20)]
 
@@ -74,3 +79,13 @@ def test_a_change_of_the_drawing_wants_a_new_version() -> None:
     assert DIGIT_SCENES_VERSION == 2
     assert [int((scene.label == 255).sum()) for scene in scenes] == [275, 273, 382]
     assert [float(scene.image.mean()) for scene in scenes] == pytest.approx([129.0, 174.91, 67.52], abs=0.5)
+
+
+def test_an_edit_of_the_drawing_comes_with_a_new_version() -> None:
+    """Data that an earlier code drew must not pass for today's: their folder is named after the version.
+
+    After an edit that changes pixels raise `DIGIT_SCENES_VERSION`; then, or after any other edit, write down the hash.
+    """
+    tree = ast.parse(inspect.getsource(digit_drawing))
+    code = hashlib.sha256(ast.unparse(normal_form(tree, frozenset())).encode()).hexdigest()[:16]
+    assert (DIGIT_SCENES_VERSION, code) == (2, "91e2a84b95c96a49")

@@ -10,6 +10,7 @@ import pytest
 
 from pfs.config.files import repository
 from pfs.config.load import load_study
+from pfs.study.code.definitions import CodeError
 from pfs.study.code.hashes import SCORING, Code, run_code
 
 STUDIES = ("digits", "camvid_cpu")
@@ -110,6 +111,54 @@ def test_a_cell_that_was_added_to_a_notebook_is_told_by_the_notebook(tree: Path)
     after = codes()
     changed = {name for run in before for name in _differing(before[run].training, after[run].training)}
     assert changed == {"distil_student.ipynb"}
+
+
+def test_the_order_of_a_notebook_s_statements_counts(tree: Path) -> None:
+    """A network that is built before the seed is set begins with other weights."""
+
+    def swap() -> None:
+        file = tree / "notebooks/study/distil_student.ipynb"
+        text = file.read_text()
+        seed, network = r"set_seed(run.seed)\n", r"network = build_network("
+        assert text.index(seed) < text.index(network)
+        notebook = nbformat.read(file, as_version=4)
+        cell = next(cell for cell in notebook["cells"] if cell["source"].startswith("set_seed"))
+        cell["source"] = "\n".join(reversed(cell["source"].splitlines()))
+        nbformat.write(notebook, file)
+
+    trained, _ = stale_after(swap)
+    assert ("digits", "ce") in trained and ("digits", "teacher") not in trained
+
+
+@pytest.mark.parametrize("name", ["train_teacher", "distil_student"])
+def test_no_cell_of_scoring_stands_before_the_training(name: str) -> None:
+    """There it could draw random numbers, or move a network's statistics, and so change the weights."""
+    cells = nbformat.read(repository() / f"notebooks/study/{name}.ipynb", as_version=4)["cells"]
+    training = next(number for number, cell in enumerate(cells) if "= train(" in cell["source"])
+    tagged = [number for number, cell in enumerate(cells) if "scoring" in cell["metadata"].get("tags", [])]
+    assert min(tagged) > training
+
+
+def test_a_line_that_begins_with_a_remainder_is_no_magic(tree: Path) -> None:
+    file = tree / "notebooks/study/distil_student.ipynb"
+    notebook = nbformat.read(file, as_version=4)
+    notebook["cells"].append(nbformat.v4.new_code_cell("x = (\n    7\n    % 4\n)"))
+    nbformat.write(notebook, file)
+    assert codes()
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [
+        ("notebooks/study/distil_student.ipynb", "distil_student.ipynb: is no notebook"),
+        ("pfs/training/loop.py", "pfs.training.loop: is no Python"),
+    ],
+)
+def test_code_that_cannot_be_read_is_told_in_one_line(tree: Path, file: str, said: str) -> None:
+    (tree / file).write_text("{")
+    with pytest.raises(CodeError, match=said) as caught:
+        codes()
+    assert len(str(caught.value).splitlines()) == 1
 
 
 def _differing(then: dict[str, str], now: dict[str, str]) -> set[str]:
