@@ -215,7 +215,9 @@ def class_figure(classes: pd.DataFrame, reference: str, study: Study | None = No
         _draw_cells(axes, part, difference.iloc[:, chosen].to_numpy(), limit)
         axes.tick_params("x", rotation=90 if turned else 0)
     above = f"points above\n{escape(shorten(label(reference, study), 1.6, 7))}"
-    figure.colorbar(rows[0].collections[0], ax=rows, label=above, pad=0.015, extend="both", aspect=20 * parts)
+    figure.colorbar(
+        rows[0].collections[0], ax=rows, label=above, pad=0.015, extend="both", aspect=8 * figure.get_figheight()
+    )
     dash = "; a dash: in neither labels nor predictions" if classes.isna().to_numpy().any() else ""
     rows[0].set_title(f"Test IoU of each class (%){dash}")
     return figure
