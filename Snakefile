@@ -18,7 +18,7 @@ from pfs.study.execution.run import DONE, DRAWN, REPORTED
 from pfs.study.places import TEACHER, notebook_path, study_path
 from pfs.study.staleness import run_settings
 
-study_file = study_path(config.get("study", "digits"))
+study_file = study_path(config.get("study", "quick"))
 results = config.get("results", "results")
 study = load_study(study_file)
 folder = f"{results}/{study.name}"

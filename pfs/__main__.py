@@ -35,6 +35,8 @@ def main(arguments: list[str] | None = None) -> int:
         return command(options)
     except (StudyError, RecordError, NotebookError) as error:
         print(error, file=sys.stderr)
+    except BrokenPipeError:  # whoever read the output has read enough: `pfs studies | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         print(told(error), file=sys.stderr)
     return 1

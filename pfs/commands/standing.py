@@ -16,6 +16,7 @@ from pfs.data.install.state import current_checksum
 from pfs.study.code.hashes import Code, run_codes
 from pfs.study.cost import FLOP_PER_TRAINED_MAC
 from pfs.study.places import TEACHER, run_folder, runs_of, study_folder
+from pfs.study.records import RecordError
 from pfs.study.staleness import why_stale
 
 State = Literal["finished", "to score again", "stale", "in runs.csv only", "missing"]
@@ -72,8 +73,12 @@ def _table(folder: Path) -> dict[tuple[str, int], Row]:
     """The rows of a study's `runs.csv` by method and seed, one for each; none where there is no such table."""
     if not (folder / "runs.csv").is_file():
         return {}
-    with (folder / "runs.csv").open(encoding="utf-8", newline="") as file:
-        return {(row["method"], int(row["seed"])): row for row in csv.DictReader(file)}
+    try:
+        with (folder / "runs.csv").open(encoding="utf-8", newline="") as file:
+            return {(row["method"], int(row["seed"])): row for row in csv.DictReader(file)}
+    except (KeyError, TypeError, ValueError) as error:
+        broken = f"{type(error).__name__}: {error}"
+        raise RecordError(f"{folder / 'runs.csv'}: is no table of runs ({broken}): restore it, or delete it") from None
 
 
 def _standing(

@@ -1,17 +1,19 @@
 """The commands that tell how studies stand, and which there are."""
 
 import argparse
+import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
-from pathlib import Path
 from textwrap import wrap
 from typing import Any
 
 from pfs.commands.arguments import DATA, RESULTS, add_command
 from pfs.commands.standing import STATES, Standing, made, standings
+from pfs.config.base import StudyError
 from pfs.config.files import repository
 from pfs.config.load import load_study
+from pfs.config.study import Study
 from pfs.study.places import runs_of
 
 Run = tuple[str, int]  # method and seed
@@ -30,8 +32,7 @@ def _status(options: argparse.Namespace) -> int:
         study = load_study(options.study)
         _print(table_of(standings(study, options.results, options.data)))
     else:
-        studies = [load_study(file) for file in _files()]
-        rows = [[study.name, *summary(standings(study, options.results, options.data))] for study in studies]
+        rows = [[study.name, *summary(standings(study, options.results, options.data))] for study in _committed()]
         _print(columns([["study", "runs", "how they stand", "to bring it up to date"], *rows], [26, 4, 34, 30]))
     return 0
 
@@ -39,16 +40,20 @@ def _status(options: argparse.Namespace) -> int:
 def _studies(options: argparse.Namespace) -> int:
     """list the studies, with their data, how many of their runs have results, and what each asks"""
     rows = [["study", "data", "results", "what it asks"]]
-    for file in _files():
-        study = load_study(file)
+    for study in _committed():
         done = len(made(study, options.results))
         rows.append([study.name, study.data.name, f"{done} of {len(runs_of(study))}", study.question or ""])
     _print(columns(rows, [26, 16, 12, 200]))
     return 0
 
 
-def _files() -> list[Path]:
-    return sorted((repository() / "studies").glob("*.yaml"))
+def _committed() -> Iterator[Study]:
+    """The studies of the clone; one that cannot be read is told on standard error, and left out."""
+    for file in sorted((repository() / "studies").glob("*.yaml")):
+        try:
+            yield load_study(file)
+        except StudyError as error:
+            print(error, file=sys.stderr)
 
 
 def _print(lines: Iterable[str]) -> None:
@@ -111,7 +116,8 @@ def cost(runs: Iterable[Standing]) -> str:
 
 
 def _duration(seconds: float) -> str:
-    return f"{seconds / 3600:.1f} h" if seconds >= 3600 else f"{seconds / 60:.0f} min"
+    """Seconds as hours or minutes, with a space at which no line is broken."""
+    return f"{seconds / 3600:.1f}\N{NO-BREAK SPACE}h" if seconds >= 3600 else f"{seconds / 60:.0f}\N{NO-BREAK SPACE}min"
 
 
 def columns(rows: Sequence[Sequence[str]], widths: Sequence[int]) -> list[str]:

@@ -38,12 +38,16 @@ class Difference(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """How one method's test mIoU compares with another's over the seeds that both have."""
+    """How one method's test mIoU compares with another's over the seeds that both have.
+
+    `study` says how its methods are called; without one they have the names that every study knows.
+    """
 
     method: str
     reference: str
     difference: Difference
     seeds: tuple[int, ...]
+    study: Study | None = None
 
     @property
     def rounded(self) -> Difference:
@@ -68,11 +72,12 @@ class Finding(NamedTuple):
     def claim(self) -> str:
         """The two methods and the mean difference with its interval, without the verdict on it."""
         mean, low, high, _ = self.rounded
-        reference, digits = label(self.reference), self.digits
+        method, reference = (label(name, self.study) for name in (self.method, self.reference))
+        digits = self.digits
         if mean == 0:
-            claim = f"{label(self.method)} is level with {reference}, 0.0"
+            claim = f"{method} is level with {reference}, 0.0"
         else:
-            claim = f"{label(self.method)} is {'above' if mean > 0 else 'below'} {reference} by {abs(mean):.{digits}f}"
+            claim = f"{method} is {'above' if mean > 0 else 'below'} {reference} by {abs(mean):.{digits}f}"
         ends = (low, high) if mean >= 0 else (0.0 - high, 0.0 - low)
         interval = "" if np.isnan(low) else f" [{ends[0]:.{digits}f}, {ends[1]:.{digits}f}]"
         return f"{claim}{interval} points of test mIoU"
@@ -135,7 +140,7 @@ def findings(runs: pd.DataFrame, study: Study) -> list[Finding]:
     controls = [pair for pair in COMPARISONS if study.reference not in pair and set(pair) <= set(study.methods)]
     # Each comparison copies the table: without its other rows and columns it takes a third of the time.
     scores = runs.loc[runs["split"] == "test", ["method", "seed", "split", "miou"]]
-    compared = [_finding(scores, method, other) for method, other in to_reference + controls]
+    compared = [_finding(scores, method, other, study) for method, other in to_reference + controls]
     return [finding for finding in compared if finding.seeds]
 
 
@@ -146,16 +151,18 @@ def missing_runs(runs: pd.DataFrame, study: Study) -> list[str]:
         had = set(runs.loc[(runs["method"] == method) & (runs["split"] == "test"), "seed"])
         missing = [seed for name, seed in runs_of(study) if name == method and seed not in had]
         if missing:
-            sentences.append(f"{label(method)} has no run of {_seeds(missing)}.")
+            sentences.append(f"{label(method, study)} has no run of {_seeds(missing)}.")
     for method, reference, _, seeds in findings(runs, study):
         if len(seeds) < len(study.seeds):
-            sentences.append(f"{label(method)} and {label(reference)} are compared over {_seeds(seeds)} only.")
+            sentences.append(
+                f"{label(method, study)} and {label(reference, study)} are compared over {_seeds(seeds)} only."
+            )
     return sentences
 
 
-def _finding(runs: pd.DataFrame, method: str, reference: str) -> Finding:
+def _finding(runs: pd.DataFrame, method: str, reference: str, study: Study) -> Finding:
     seeds = tuple(int(seed) for seed in _pairs(runs, method, reference).index)
-    return Finding(method, reference, paired_difference(runs, method, reference), seeds)
+    return Finding(method, reference, paired_difference(runs, method, reference), seeds, study)
 
 
 def _pairs(table: pd.DataFrame, method: str, reference: str) -> pd.DataFrame:

@@ -199,7 +199,7 @@ def package_versions() -> dict[str, str]:
 
 def run_table(records: Iterable[Record]) -> pd.DataFrame:
     """One row a run and split, in the records' order; the columns of `runs.csv`."""
-    return pd.DataFrame([_row(record, split) for record in records for split in SPLITS])
+    return pd.DataFrame([_row(record, split) for record in records for split in SPLITS if split in record.metrics])
 
 
 def _row(record: Record, split: Split) -> dict[str, object]:

@@ -30,6 +30,9 @@ seeds: [0, 1, 2]
 """
 
 
+NBSP = "\N{NO-BREAK SPACE}"  # at which no line is broken
+
+
 @pytest.fixture
 def study(tmp_path: Path) -> Study:
     (tmp_path / "small.yaml").write_text(STUDY)
@@ -161,7 +164,10 @@ def test_equal_runs_share_a_row_of_100_columns(study: Study) -> None:
 @pytest.mark.parametrize(
     ("runs", "told"),
     [
-        ([Standing("stale", "", 1.5e3, 60.0)] * 2, "2 to train, 3,000 TFLOP, 2 min of runs as they took before"),
+        (
+            [Standing("stale", "", 1.5e3, 60.0)] * 2,
+            f"2 to train, 3,000 TFLOP, 2{NBSP}min of runs as they took before",
+        ),
         ([Standing("missing", "", 2.0, None), Standing("missing", "", None, None)], "2 to train, ? TFLOP"),
         ([Standing("to score again"), Standing("missing", "", 2.0, None)], "1 to train, 2 TFLOP, 1 to score"),
         ([Standing("to score again"), Standing("finished")], "1 to score"),
@@ -219,3 +225,30 @@ def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) 
     name, number = capsys.readouterr().out.split()
     assert name == "pfs"
     assert f'version = "{number}"' in (repository() / "pyproject.toml").read_text()
+
+
+def test_a_study_that_cannot_be_read_hides_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "studies").mkdir()
+    (tmp_path / "studies" / "a.yaml").write_text("name: a\n")
+    text = (repository() / "studies" / "digits.yaml").read_text()
+    (tmp_path / "studies" / "digits.yaml").write_text(text)
+    monkeypatch.setattr("pfs.commands.status.repository", lambda: tmp_path)
+    assert main(["studies"]) == 0
+    shown = capsys.readouterr()
+    assert "\ndigits " in shown.out and "a.yaml: data is missing" in shown.err
+
+
+def test_a_table_of_runs_that_is_none_is_told_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "digits").mkdir()
+    (tmp_path / "digits" / "runs.csv").write_text("method,sead\nce,0\n")
+    assert main(["status", "digits", "--results", str(tmp_path)]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "runs.csv: is no table of runs (KeyError: 'seed'): restore it, or delete it" in line
+
+
+def test_output_that_nobody_reads_is_no_error() -> None:
+    command = f"{sys.executable} -m pfs studies | head -1"
+    done = subprocess.run(["bash", "-c", command], cwd=repository(), capture_output=True, text=True, check=True)
+    assert done.stderr == "" and done.stdout.startswith("study ")

@@ -32,6 +32,7 @@ def blocks(root: Path) -> dict[str, Block]:
     """Every block by its name, for the clone whose root is given."""
     results = root / "results"
     tables = {
+        "quick": scores.main_table_of("quick", results),
         "digits": scores.main_table_of("digits", results),
         "comparisons": scores.comparisons(results),
         "first-looks": scores.first_looks(results),

@@ -15,7 +15,7 @@ def verdict(compared: Sequence[Finding], study: Study) -> str:
         study: the study; findings against other methods than its reference are passed over.
     """
     found = [finding for finding in compared if finding.reference == study.reference]
-    reference = label(study.reference)
+    reference = label(study.reference, study)
     if not found:
         return f"No method has runs that could be compared with {reference}."
     if all(len(finding.seeds) == 1 for finding in found):
