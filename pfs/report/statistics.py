@@ -102,13 +102,21 @@ def read_runs(folder: Path) -> pd.DataFrame:
     """The `runs.csv` of a study's results; hashes stay text even where they look like numbers.
 
     Raises:
-        RecordError: there is none.
+        RecordError: there is none, or it is no table of runs.
     """
     path = folder / "runs.csv"
     if not path.is_file():
         raise RecordError(f"{path}: no such table; `make study` makes it")
     hashes = ("commit", "data_checksum", "code_hash")
-    return pd.read_csv(path, dtype=dict.fromkeys(hashes, str))
+    try:
+        table = pd.read_csv(path, dtype=dict.fromkeys(hashes, str))
+    except ValueError as error:  # nothing in it, not text, or rows of different lengths
+        raise RecordError(f"{path}: is no table of runs ({error}): restore it, or run the study again") from None
+    if missing := {"method", "seed", "split", "miou"} - set(table.columns):
+        raise RecordError(f"{path}: lacks {', '.join(sorted(missing))}: restore it, or run the study again")
+    if table.empty:
+        raise RecordError(f"{path}: holds no run: restore it, or run the study again")
+    return table
 
 
 # --- statistics ---------------------------------------------------------------------------------------------
@@ -152,11 +160,10 @@ def missing_runs(runs: pd.DataFrame, study: Study) -> list[str]:
         missing = [seed for name, seed in runs_of(study) if name == method and seed not in had]
         if missing:
             sentences.append(f"{label(method, study)} has no run of {_seeds(missing)}.")
-    for method, reference, _, seeds in findings(runs, study):
-        if len(seeds) < len(study.seeds):
-            sentences.append(
-                f"{label(method, study)} and {label(reference, study)} are compared over {_seeds(seeds)} only."
-            )
+    for finding in findings(runs, study):
+        if len(finding.seeds) < len(study.seeds):
+            pair = " and ".join(label(name, study) for name in (finding.method, finding.reference))
+            sentences.append(f"{pair} are compared over {_seeds(finding.seeds)} only.")
     return sentences
 
 

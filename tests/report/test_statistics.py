@@ -116,3 +116,19 @@ def test_a_study_without_results_says_what_makes_them(tmp_path: Path) -> None:
     """The error names the file and the command."""
     with pytest.raises(RecordError, match=r"runs\.csv: no such table; `make study`"):
         read_runs(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "is no table of runs"),
+        (b"\xff\xfe\x00", "is no table of runs"),
+        (b"method,seed,split\nce,0,test\n", "lacks miou"),
+        (b"method,seed,split,miou\n", "holds no run"),
+    ],
+)
+def test_a_file_that_is_no_table_of_runs_is_told_in_one_line(content: bytes, said: str, tmp_path: Path) -> None:
+    (tmp_path / "runs.csv").write_bytes(content)
+    with pytest.raises(RecordError, match=rf"runs\.csv: {said}.*: restore it, or run the study again") as caught:
+        read_runs(tmp_path)
+    assert len(str(caught.value).splitlines()) == 1
