@@ -69,7 +69,7 @@ def test_the_summary_and_the_figure_are_there(folder: Path, table: pd.DataFrame)
     assert summary.count("\n## ") == 6 and "| digits | torchdistill |" in summary
     assert sorted(path.name for path in (folder / "figures").iterdir()) == ["steps.pdf", "steps.png"]
     titles = [axes.get_title("left") for axes in steps_figure(table).axes]
-    assert titles == [f"{name}: {kind}" for name in SETTINGS for kind in ("steps", "parts of a step")]
+    assert titles == [f"{name.replace('_', ' ')}: {kind}" for name in SETTINGS for kind in ("steps", "parts of a step")]
 
 
 def test_a_cells_starts_are_measured(folder: Path) -> None:

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 ROOT = Path(__file__).parents[2]
-STUDIES = ["digits", "camvid_cpu", "digits_gaps"]  # as they are ordered: the main one, then those of several seeds
-PAGES = ["index", "digits", "digits_gaps"]
+STUDIES = ["quick", "camvid_cpu", "digits_gaps"]  # as they are ordered: the main one, then those of several seeds
+PAGES = ["index", "quick", "digits_gaps"]
 # Whatever starts a kernel, and what takes seconds to import.
 SLOW = ("torch", "papermill", "nbformat", "jupyter_client")
 CHROMIUM = shutil.which("chromium")
@@ -87,8 +87,8 @@ def test_a_page_is_one_file_with_headings_in_order(pages: Path, name: str) -> No
 
 
 def test_a_report_shows_provenance_in_full_and_neither_code_nor_prompts(pages: Path) -> None:
-    text = BeautifulSoup((pages / "digits.html").read_text(), "html.parser").get_text()
-    commit = (ROOT / "results/digits/runs.csv").read_text().splitlines()[1]
+    text = BeautifulSoup((pages / "quick.html").read_text(), "html.parser").get_text()
+    commit = (ROOT / "results/quick/runs.csv").read_text().splitlines()[1]
     hashes = re.findall(r"\b[0-9a-f]{40}\b|\b[0-9a-f]{64}\b", commit)
     assert hashes and all(value in text for value in hashes)
     assert not re.search(r"Out\s?\[|In\s?\[|No description|import |IPython|no figure", text)
@@ -115,7 +115,7 @@ def test_a_study_that_cannot_be_shown_is_told_and_left_out(
     write_index(results=str(tmp_path))
     [line] = capsys.readouterr().err.splitlines()
     assert line.startswith(f"{tmp_path}/camvid_cpu: left out of the index: ") and "runs.csv: no such table" in line
-    assert sorted(path.name for path in (tmp_path / "look").iterdir()) == ["digits.html", "index.html"]
+    assert sorted(path.name for path in (tmp_path / "look").iterdir()) == ["index.html", "quick.html"]
 
 
 def test_without_results_there_is_nothing_to_see(tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ def test_a_page_never_scrolls_sideways_but_its_boxes_do(browser: "Browser", page
 @pytest.mark.parametrize("width", [390, 1440])
 def test_figures_are_as_large_as_their_text_needs(browser: "Browser", pages: Path, width: int) -> None:
     """A figure of 7 inches whose text is 6 points: at least 5 of them on the screen, a pixel being 0.75 points."""
-    with opened(browser, pages / "digits.html", width) as page:
+    with opened(browser, pages / "quick.html", width) as page:
         widths = page.evaluate("[...document.images].map(image => image.getBoundingClientRect().width)")
         assert min(widths) >= 5 / 6 * 7 * 96
         assert page.evaluate("[...document.images].every(image => image.naturalWidth > 0 && image.alt)")
@@ -171,7 +171,7 @@ def test_figures_are_as_large_as_their_text_needs(browser: "Browser", pages: Pat
 
 def test_a_line_holds_about_75_characters(browser: "Browser", pages: Path) -> None:
     """Counted in a paragraph that wraps: its characters over its lines."""
-    with opened(browser, pages / "digits.html", 1440) as page:
+    with opened(browser, pages / "quick.html", 1440) as page:
         paragraphs = page.evaluate(
             "[...document.querySelectorAll('main > p')].map(p => [p.textContent.length, "
             "Math.round(p.getBoundingClientRect().height / parseFloat(getComputedStyle(p).lineHeight))])"
@@ -181,7 +181,7 @@ def test_a_line_holds_about_75_characters(browser: "Browser", pages: Path) -> No
 
 
 def test_the_contents_list_leads_to_its_sections(browser: "Browser", pages: Path) -> None:
-    with opened(browser, pages / "digits.html", 1440) as page:
+    with opened(browser, pages / "quick.html", 1440) as page:
         links = page.locator(".contents li a")
         assert links.count() == page.locator("h2").count() > 5
         for link in links.all()[:3]:
@@ -195,7 +195,7 @@ def test_the_contents_list_leads_to_its_sections(browser: "Browser", pages: Path
 
 
 def test_the_keyboard_s_first_stop_is_the_way_to_the_text(browser: "Browser", pages: Path) -> None:
-    with opened(browser, pages / "digits.html", 820) as page:
+    with opened(browser, pages / "quick.html", 820) as page:
         page.keyboard.press("Tab")
         assert page.evaluate("document.activeElement.textContent") == "To the text"
         page.keyboard.press("Enter")
@@ -222,7 +222,7 @@ def luminance(colour: str) -> float:
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-@pytest.mark.parametrize("name", ["index", "digits"])
+@pytest.mark.parametrize("name", ["index", "quick"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_stands_out_from_its_ground(browser: "Browser", pages: Path, name: str, scheme: str) -> None:
     with opened(browser, pages / f"{name}.html", 1440, scheme) as page:
@@ -235,6 +235,6 @@ def test_text_stands_out_from_its_ground(browser: "Browser", pages: Path, name: 
 
 
 def test_figures_lie_on_a_light_card_in_the_dark(browser: "Browser", pages: Path) -> None:
-    with opened(browser, pages / "digits.html", 1440, "dark") as page:
+    with opened(browser, pages / "quick.html", 1440, "dark") as page:
         cards = page.evaluate("[...document.querySelectorAll('figure')].map(f => getComputedStyle(f).backgroundColor)")
         assert cards and all(luminance(card) > 0.9 for card in cards)
