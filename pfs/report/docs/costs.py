@@ -44,6 +44,7 @@ def steps(benchmark: Path) -> str:
 def starts(benchmark: Path) -> str:
     """What a run costs besides its steps."""
     table = pd.read_csv(benchmark / "overhead.csv")
+    # A table that was measured before runs had their name calls them cells.
     rows = [(what, each.replace("cell", "run"), f"{seconds:.2f}") for what, each, seconds in table.to_numpy()]
     return markdown_table(("start of", "once a", "seconds"), rows)
 

@@ -57,7 +57,8 @@ def bring_up_to_date(
         stale = _stale_runs(study, folder, repository() / data)
         images = preflight(study, set(stale), repository() / data)
         _renew_marks(study, folder, set(stale))
-        plan = plan_session(study, path, folder, set(stale), images, cores=cores, threads=threads)
+        trained = {run for run, reason in stale.items() if reason.trains}  # scoring weights again costs hardly anything
+        plan = plan_session(study, path, folder, trained, images, cores=cores, threads=threads)
         named = Path(results) / study.name  # as the Snakefile names them
         marks = [str(run_folder(study, named, *run) / DONE) for run in stale]
         marks += [str(named / mark) for mark in _broken_pages(folder)]

@@ -208,13 +208,13 @@ def test_a_notebook_runs_in_the_clone_with_its_parameters_threads_and_stable_byt
     nbformat.validate(nbformat.read(outputs[0], as_version=4))
 
 
-def test_a_bar_leaves_nothing_in_the_notebook_that_a_study_executes(clone: Path) -> None:
+def test_a_bar_leaves_nothing_in_the_notebook_that_a_study_executes(tmp_path: Path) -> None:
     code = (
         "from pathlib import Path\nfrom pfs.study.execution.progress.stage import StageBar\n"
-        f"StageBar(Path({str(clone)!r}), 'training', 4).show(4, 0.5)\nprint(6)"
+        f"StageBar(Path({str(tmp_path)!r}), 'training', 4).show(4, 0.5)\nprint(6)"
     )
-    output = clone / "out.ipynb"
-    run_notebook(write_notebook(clone / "toy.ipynb", "seed = 0", code), output, {})
+    output = tmp_path / "out.ipynb"
+    run_notebook(write_notebook(tmp_path / "toy.ipynb", "seed = 0", code), output, {})
     (cell,) = [cell for cell in nbformat.read(output, as_version=4).cells if cell.source == code]
     assert [said.get("text") for said in cell.outputs] == ["6\n"]
 

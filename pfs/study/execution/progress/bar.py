@@ -25,7 +25,7 @@ SECONDS_BETWEEN_LINES = 30  # in a log
 
 @contextmanager
 def progress_bar(study: Study, folder: Path, plan: Plan, terminal: TextIO) -> Iterator[None]:
-    """Show how far a study has come while its runs are made: a moving bar, or in a log a line a minute.
+    """Show how far a study has come while its runs are made: a moving bar, or in a log a line every half minute.
 
     Args:
         study: the study.

@@ -30,7 +30,7 @@ class Plan:
 
     Attributes:
         costs: of all runs, as (method, seed); empty where none is to do.
-        stale: those that must be made in this session.
+        stale: those that must be trained in this session.
         measured: what was timed before the study.
         at_once: how many students train at the same time.
     """
@@ -57,12 +57,12 @@ def plan_session(
         study: the study.
         path: its file.
         folder: its results.
-        stale: the runs that must be made.
-        images: what the networks are shown, from `preflight`; None where nothing is stale.
+        stale: the runs that must be trained.
+        images: what the networks are shown, from `preflight`; None where nothing must be made.
         cores: how many to use, or "all".
         threads: that a student computes with; None: 1, or all cores where there is a GPU.
     """
-    if images is None:
+    if images is None or not stale:
         return Plan()
     costs = _costs(study, folder, stale, images)
     todo = {run: costs[run] for run in costs if run in stale}
