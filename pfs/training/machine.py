@@ -30,16 +30,16 @@ def prepare(threads: int) -> None:
 def mixed_precision() -> str:
     """Accelerate's word for what is fast here: "bf16" where the hardware multiplies it faster, else "no".
 
-    An Intel core that may not use its AMX multiplies bf16 slower than fp32; any limit on oneDNN counts as such.
+    An Intel core that may not use its AMX multiplies bf16 slower than fp32, and so does any core whose oneDNN is kept
+    from the instructions for it: every limit on oneDNN counts as one.
     """
     if torch.cuda.is_available():
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "no"
     if torch.backends.mps.is_available():
         return "no"
     capabilities = torch.cpu.get_capabilities()
-    if capabilities.get("amx_bf16"):
-        return "no" if MAX_ISA in os.environ else "bf16"
-    return "bf16" if capabilities.get("avx512_bf16") else "no"
+    multiplies = capabilities.get("amx_bf16") or capabilities.get("avx512_bf16")
+    return "bf16" if multiplies and MAX_ISA not in os.environ else "no"
 
 
 def instruction_set() -> str:

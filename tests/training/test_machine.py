@@ -52,6 +52,15 @@ def test_amx_that_only_claims_to_work_is_not_used(
     assert (f"{machine.MAX_ISA}=AVX512_CORE_FP16" in machine.instruction_set()) == (not works)
 
 
+@pytest.mark.parametrize("flag", ["avx512_bf16", "amx_bf16"])
+def test_bf16_is_not_emulated_where_onednn_is_kept_from_its_instructions(
+    flag: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    announce(monkeypatch, **{flag: True})
+    monkeypatch.setenv(machine.MAX_ISA, "AVX2")
+    assert machine.mixed_precision() == "no"
+
+
 def test_what_the_user_allows_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     announce(monkeypatch, avx512_bf16=True, amx_bf16=True)
     monkeypatch.setenv(machine.MAX_ISA, "AVX2")
