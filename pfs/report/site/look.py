@@ -38,7 +38,10 @@ def write_index(*, results: str) -> Path:
 
 
 def _studies(results: str) -> list[tuple[Study, str]]:
-    """The studies that have tables, with their files: the main one, then those of several seeds, then the others."""
+    """The studies that have tables, with their files.
+
+    The main one first, then those of several seeds, then the others; of each, those of the main one's data first.
+    """
     found: list[tuple[Study, str]] = []
     for file in sorted((repository() / "studies").glob("*.yaml")):
         if (repository() / results / file.stem / "tables" / "main.csv").is_file():
@@ -47,7 +50,12 @@ def _studies(results: str) -> list[tuple[Study, str]]:
                 found.append((load_study(path), path))
             except StudyError as error:
                 print(error, file=sys.stderr)
-    return sorted(found, key=lambda pair: (pair[0].name != MAIN, len(pair[0].seeds) == 1, pair[0].name))
+    data = next((study.data.name for study, _ in found if study.name == MAIN), None)
+
+    def rank(study: Study) -> tuple[bool, bool, bool, str]:
+        return study.name != MAIN, len(study.seeds) == 1, study.data.name != data, study.name
+
+    return sorted(found, key=lambda pair: rank(pair[0]))
 
 
 def _write_page(study: Study, path: str, folder: Path, results: str) -> Summary | None:

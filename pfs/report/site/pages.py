@@ -18,6 +18,7 @@ class Summary(NamedTuple):
 
     name: str
     question: str
+    facts: str
     verdict: str
     figure: str
 
@@ -38,9 +39,21 @@ def summary(study: Study, *, results: str) -> Summary:
     return Summary(
         study.name,
         inline(study.question or ""),
+        inline(facts(study)),
         inline(verdict(findings(read_runs(folder), study), study)),
         image(base64(main.read_bytes()), alt) if main.is_file() else "",
     )
+
+
+def facts(study: Study) -> str:
+    """How large a study is, on which data, and which study it extends: such as "6 methods × 3 seeds, ..."."""
+    methods, seeds = _counted(len(study.methods), "method"), _counted(len(study.seeds), "seed")
+    extended = f"; extends `{study.extends}`" if study.extends else ""
+    return f"{methods} × {seeds}, {study.student.steps:,} steps each, on `{study.data.name}`{extended}."
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def report_page(about: Summary, cells: Iterable[Mapping[str, Any]], *, index: str = "") -> str:
