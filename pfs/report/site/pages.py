@@ -46,10 +46,10 @@ def summary(study: Study, *, results: str) -> Summary:
 
 
 def facts(study: Study) -> str:
-    """How large a study is, on which data, and which study it extends: such as "6 methods × 3 seeds, ..."."""
+    """How large a study is, on which data, and which study it extends: such as "6 methods, 3 seeds each, ..."."""
     methods, seeds = _counted(len(study.methods), "method"), _counted(len(study.seeds), "seed")
     extended = f"; extends `{study.extends}`" if study.extends else ""
-    return f"{methods} × {seeds}, {study.student.steps:,} steps each, on `{study.data.name}`{extended}."
+    return f"{methods}, {seeds} each, {study.student.steps:,} steps a run, on `{study.data.name}`{extended}."
 
 
 def _counted(number: int, noun: str) -> str:
