@@ -75,7 +75,7 @@ def study_costs(
     for method, seed in runs_of(study):
         if method == TEACHER:
             trained = _training_cost(study.teacher, teacher, counts, None)
-            costs[method, seed] = _with_outputs(trained, teacher, _rows(study, counts)) if cached else trained
+            costs[method, seed] = _with_outputs(trained, teacher, output_rows(study, counts)) if cached else trained
         else:
             asked = teacher if study.methods[method].needs_teacher and not cached else None
             costs[method, seed] = _training_cost(study.student, student, counts, asked)
@@ -84,11 +84,11 @@ def study_costs(
 
 def cached_bytes(study: Study, counts: Counts, teacher: NetworkCost) -> int:
     """What the teacher's outputs for all training images take on disk; 0 where `cache_gib` allows less."""
-    needed = _rows(study, counts) * teacher.output_bytes
+    needed = output_rows(study, counts) * teacher.output_bytes
     return 0 if study.cache_gib is not None and needed > study.cache_gib * 2**30 else needed
 
 
-def _rows(study: Study, counts: Counts) -> int:
+def output_rows(study: Study, counts: Counts) -> int:
     """How many images, or augmented views of them, the teacher's outputs are computed for."""
     return (1 if study.augmentation is None else study.augmentation.count) * counts["train"]
 

@@ -7,12 +7,19 @@ from pathlib import Path
 from pfs.config import data as data_config
 from pfs.config import study
 from pfs.config.base import StudyError
-from pfs.data.build import build
+from pfs.data.build import PLACED, build
 from pfs.data.dataset import SPLITS, DatasetError, SegmentationDataset
 from pfs.data.loading.images import ImageError, image_size
 from pfs.data.sets.digit_scenes import DigitScenes
 
 Size = tuple[int, int]  # height and width in pixels
+# Of the usual image; ADE20K's differ most.
+PUBLISHED_SIZES: dict[str, Size] = {
+    "voc2012": (375, 500),
+    "ade20k": (512, 683),
+    "pascal_context": (375, 500),
+    "camvid": (360, 480),
+}
 DRAWN: Size = (64, 64)  # what `pfs.data.sets.digit_drawing` draws, which takes seconds to import
 
 
@@ -57,6 +64,24 @@ def check_data(spec: study.Study, root: Path) -> StudyImages:
         return StudyImages(len(splits["train"].classes), trained, _extremes(spec, scored), counts)
     except DatasetError as error:
         raise StudyError(f"study {spec.name}: data: {error}") from None
+
+
+def published_images(spec: study.Study) -> StudyImages:
+    """What a study's data are by their publication, for a study whose data are not in place.
+
+    Raises:
+        StudyError: the data are the user's own.
+    """
+    if isinstance(spec.data, data_config.DigitScenesConfig | data_config.OwnFolderConfig):
+        raise StudyError(f"study {spec.name}: data: nobody has published {spec.data.name}: put them in place first")
+    dataset, train = PLACED[spec.data.name], getattr(spec.data, "train", "train")
+    held = getattr(spec.data, "holdout", None)
+    counts = {"train": dataset.counts[train], "val": dataset.counts["val"], "test": dataset.counts.get("test", 0)}
+    if held is not None:
+        counts = {"train": counts["train"] - held, "val": held, "test": counts["val"]}
+    size = PUBLISHED_SIZES[spec.data.name]
+    classes = getattr(spec.data, "classes", len(dataset.classes))
+    return StudyImages(classes, _crop(spec) or size, (size,), counts)
 
 
 def _check_splits(spec: study.Study, splits: dict[str, SegmentationDataset]) -> None:

@@ -72,7 +72,8 @@ def plan_session(
     at_once = used // of_a_student
     print(f"{study.name}: {describe(todo, at_once)}", file=sys.stderr)
     print(f"{study.name}: {_free(folder)}; timing a few training steps ...", file=sys.stderr)
-    measured = _measured(path, images, stale, used, of_a_student)
+    trains = {method == TEACHER for method, _ in stale}
+    measured = measure_steps(path, images, used if True in trains else 0, of_a_student if False in trains else 0)
     left = seconds_left([RunState(method, cost) for (method, _), cost in todo.items()], measured, at_once)
     if left is not None:
         print(f"{study.name}: about {_duration(left)} in all", file=sys.stderr)
@@ -101,16 +102,19 @@ def _free(folder: Path) -> str:
     return f"free now: {memory / 2**30:.3g} GiB of memory, {disk / 2**30:.3g} GiB of disk"
 
 
-def _measured(
-    path: str, images: "StudyImages", stale: Collection[tuple[str, int]], teacher_threads: int, student_threads: int
-) -> Measured:
-    """Time a few steps of each network that will be trained, in a process of its own: it sets its own threads.
+def measure_steps(path: str, images: "StudyImages", teacher_threads: int, student_threads: int) -> Measured:
+    """Time a few steps of each network of a study, in a process of its own: it sets its own threads.
 
     Where that process fails there is no pace, and no estimate before the runs themselves have begun: what is wrong
     will be told by the first run.
+
+    Args:
+        path: the study's file.
+        images: what the networks are shown.
+        teacher_threads: that the teacher's network computes with; 0: it is not timed.
+        student_threads: the same of the student's.
     """
-    roles = {"teacher": teacher_threads if any(method == TEACHER for method, _ in stale) else 0}
-    roles["student"] = student_threads if any(method != TEACHER for method, _ in stale) else 0
+    roles = {"teacher": teacher_threads, "student": student_threads}
     asked = {"study": path, "threads": roles, "classes": images.classes, "size": images.trained_at}
     command = [sys.executable, "-m", "pfs.bench.pace", json.dumps(asked)]
     try:

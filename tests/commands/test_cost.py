@@ -1,0 +1,70 @@
+"""`pfs cost`: what it tells of the committed studies, and how it refuses what it cannot tell."""
+
+from pathlib import Path
+
+import pytest
+
+from pfs.__main__ import main
+
+ROOT = Path(__file__).parents[2]
+# One of each data set; the studies of MobileNetV2 differ in the student alone.
+STUDIES = ["quick", "camvid_cpu", "voc2012", "ade20k", "pascal_context"]
+
+
+def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    assert main(["cost", *arguments]) == 0
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_a_study_s_cost_is_told_without_its_data(
+    study: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = told(capsys, study, "--data", str(tmp_path))
+    assert f"{study}: a teacher and" in said
+    assert all(device in said for device in ("H100 SXM", "A100 SXM", "RTX 4090"))
+    assert ("as published" in said) == (study != "quick")
+    assert list(tmp_path.iterdir()) == []  # nothing is drawn or placed
+
+
+def test_money_is_the_hours_times_the_price(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [line.split() for line in told(capsys, "voc2012", "--price", "3").splitlines()]
+    (row,) = [row for row in rows if row[:1] == ["H100"]]
+    assert float(row[-2]) == pytest.approx(3 * float(row[-3]), abs=0.02)
+
+
+def test_half_the_utilisation_takes_twice_as_long(capsys: pytest.CaptureFixture[str]) -> None:
+    teacher_hours = []
+    for share in ("0.2", "0.1"):
+        rows = [line.split() for line in told(capsys, "voc2012", "--utilisation", share).splitlines()]
+        (row,) = [row for row in rows if row[:1] == ["A100"]]
+        teacher_hours.append(float(row[2]))
+    assert teacher_hours[1] == pytest.approx(2 * teacher_hours[0], rel=0.02)
+
+
+def test_given_step_times_make_a_row(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [line.split() for line in told(capsys, "voc2012", "--step-seconds", "0.9", "0.45").splitlines()]
+    (row,) = [row for row in rows if row[:1] == ["yours"]]
+    assert float(row[1]) == pytest.approx(0.9 * 40_000 / 3600, rel=0.02)  # with scoring, and a start
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["voc2012", "--price", "free"], "'free' is not a number above 0"),
+        (["voc2012", "--utilisation", "0"], "'0' is not a number above 0"),
+        (["voc2013"], "did you mean studies/voc2012.yaml"),
+    ],
+)
+def test_bad_arguments_are_told(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        status = main(["cost", *arguments])
+    except SystemExit as ended:
+        status = int(str(ended.code))
+    assert status != 0
+    assert said in capsys.readouterr().err
+
+
+def test_one_s_own_data_must_be_in_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["cost", "mine", "--data", str(tmp_path)]) == 1
+    assert "pfs data folder" in capsys.readouterr().err
