@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from pfs.config.load import load_study
-from pfs.report.schedules import both_schedules, to_markdown
 from pfs.report.statistics import read_runs
+from pfs.report.tables.schedules import both_schedules, to_markdown
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "results"

@@ -22,7 +22,7 @@ from PIL import Image
 from pfs.config.load import load_study
 from pfs.config.study import Study
 from pfs.report import figures, pictures, style
-from pfs.report.tables import class_table, main_table
+from pfs.report.tables.main import class_table, main_table
 from pfs.study.places import runs_of
 from tests.report.legible import flaws
 
@@ -339,8 +339,8 @@ def test_a_figure_that_cannot_be_drawn_is_told_and_leaves_no_earlier_one(
 def test_no_torch() -> None:
     """Tables and figures start without it: `make figures` is a matter of seconds."""
     rooms = (
-        "pfs.report.statistics, pfs.report.tables, pfs.report.schedules, pfs.report.figures, pfs.report.pictures, "
-        "pfs.bench.figures, pfs.study.records"
+        "pfs.report.statistics, pfs.report.tables.main, pfs.report.tables.schedules, pfs.report.tables.evidence, "
+        "pfs.report.figures, pfs.report.pictures, pfs.bench.figures, pfs.study.records"
     )
     code = f"import sys, {rooms}; print('torch' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
@@ -379,10 +379,12 @@ def results(runs: pd.DataFrame, examples: Arrays, tmp_path_factory: pytest.TempP
     return folder
 
 
-def test_tables_notebook_writes_all_three(results: Path, runs: pd.DataFrame, study: Study) -> None:
+def test_tables_notebook_writes_all_of_them(results: Path, runs: pd.DataFrame, study: Study) -> None:
     """The CSV is the main table to four decimals."""
     tables = results / "digits" / "tables"
-    assert sorted(path.name for path in tables.iterdir()) == ["main.csv", "main.md", "main.tex"]
+    assert sorted(path.name for path in tables.iterdir()) == [
+        *("evidence.csv", "evidence.md", "main.csv", "main.md", "main.tex")
+    ]
     expected = main_table(runs, study)["miou_mean"].to_numpy()
     assert pd.read_csv(tables / "main.csv")["miou_mean"].to_numpy() == pytest.approx(expected, abs=1e-4)
 

@@ -10,7 +10,7 @@ from pfs.config.study import Study
 from pfs.report import statistics
 from pfs.report.statistics import findings, methods_to_show, missing_runs, paired_difference, read_runs
 from pfs.report.style import label
-from pfs.report.tables import main_table
+from pfs.report.tables.main import main_table
 from pfs.study.records import RecordError
 from tests.report.runs_table import FULL, runs_of
 

@@ -16,9 +16,9 @@ from matplotlib.text import Text
 from pfs.bench.figures import benchmark_figure, steps_figure
 from pfs.config.load import load_study
 from pfs.report import figures, pictures, style
-from pfs.report.schedules import both_schedules
 from pfs.report.statistics import methods_to_show, read_runs
-from pfs.report.tables import class_table, main_table
+from pfs.report.tables.main import class_table, main_table
+from pfs.report.tables.schedules import both_schedules
 from tests.report.legible import drawn_texts, flaws
 
 ROOT = Path(__file__).parents[2]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from pfs.report.docs.scores import studies_with_runs
-from pfs.report.tables import markdown_table
+from pfs.report.tables.main import markdown_table
 from pfs.study.places import TEACHER
 
 # The aims of a step, as multiples of the case that each is measured by.

@@ -8,7 +8,7 @@ import pandas as pd
 from pfs.config.load import load_study
 from pfs.config.study import Study
 from pfs.report.statistics import read_runs
-from pfs.report.tables import difference_with_interval, main_table, markdown_table, miou_with_spread
+from pfs.report.tables.main import difference_with_interval, main_table, markdown_table, miou_with_spread
 
 
 def both_schedules(path: str | Path, results: Path) -> pd.DataFrame | None:

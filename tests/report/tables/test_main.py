@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from pfs.config.study import Study
-from pfs.report.tables import class_table, main_table, markdown_table, measurements_table, to_latex, to_markdown
+from pfs.report.tables.main import class_table, main_table, markdown_table, measurements_table, to_latex, to_markdown
 from pfs.study.staleness import run_settings
 from tests.report.runs_table import FULL, runs_of
 

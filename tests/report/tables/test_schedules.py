@@ -11,7 +11,7 @@ import yaml
 
 from pfs.config.files import repository
 from pfs.report.figures import schedules_figure
-from pfs.report.schedules import both_schedules, to_markdown
+from pfs.report.tables.schedules import both_schedules, to_markdown
 
 SHORT: dict[str, Any] = {
     "name": "short",
