@@ -25,6 +25,7 @@ from pfs.report.style import (
     DIVERGING,
     LEGEND,
     PAGE,
+    REFERENCE,
     SMALL,
     STYLE,
     Look,
@@ -63,10 +64,10 @@ def methods_figure(table: pd.DataFrame, runs: pd.DataFrame, reference: str, widt
     drawn = looks(list(students["method"]))
     _draw_miou(upper, students, runs, drawn)
     for mean in table.loc[table["method"] == TEACHER, "miou_mean"].dropna():
-        upper.axvline(mean, color=colour(TEACHER), linestyle="--", linewidth=0.9, zorder=0, label="the teacher")
+        _draw_teacher(upper, mean)
     for mean in students.loc[students["method"] == reference, "miou_mean"].dropna():
         name = f"{_name(students, reference)}, the reference"
-        upper.axvline(mean, color=drawn[reference].colour, linewidth=0.8, zorder=0, label=name)
+        upper.axvline(mean, color=REFERENCE, linewidth=0.8, zorder=0, label=name)
     _draw_differences(lower, students, reference, drawn)
     _legend(figure, width)
     return figure
@@ -91,25 +92,35 @@ def _two_panels(students: pd.DataFrame, width: float) -> tuple[Figure, Axes, Axe
 
 
 def _draw_miou(axes: Axes, students: pd.DataFrame, runs: pd.DataFrame, drawn: Mapping[str, Look]) -> None:
-    """A dot for each seed, and a bar for their mean where there are several."""
+    """A dot for each seed, and a bar for their mean where there are several: of those, each has a height of its own."""
     several = students["runs"].max() > 1
     opacity = 0.6 if several else 1.0  # seeds may lie upon each other
     for row, (method, mean) in enumerate(zip(students["method"], students["miou_mean"], strict=True)):
         seeds = runs.loc[(runs["method"] == method) & (runs["split"] == "test"), "miou"]
         shade, marker = drawn[method]
-        axes.scatter(seeds, [row] * len(seeds), s=22, color=shade, marker=marker, alpha=opacity, linewidths=0)
+        heights = row + np.linspace(-0.22, 0.22, len(seeds)) if len(seeds) > 1 else [row] * len(seeds)
+        axes.scatter(seeds, heights, s=22 if several else 26, color=shade, marker=marker, alpha=opacity, linewidths=0)
         if several:
-            axes.plot(mean, row, marker="|", markersize=11, markeredgewidth=2.2, color=shade)
+            axes.plot(mean, row, marker="|", markersize=13, markeredgewidth=1.6, color=shade)
     axes.plot([], [], "o", color="0.3", markersize=4, alpha=opacity, label="one seed" if several else "the only seed")
     if several:
-        axes.plot([], [], "|", color="0.3", markersize=9, markeredgewidth=2.2, label="mean over seeds")
+        axes.plot([], [], "|", color="0.3", markersize=9, markeredgewidth=1.6, label="mean over seeds")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     axes.set(title="Each seed, and their mean" if several else "One seed", xlabel="test mIoU (%)")
 
 
+def _draw_teacher(axes: Axes, mean: float) -> None:
+    """The teacher as a line; where it is so far ahead that the students would be pressed together, in words."""
+    low, high = axes.get_xlim()
+    if low <= mean <= high + 1.2 * (high - low):
+        axes.axvline(mean, color=colour(TEACHER), linestyle="--", linewidth=0.9, zorder=0, label="the teacher")
+    else:
+        axes.plot([], [], " ", label=f"the teacher: {mean:.1f} %")
+
+
 def _draw_differences(axes: Axes, students: pd.DataFrame, reference: str, drawn: Mapping[str, Look]) -> None:
     """The mean paired difference of each method, with its interval if it has one; the reference itself has none."""
-    axes.axvline(0, color=drawn[reference].colour, linewidth=0.8, zorder=0)
+    axes.axvline(0, color=REFERENCE, linewidth=0.8, zorder=0)
     columns = ["method", "difference", "difference_low", "difference_high"]
     for row, (method, mean, low, high) in enumerate(students[columns].itertuples(index=False)):
         if method != reference:
@@ -162,8 +173,7 @@ def schedules_figure(table: pd.DataFrame, reference: str, width: float = PAGE) -
         upper.plot([start, end], [row, row], color=drawn[method].colour, linewidth=1, alpha=0.5, zorder=1)
     _draw_schedule(upper, lower, shorter, reference, offset=-0.16, hollow=True)
     _draw_schedule(upper, lower, longer, reference, offset=0.16, hollow=False)
-    shade = drawn[reference].colour if reference in drawn else colour(reference)
-    lower.axvline(0, color=shade, linewidth=0.8, zorder=0)
+    lower.axvline(0, color=REFERENCE, linewidth=0.8, zorder=0)
     upper.plot([], [], color="0.3", linewidth=1, alpha=0.5, label="joins a method's means")
     upper.set(title="Mean over seeds", xlabel="test mIoU (%)")
     _name_differences(lower, table, reference)

@@ -56,7 +56,7 @@ def qualitative_figure(
         classes: the classes' names, for a legend below; where they are many, of those that are in the truth alone.
         study: whose labels the methods have.
     """
-    columns = [("scene", examples["image"]), ("truth", colourise(examples["label"], palette))]
+    columns = [("image", examples["image"]), ("truth", colourise(examples["label"], palette))]
     columns += [(label(name, study), colourise(examples[f"prediction/{name}"], palette)) for name in methods]
     named = range(len(classes)) if len(classes) <= 11 else np.intersect1d(examples["label"], np.arange(len(classes)))
     colours = np.asarray(palette, dtype=np.uint8).reshape(-1, 3) / 255
@@ -93,7 +93,7 @@ def similarity_figure(examples: Examples, methods: Sequence[str], study: Study |
         study: whose labels the methods have.
     """
     height, width = examples["image"].shape[1:3]
-    headings = ["scene", *(label(method, study) for method in methods)]
+    headings = ["image", *(label(method, study) for method in methods)]
     figure, grid = _grid(examples["image"], headings, foot=0.5, below=0.13 * (TEACHER in methods))
     limit = _limit([examples[f"similarity/{method}"] for method in methods])
     maps = {"vmin": -limit, "vmax": limit, "cmap": DIVERGING, "extent": (-0.5, width - 0.5, height - 0.5, -0.5)}

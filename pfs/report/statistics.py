@@ -60,8 +60,7 @@ class Finding(NamedTuple):
     @property
     def digits(self) -> int:
         """How many decimals are shown: one, or as many of at most three as keep a small number from reading 0.0."""
-        points = [point for point in self.difference[:3] if point and not np.isnan(point)]
-        return next((digits for digits in (1, 2) if all(round(point, digits) for point in points)), 3)
+        return decimals(*self.difference[:3])
 
     @property
     def excludes_zero(self) -> bool:
@@ -89,6 +88,24 @@ class Finding(NamedTuple):
         p = "" if np.isnan(self.difference.p) else f", p = {self.difference.p:.2g}"
         verdict = "excludes" if self.excludes_zero else "includes"
         return f"{self.claim} (paired over {len(self.seeds)} seeds{p}): the interval {verdict} 0."
+
+
+def decimals(*points: float) -> int:
+    """How many decimals are shown: one, or as many of at most three as keep a small number from reading 0.0."""
+    said = [point for point in points if point and not np.isnan(point)]
+    return next((digits for digits in (1, 2) if all(round(point, digits) for point in said)), 3)
+
+
+def signed_difference(mean: float, low: float, high: float) -> str:
+    """A difference with its interval, such as `+3.0 [+0.5, +5.5]`; empty where there is no difference.
+
+    It has as many `decimals` as show on which side of 0 each number lies.
+    """
+    if np.isnan(mean):
+        return ""
+    digits = decimals(mean, low, high)
+    shown = [f"{round(point, digits) + 0.0:+.{digits}f}" for point in (mean, low, high) if not np.isnan(point)]
+    return shown[0] if len(shown) < 3 else f"{shown[0]} [{shown[1]}, {shown[2]}]"
 
 
 def methods_to_show(runs: pd.DataFrame, study: Study) -> list[str]:

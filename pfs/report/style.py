@@ -65,12 +65,13 @@ COLOURS: dict[str, Any] = {
     "at": "#7b6fb8",
     "sp": _PALETTE[6],
     "ifvd": _PALETTE[8],
-    "hard_pixels": "0.65",
+    "hard_pixels": "#8a6d3b",
     "student_gap": sns.desaturate(_PALETTE[1], 0.5),
     "pfs": _PALETTE[2],
     "wsp": _PALETTE[1],
     "pfs_wsp": _PALETTE[3],
 }
+REFERENCE = "0.45"  # the line of the method that others are compared with, whichever it is
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", "p", ">", "d")
 
 # From dark blue over grey to yellow. Its lightness rises all the way, so that the sign of a value can be read in grey

@@ -201,7 +201,7 @@ def test_qualitative_figure_has_a_row_a_scene_and_a_column_a_network(examples: A
     """Scene and truth first; predictions in the palette's colours; a legend of the classes."""
     palette = pictures.class_palette(len(CLASSES))
     figure = pictures.qualitative_figure(examples, palette, ["teacher", "ce"], CLASSES)
-    assert titles(figure) == ["scene", "truth", "Teacher", "Student alone (CE)"]
+    assert titles(figure) == ["image", "truth", "Teacher", "Student alone (CE)"]
     assert len(figure.axes) == 2 * 4
     drawn = np.asarray(figure.axes[2].images[0].get_array())
     assert tuple(drawn[30, 30]) == tuple(palette[3])

@@ -5,12 +5,14 @@ import math
 import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pfs.config.load import load_study
+from pfs.config.methods import Method
 from pfs.config.study import Study
 from pfs.report.site.body import body
 from pfs.report.site.in_process import execute
@@ -145,6 +147,9 @@ def test_a_small_number_is_shown_with_the_decimals_that_it_needs(difference: Dif
     assert expected in sentence and "nan" not in sentence
 
 
+VAL = pd.Series({"teacher": 60.0, "ce": 40.0, "kd": 41.0, "pfs": 39.0})
+
+
 def test_the_verdict_counts_what_the_intervals_decide(study: Study) -> None:
     compared = [
         Finding("kd", "ce", Difference(4.0, 1.0, 7.0, 0.01), (0, 1)),
@@ -152,14 +157,14 @@ def test_the_verdict_counts_what_the_intervals_decide(study: Study) -> None:
         Finding("wsp", "ce", Difference(-3.0, -5.0, -1.0, 0.01), (0, 1)),
         Finding("pfs", "kd", Difference(9.0, 8.0, 10.0, 0.01), (0, 1)),
     ]
-    assert verdict(compared, study) == (
+    assert verdict(compared, study, VAL) == (
         "Of 3 methods, 1 is better than Student alone (CE) and 1 is worse, by intervals that exclude 0. "
         "The largest difference: PFS is above Student alone (CE) by 5.0 [-1.0, 11.0] points of test mIoU."
     )
 
 
 def test_the_verdict_says_that_the_intervals_decide_nothing(study: Study) -> None:
-    said = verdict([Finding("kd", "ce", Difference(4.0, -1.0, 9.0, 0.1), (0, 1))], study)
+    said = verdict([Finding("kd", "ce", Difference(4.0, -1.0, 9.0, 0.1), (0, 1))], study, VAL)
     assert said.startswith("Of 1 method, none is clearly better or worse than Student alone (CE): every interval inc")
 
 
@@ -168,12 +173,28 @@ def test_the_verdict_of_one_seed_promises_no_interval(study: Study) -> None:
     compared = [
         Finding(name, "ce", Difference(mean, nan, nan, nan), (0,)) for name, mean in (("kd", 2.0), ("pfs", -1.0))
     ]
-    said = verdict(compared, study)
-    assert said.startswith(
-        "In its one seed, 1 of 2 methods scored above Student alone (CE); one seed gives no interval"
-    )
-    assert "nan" not in said and "[" not in said
+    said = verdict(compared, study, VAL)
+    assert said == "Best on val of 3: KD, 41.0 % mIoU. One seed gives no interval, and so decides nothing."
+
+
+def test_a_search_names_the_best_of_each_kind_on_val(study: Study) -> None:
+    methods = {
+        name: Method.model_validate(terms)
+        for name, terms in {
+            "ce": {},
+            "kd_1": {"kd": {"weight": 1.0}, "label": "KD, weight 1"},
+            "kd_4": {"kd": {"weight": 4.0}, "label": "KD, weight 4"},
+            "pfs_1": {"pfs": {"weight": 1.0}, "label": "PFS, weight 1"},
+            "pfs_4": {"pfs": {"weight": 4.0}, "label": "PFS, weight 4"},
+        }.items()
+    }
+    search = study.model_copy(update={"methods": methods, "seeds": [0]})
+    nan = math.nan
+    compared = [Finding(name, "ce", Difference(1.0, nan, nan, nan), (0,)) for name in methods if name != "ce"]
+    val = pd.Series({"teacher": 90.0, "ce": 30.0, "kd_1": 32.0, "kd_4": 31.0, "pfs_1": 33.0, "pfs_4": 34.0})
+    said = verdict(compared, search, val)
+    assert said.startswith("Best on val of each kind: KD, weight 1; PFS, weight 4. One seed")
 
 
 def test_the_verdict_without_runs_says_so(study: Study) -> None:
-    assert verdict([], study) == "No method has runs that could be compared with Student alone (CE)."
+    assert verdict([], study, VAL) == "No method has runs that could be compared with Student alone (CE)."

@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from pfs.config.load import load_study
 from pfs.config.study import Study
-from pfs.report.statistics import Finding, findings, read_runs
+from pfs.report.statistics import Finding, findings, read_runs, signed_difference
 from pfs.report.style import label
 from pfs.report.tables.main import main_table, markdown_table, to_markdown
 from pfs.report.tables.schedules import both_schedules
@@ -76,9 +75,7 @@ def _all(values: "pd.Series[str]") -> str:
 
 
 def _numbers(finding: Finding) -> tuple[str, int]:
-    mean, low, high, _ = finding.difference
-    interval = "" if np.isnan(low) else f" [{_signed(low)}, {_signed(high)}]"
-    return f"{_signed(mean)}{interval}", len(finding.seeds)
+    return signed_difference(*finding.difference[:3]), len(finding.seeds)
 
 
 def _verdict(finding: Finding) -> str:

@@ -34,13 +34,16 @@ def summary(study: Study, *, results: str) -> Summary:
         RecordError: the study has no runs.csv.
     """
     folder = study_folder(study, results)
+    runs = read_runs(folder)
+    val = runs[runs["split"] == "val"].groupby("method")["miou"].mean()
     main = folder / "figures" / "methods.png"
-    alt = f"{study.name}: test mIoU of each method and seed, and the paired differences with their intervals"
+    intervals = "and the paired differences with their intervals" if len(study.seeds) > 1 else "and the differences"
+    alt = f"{study.name}: test mIoU of each method and seed, {intervals}"
     return Summary(
         study.name,
         inline(study.question or ""),
         inline(facts(study)),
-        inline(verdict(findings(read_runs(folder), study), study)),
+        inline(verdict(findings(runs, study), study, val)),
         image(base64(main.read_bytes()), alt) if main.is_file() else "",
     )
 

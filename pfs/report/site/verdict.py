@@ -2,24 +2,29 @@
 
 from collections.abc import Sequence
 
+import pandas as pd
+
 from pfs.config.study import Study
 from pfs.report.statistics import Finding
 from pfs.report.style import label
 
 
-def verdict(compared: Sequence[Finding], study: Study) -> str:
+def verdict(compared: Sequence[Finding], study: Study, val: "pd.Series[float]") -> str:
     """What the runs of a study say of its methods against its reference, in a sentence or two.
+
+    Of a study of one seed, which decides nothing, it names what was best on val: nothing is chosen on test.
 
     Args:
         compared: the study's findings.
         study: the study; findings against other methods than its reference are passed over.
+        val: the mean val mIoU of each method, by its name.
     """
     found = [finding for finding in compared if finding.reference == study.reference]
     reference = label(study.reference, study)
     if not found:
         return f"No method has runs that could be compared with {reference}."
     if all(len(finding.seeds) == 1 for finding in found):
-        return _of_one_seed(found, reference)
+        return f"{_best_on_val(val, study)} One seed gives no interval, and so decides nothing."
     above = [finding for finding in found if finding.excludes_zero and finding.rounded.mean > 0]
     below = [finding for finding in found if finding.excludes_zero and finding.rounded.mean < 0]
     if not above and not below:
@@ -29,10 +34,16 @@ def verdict(compared: Sequence[Finding], study: Study) -> str:
     return f"{count}, by intervals that exclude 0. {_largest(found)}"
 
 
-def _of_one_seed(found: Sequence[Finding], reference: str) -> str:
-    above = [finding for finding in found if finding.rounded.mean > 0]
-    count = f"In its one seed, {len(above)} of {len(found)} {_methods(found)} scored above {reference}"
-    return f"{count}; one seed gives no interval, and so decides nothing. {_largest(found)}"
+def _best_on_val(val: "pd.Series[float]", study: Study) -> str:
+    """The best method on val; where a study tries several methods of the same terms, the best of each such group."""
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for name in (name for name in study.methods if name in val.index):
+        groups.setdefault(tuple(study.methods[name].terms), []).append(name)
+    searched = [names for names in groups.values() if len(names) > 1]
+    if len(searched) < 2:
+        best = str(val.reindex(list(study.methods)).idxmax())
+        return f"Best on val of {sum(map(len, groups.values()))}: {label(best, study)}, {val[best]:.1f} % mIoU."
+    return f"Best on val of each kind: {'; '.join(label(str(val[names].idxmax()), study) for names in searched)}."
 
 
 def _largest(found: Sequence[Finding]) -> str:

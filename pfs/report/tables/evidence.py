@@ -4,7 +4,7 @@ import pandas as pd
 
 from pfs.config.study import Study
 from pfs.report.evidence import evidence, holm
-from pfs.report.statistics import findings, seed_differences
+from pfs.report.statistics import decimals, findings, seed_differences, signed_difference
 from pfs.report.style import label
 from pfs.report.tables.main import markdown_table
 
@@ -45,7 +45,7 @@ def to_markdown(table: pd.DataFrame, study: Study) -> str:
         [
             f"{label(row['method'], study)} - {label(row['reference'], study)}",
             row["n"],
-            f"{row['mean']:+.1f} {_interval(row['t_low'], row['t_high'])}",
+            signed_difference(row["mean"], row["t_low"], row["t_high"]),
             *([_interval(row["bca_low"], row["bca_high"])] if bootstrapped else []),
             *(_or_dash(row[p], ".3f") for p in ("p_t", "p_sign_flip", "p_holm")),
             _or_dash(100 * row["superiority"], ".0f", " %"),
@@ -57,7 +57,8 @@ def to_markdown(table: pd.DataFrame, study: Study) -> str:
 
 
 def _interval(low: float, high: float) -> str:
-    return "-" if pd.isna(low) else f"[{low:+.1f}, {high:+.1f}]"
+    digits = decimals(low, high)
+    return "-" if pd.isna(low) else f"[{low:+.{digits}f}, {high:+.{digits}f}]"
 
 
 def _or_dash(value: float, form: str, unit: str = "") -> str:

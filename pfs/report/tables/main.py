@@ -8,9 +8,12 @@ import numpy as np
 import pandas as pd
 
 from pfs.config.study import Study
-from pfs.report.statistics import Difference, paired_difference
+from pfs.report.statistics import Difference, paired_difference, signed_difference
 from pfs.report.style import label
 from pfs.study.places import TEACHER
+
+A_PAGE = 35  # rows of a table on a page of a paper
+SAME_FOR_ALL = ("Parameters (M)", "MACs (M)")  # of all students of a study: the LaTeX table says it in its caption
 
 
 def main_table(runs: pd.DataFrame, study: Study) -> pd.DataFrame:
@@ -62,29 +65,31 @@ def measurements_table(table: pd.DataFrame, *, digits: int = 2) -> str:
 
 
 def to_latex(table: pd.DataFrame, study: Study) -> str:
-    """The main table for a paper: a `table` with booktabs' rules, a caption that explains it, and a label to refer to.
+    """The main table for a paper: a `table*` with booktabs' rules, a caption that explains it, and a label to refer to.
 
     By rule, not by hand, the highest mean test mIoU of a student is bold, as is any other that rounds to the same.
 
     Args:
         table: `main_table`.
-        study: the study that it is of. The label is `tab:` and the study's name.
+        study: the study that it is of. The label is `tab:` and the study's name. More rows than a page takes are a
+            `longtable`.
     """
     frame = _formatted(table)
     students = (table["method"] != TEACHER).to_numpy()
     several = bool(table.loc[students, "runs"].max() > 1)
-    frame = frame.rename(columns={} if several else {"Difference [95 %]": "Difference"})
     shown = table["miou_mean"].round(1)
     best = students & (shown == shown[students].max()).to_numpy()
     names = frame["Method"].map(_latex)
-    numbers = frame.drop(columns="Method").map(_latex_numbers)
+    numbers = frame.drop(columns=["Method", *SAME_FOR_ALL]).map(_latex_numbers)
     numbers.loc[best, "Test mIoU (%)"] = [_bold(cell) for cell in numbers.loc[best, "Test mIoU (%)"]]
     frame = pd.concat([names, numbers], axis=1).rename(columns=_latex)
     columns = "l" + "r" * (len(frame.columns) - 1)
-    options: dict[str, Any] = {"caption": _caption(study, several), "label": f"tab:{study.name}", "position": "tb"}
-    latex: str = frame.style.hide(axis="index").to_latex(
-        hrules=True, column_format=columns, position_float="centering", **options
-    )
+    options: dict[str, Any] = {"caption": _caption(table, study, several), "label": f"tab:{study.name}"}
+    if len(frame) > A_PAGE:
+        options |= {"environment": "longtable"}
+    else:
+        options |= {"environment": "table*", "position": "tb", "position_float": "centering"}
+    latex: str = frame.style.hide(axis="index").to_latex(hrules=True, column_format=columns, **options)
     return latex
 
 
@@ -95,17 +100,22 @@ def miou_with_spread(row: Mapping[Hashable, Any]) -> str:
 
 def difference_with_interval(row: Mapping[Hashable, Any]) -> str:
     """Difference of a row of the main table, such as `+3.0 [+0.5, +5.5]`; empty for the reference and the teacher."""
-    low, high = (_number(row[end], "{:+.1f}") for end in ("difference_low", "difference_high"))
-    return _number(row["difference"], "{:+.1f}") + (f" [{low}, {high}]" if low else "")
+    return signed_difference(row["difference"], row["difference_low"], row["difference_high"])
 
 
-def _caption(study: Study, several: bool) -> str:
-    """What a table's columns are, as a caption in LaTeX."""
+def _caption(table: pd.DataFrame, study: Study, several: bool) -> str:
+    """What a table's columns are, how many runs stand behind a row, and how large the networks are, in LaTeX."""
     spread = "mean $\\pm$ standard deviation over seeds" if several else "one seed, so that no interval can be given"
     interval = ", paired by seed, with its 95\\,\\% Student-t interval" if several else ""
+    sizes = "; ".join(
+        f"{name} {_number(row['parameters'], '{:.2f}', 1e6)} M parameters, {_number(row['macs'], '{:.0f}', 1e6)} M MACs"
+        for name, row in (("teacher", table.iloc[0]), ("student", table.iloc[-1]))
+        if not pd.isna(row["macs"])
+    )
     return (
         f"Study {_latex(study.name)}: mIoU on the test split ({spread}). Difference: to "
         f"{_latex(label(study.reference, study))}{interval}. Bold: the student of the highest mean."
+        + (f" Networks: {sizes}." if sizes else "")
     )
 
 
@@ -133,8 +143,12 @@ def _row(runs: pd.DataFrame, method: str, study: Study) -> dict[str, object]:
 
 
 def _formatted(table: pd.DataFrame) -> pd.DataFrame:
-    """The main table as text: rounded, units in the headings, an empty cell where there is nothing to say."""
-    return pd.DataFrame([_formatted_row(row) for row in table.to_dict("records")])
+    """The main table as text: rounded, units in the headings, an empty cell where there is nothing to say.
+
+    The heading of the differences promises an interval only where there is one.
+    """
+    frame = pd.DataFrame([_formatted_row(row) for row in table.to_dict("records")])
+    return frame if table["difference_low"].notna().any() else frame.rename(columns={"Difference [95 %]": "Difference"})
 
 
 def _formatted_row(row: dict[Hashable, Any]) -> dict[str, str]:

@@ -7,7 +7,16 @@ import pandas as pd
 import pytest
 
 from pfs.config.study import Study
-from pfs.report.tables.main import class_table, main_table, markdown_table, measurements_table, to_latex, to_markdown
+from pfs.report.tables.main import (
+    class_table,
+    difference_with_interval,
+    main_table,
+    markdown_table,
+    measurements_table,
+    to_latex,
+    to_markdown,
+)
+from pfs.study.places import TEACHER
 from pfs.study.staleness import run_settings
 from tests.report.runs_table import FULL, runs_of
 
@@ -76,12 +85,35 @@ def test_latex_has_rules_a_caption_a_label_and_the_best_in_bold(study: Study) ->
     """Signs in math mode, percent signs escaped; the best student is bold, however good the teacher is."""
     latex = to_latex(main_table(runs_of(FULL), study), study)
     assert (
-        latex.startswith("\\begin{table}[tb]\n\\centering\n\\caption{Study digits: ") and r"\label{tab:digits}" in latex
+        latex.startswith("\\begin{table*}[tb]\n\\centering\n\\caption{Study digits: ")
+        and r"\label{tab:digits}" in latex
     )
     assert r"\toprule" in latex and r"Test mIoU (\%)" in latex and r"95\,\% Student-t interval" in latex
     assert r"KD & 3 & 52.0 & 48.0 $\pm$ 1.7 & $+3.0$ [$+0.5$, $+5.5$] & 90.0" in latex
     means = {method: sum(miou.values()) / len(miou) for method, miou in FULL.items() if method != "teacher"}
+    assert "Parameters" not in latex and r"Networks: teacher" in latex and "M MACs" in latex
     assert latex.count(r"\textbf") == 1 and rf"\textbf{{{max(means.values()):.1f}}} $\pm$" in latex
+
+
+def test_latex_of_many_methods_goes_on_over_pages(study: Study) -> None:
+    many = study.model_copy(
+        update={"methods": {f"m{index}": study.methods["kd"] for index in range(40)} | {"ce": study.methods["ce"]}}
+    )
+    runs = runs_of({name: {0: 50.0} for name in (TEACHER, *many.methods)})
+    latex = to_latex(main_table(runs, many), many)
+    assert latex.startswith(r"\begin{longtable}") and r"\endfirsthead" in latex
+
+
+def test_a_small_difference_has_the_decimals_that_show_its_side(study: Study) -> None:
+    """3.96 with the interval [0.02, 7.9] would read [+0.0, +7.9]."""
+    row = {"difference": -3.81, "difference_low": -7.59, "difference_high": -0.02}
+    assert difference_with_interval(row) == "-3.81 [-7.59, -0.02]"
+    assert difference_with_interval(row | {"difference_high": -0.2}) == "-3.8 [-7.6, -0.2]"
+
+
+def test_a_table_of_one_seed_promises_no_interval(study: Study) -> None:
+    page = to_markdown(main_table(runs_of({method: {0: 50.0} for method in FULL}), study))
+    assert "| Difference |" in page and "95 %" not in page
 
 
 def test_latex_of_one_seed_promises_no_interval(study: Study) -> None:
