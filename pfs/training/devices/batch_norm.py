@@ -23,7 +23,7 @@ def whole_batch_norm() -> AbstractContextManager[object]:
     return _WholeBatchNorm() if process_count() > 1 else nullcontext()
 
 
-class _WholeBatchNorm(TorchFunctionMode):  # type: ignore[misc]  # torch gives it no types
+class _WholeBatchNorm(TorchFunctionMode):
     """Replaces `torch.nn.functional.batch_norm`, which every layer of batch normalisation calls."""
 
     def __torch_function__(
@@ -85,7 +85,7 @@ class _Normalise(Function):
         return F.batch_norm(x, mean, variance, weight, bias, training=False, eps=eps)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]  # torch gives it no types
+    @once_differentiable
     def backward(ctx: Any, outer: Tensor) -> tuple[Tensor | None, ...]:
         # With x̂ the normalised x, k = weight / √(variance + eps), and means over the whole batch:
         # dx = k (dy - mean(dy) - x̂ mean(dy x̂)); torch gives k dy, and the sums of dy x̂ and of dy over the own images.

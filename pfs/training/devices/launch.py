@@ -157,7 +157,7 @@ def _join(rank: int, devices: int, threads: int, meeting: str) -> None:
         backend = "cpu:gloo,cuda:nccl"
     else:
         os.environ["ACCELERATE_USE_CPU"] = "true"
-    store = dist.FileStore(meeting, devices)
+    store = dist.FileStore(meeting, devices)  # type: ignore[attr-defined]  # which its stubs do not export
     dist.init_process_group(backend, store=store, rank=rank, world_size=devices, timeout=TIMEOUT)
 
 

@@ -67,5 +67,6 @@ def add_up_gradients(parameters: Iterable[nn.Parameter]) -> None:
     if process_count() == 1 or not gradients:
         return
     total = add_up(torch.cat([gradient.flatten() for gradient in gradients]))
-    for gradient, part in zip(gradients, total.split([gradient.numel() for gradient in gradients]), strict=True):
+    parts = torch.split(total, [gradient.numel() for gradient in gradients])
+    for gradient, part in zip(gradients, parts, strict=True):
         gradient.copy_(part.view(gradient.shape))

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from pfs.training.devices import launch
 from pfs.training.devices.launch import DeviceError, check_machine, run_on_devices
 from pfs.training.devices.processes import add_up, process_rank
 
@@ -87,8 +86,8 @@ def within(seconds: float, happens: Callable[[], bool]) -> None:
 
 
 def test_more_devices_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(launch.torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(launch.torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     check_machine(1)
     with pytest.raises(DeviceError, match="2 devices were asked for, and this machine has 1 GPUs"):
         check_machine(2)

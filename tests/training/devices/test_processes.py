@@ -91,14 +91,11 @@ class WithDropout(InDoublePrecision):
 def stop_and_go_on(folder: Path) -> None:
     """Train without a stop; and again, stopped by a request that the second process alone sees, and then to the end."""
     whole = weights_of(WithDropout, folder / "whole")
-    asked = loop.stop_requested
-    calls = count()
-    loop.stop_requested = lambda: process_rank() == 1 and next(calls) == 6
-    try:
+    calls = count(1)
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(RunStoppedError) as stopped:
+        patch.setattr(loop, "stop_requested", lambda: process_rank() == 1 and next(calls) == 6)
         weights_of(WithDropout, folder / "cut")
-    except RunStoppedError as stopped:
-        (folder / f"{process_rank()}: {stopped}").touch()
-    loop.stop_requested = asked
+    (folder / f"{process_rank()}: {stopped.value}").touch()
     resumed = weights_of(WithDropout, folder / "cut")
     if torch.equal(whole, resumed):
         (folder / f"{process_rank()}: equal").touch()
@@ -123,6 +120,7 @@ def normalise(folder: Path) -> None:
         with whole_batch_norm():
             layer(part).backward(direction[rows])
         add_up_gradients(layer.parameters())
+        assert whole.grad is not None
         pairs = {"input": (whole.grad[rows], part.grad)}
         pairs |= {key: (value, layer.state_dict()[key]) for key, value in alone.state_dict().items()}
         pairs |= {
@@ -177,7 +175,7 @@ def test_a_batch_shared_by_two_processes_trains_as_in_one(name: str, trained: di
 def test_a_request_that_one_process_sees_stops_both_and_they_go_on_bit_for_bit(trained: dict[int, Path]) -> None:
     """Each with its own random numbers, which the state keeps."""
     told = {file.name for file in trained[2].glob("?: *")}
-    stopped = f"stopped at step 7 of {STEPS}, whose state is saved"
+    stopped = f"stopped at step 6 of {STEPS}, whose state is saved"
     assert told == {f"{rank}: {text}" for rank in (0, 1) for text in (stopped, "equal")}
     state = trained[2] / "cut" / "state" / f"key-{STEPS:08d}"
     drawn = [torch.load(state / f"random_states_{n}.pkl", weights_only=False)["torch_manual_seed"] for n in (0, 1)]
