@@ -255,11 +255,11 @@ def finish(
 
 
 def _timing(run: Run, progress: Progress) -> Timing:
-    gpu = torch.cuda.max_memory_allocated() / 2**20 if torch.cuda.is_available() else None
+    gpu = torch.cuda.max_memory_allocated() / 2**20 if torch.cuda.is_available() and run.devices == 1 else None
     return Timing(
         training_seconds=progress.seconds,
         total_seconds=time.perf_counter() - run.started + progress.earlier_seconds,
-        peak_memory_mib=_peak_memory_mib(),
+        peak_memory_mib=_peak_memory_mib(run.devices),
         peak_gpu_memory_mib=gpu,
     )
 
@@ -293,7 +293,8 @@ def _provenance(
     )
 
 
-def _peak_memory_mib() -> float:
-    """The largest resident size of this process; the system reports it in KiB, macOS in bytes."""
+def _peak_memory_mib(devices: int) -> float:
+    """The largest resident size of a process that trained; the system reports it in KiB, macOS in bytes."""
     unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
+    trained = resource.RUSAGE_SELF if devices == 1 else resource.RUSAGE_CHILDREN
+    return resource.getrusage(trained).ru_maxrss * unit / 2**20

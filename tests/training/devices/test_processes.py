@@ -205,6 +205,9 @@ def test_a_run_on_two_devices_is_taken_up_by_the_process_that_asked(
         return weights, progress
 
     weights, progress = train_again()
+    assert (
+        progress.seconds > 0 and progress.earlier_seconds == 0
+    )  # this session's, although a process of its own took them
     assert progress.step == STEPS and progress.history[-1]["total"] > 0
     monkeypatch.setattr(loop, "run_on_devices", None)  # a finished run starts no processes
     again, same = train_again()
