@@ -3,8 +3,6 @@
 import hashlib
 import json
 import platform
-import resource
-import sys
 import time
 from dataclasses import dataclass, field
 from functools import partial
@@ -46,7 +44,7 @@ from pfs.training.checkpoint import write_checkpoint
 from pfs.training.devices.launch import check_machine
 from pfs.training.evaluation import ScoredSplit, confusion_counts, score
 from pfs.training.loop import Progress
-from pfs.training.machine import instruction_set, mixed_precision, prepare
+from pfs.training.machine import instruction_set, mixed_precision, peak_memory_mib, prepare
 
 # What every run leaves beside its record, by the names that the record has for them.
 FILES = {"checkpoint": "checkpoint.pt", "confusion": "confusion.npz", "examples": "examples.npz"}
@@ -259,7 +257,7 @@ def _timing(run: Run, progress: Progress) -> Timing:
     return Timing(
         training_seconds=progress.seconds,
         total_seconds=time.perf_counter() - run.started + progress.earlier_seconds,
-        peak_memory_mib=_peak_memory_mib(run.devices),
+        peak_memory_mib=peak_memory_mib(run.devices),
         peak_gpu_memory_mib=gpu,
     )
 
@@ -291,10 +289,3 @@ def _provenance(
         teacher_seed=run.study.teacher.seed,
         seed=run.seed,
     )
-
-
-def _peak_memory_mib(devices: int) -> float:
-    """The largest resident size of a process that trained; the system reports it in KiB, macOS in bytes."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    trained = resource.RUSAGE_SELF if devices == 1 else resource.RUSAGE_CHILDREN
-    return resource.getrusage(trained).ru_maxrss * unit / 2**20

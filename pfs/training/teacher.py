@@ -208,7 +208,7 @@ def _map(folder: Path, shapes: dict[str, list[int]], *, writable: bool = False) 
             tensors[name] = file.view(rows, *grid, channels).movedim(-1, 1)
         else:
             tensors[name] = file.view(shape)
-    return TeacherOutputs(**tensors)
+    return TeacherOutputs(tensors["logits"], tensors["features"], tensors["teacher_terms"])
 
 
 def _cache_dtype(shape: Sequence[int]) -> torch.dtype:
