@@ -21,6 +21,7 @@ from pfs.losses.pfs import maps_are_smaller, precompute_teacher_terms
 from pfs.losses.pixelwise import PixelLoss, class_weighted_cross_entropy_sums, cross_entropy_sums, pixel_means
 from pfs.losses.prediction import CachedPrediction
 from pfs.losses.wsp import wsp_sums
+from pfs.training.devices.processes import add_up, average, process_count, rows_of_all
 
 # The loss of every term, by what it compares. A term's options are the loss's keyword arguments of the same names.
 # Losses of the pixels' class probabilities, called with (label, valid, student, teacher): `pfs.losses.pixelwise`.
@@ -36,6 +37,8 @@ OF_FEATURES: dict[type[Term], Callable[..., Tensor]] = {
     SKD: skd_pairwise_loss,
     IFVD: ifvd_loss,
 }
+# Terms of maps whose loss is a mean over the images of the batch; PFS only with its scope "image".
+MEANS_OVER_IMAGES: set[type[Term]] = {PFS, FitNet, AT, SKD, CWD}
 
 
 class Objective(nn.Module):
@@ -106,7 +109,9 @@ class Objective(nn.Module):
             self._cross_entropy
         )  # after those at T = 2: the squares of their probabilities are those at T = 1
         asked = teacher.logits if teacher and any(term.needs_teacher for term in terms.values()) else None
-        means = pixel_means(list(at_pixels.values()), student.logits, asked, target, ignore_index=self.ignore_index)
+        means = pixel_means(
+            list(at_pixels.values()), student.logits, asked, target, ignore_index=self.ignore_index, add_up=add_up
+        )
         return dict(zip(at_pixels, means, strict=True))
 
     @property
@@ -116,19 +121,37 @@ class Objective(nn.Module):
         return partial(class_weighted_cross_entropy_sums, class_weights=self.class_weights)
 
     def _map_loss(self, term: Term, student: Prediction, teacher: Prediction, target: Tensor) -> Tensor:
-        """The loss of a term that compares whole maps of logits or features."""
+        """The loss of a term that compares whole maps of logits or features, over the images of all processes."""
+        if isinstance(term, FitNet) and self.hint is not None:
+            student = student._replace(features=self.hint(student.features))
+        if _is_mean_over_images(term):
+            return average(self._loss_of_maps(term, student, teacher, target))
+        if process_count() > 1:
+            both = (student, teacher)
+            student, teacher = (Prediction(rows_of_all(x.logits), rows_of_all(x.features)) for x in both)
+            target = rows_of_all(target)
+        return self._loss_of_maps(term, student, teacher, target)
+
+    def _loss_of_maps(self, term: Term, student: Prediction, teacher: Prediction, target: Tensor) -> Tensor:
+        """The loss of a term that compares whole maps, over these images."""
         if type(term) in OF_LOGITS:
             return OF_LOGITS[type(term)](student.logits, teacher.logits, **term.options)
-        features, loss = student.features, partial(OF_FEATURES[type(term)], **term.options)
+        loss = partial(OF_FEATURES[type(term)], **term.options)
         match term:  # arguments that only some losses take
             case PFS():
                 loss = partial(loss, teacher_terms=_teacher_terms(teacher, student, term))
             case IFVD():
                 classes = student.logits.shape[1]
                 loss = partial(loss, target=target, classes=classes, ignore_index=self.ignore_index)
-            case FitNet() if self.hint is not None:
-                features = self.hint(features)
-        return loss(features, teacher.features)
+        return loss(student.features, teacher.features)
+
+
+def _is_mean_over_images(term: Term) -> bool:
+    """Whether the loss of a batch is the mean of the losses of its images, or of equal parts of it.
+
+    The loss of any other term is computed of the whole batch by each process of a run on several devices.
+    """
+    return type(term) in MEANS_OVER_IMAGES and getattr(term, "scope", "image") == "image"
 
 
 def _teacher_terms(teacher: Prediction, student: Prediction, term: PFS) -> Tensor | None:

@@ -3,8 +3,6 @@
 import hashlib
 import json
 import platform
-import resource
-import sys
 import time
 from dataclasses import dataclass, field
 from functools import partial
@@ -43,9 +41,10 @@ from pfs.study.records import (
 )
 from pfs.study.staleness import run_settings, training_differences, why_stale
 from pfs.training.checkpoint import write_checkpoint
+from pfs.training.devices.launch import check_machine
 from pfs.training.evaluation import ScoredSplit, confusion_counts, score
 from pfs.training.loop import Progress
-from pfs.training.machine import instruction_set, mixed_precision, prepare
+from pfs.training.machine import instruction_set, mixed_precision, peak_memory_mib, prepare
 
 # What every run leaves beside its record, by the names that the record has for them.
 FILES = {"checkpoint": "checkpoint.pt", "confusion": "confusion.npz", "examples": "examples.npz"}
@@ -61,6 +60,7 @@ class Run:
         code: the code that the run depends on.
         commit: of the clone as the run begins, and whether the files of `code` differ from it.
         results: the folder of all studies' results.
+        devices: how many train it, each an equal part of every batch.
         started: when this session of the run began, on `time.perf_counter`'s clock.
     """
 
@@ -71,6 +71,7 @@ class Run:
     settings: dict[str, object]
     code: Code
     commit: tuple[str, bool]
+    devices: int = 1
     started: float = field(default_factory=time.perf_counter)
 
     @property
@@ -87,7 +88,7 @@ class Run:
         """A hash of all that the run's weights depend on; how they are scored is no part of it."""
         learnt = {key: value for key, value in self.settings.items() if key != "evaluation"}
         trained = self.trained_before(dataset)
-        machine = _machine() if trained is None else _machine_of(trained.provenance)
+        machine = _machine(self.devices) if trained is None else _machine_of(trained.provenance)
         parts = [learnt, self.code.training, data_checksum(dataset), teacher_checksum, machine]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
@@ -103,17 +104,19 @@ class Run:
         return record if has_state and not differ else None
 
 
-def _machine() -> list[object]:
+def _machine(devices: int) -> list[object]:
     """What the last bits of weights depend on besides code and data."""
-    return [torch.get_num_threads(), mixed_precision(), instruction_set(), version("torch")]
+    shared = [devices] if devices > 1 else []
+    return [torch.get_num_threads(), mixed_precision(), instruction_set(), version("torch"), *shared]
 
 
 def _machine_of(trained: Provenance) -> list[object]:
     """The same of the machine on which weights were trained: finished weights are scored on any."""
-    return [trained.threads, trained.precision, trained.instruction_set, trained.packages.get("torch")]
+    shared = [trained.devices] if trained.devices > 1 else []
+    return [trained.threads, trained.precision, trained.instruction_set, trained.packages.get("torch"), *shared]
 
 
-def open_run(study: str, method: str, seed: int | None, results: str, *, threads: int) -> Run:
+def open_run(study: str, method: str, seed: int | None, results: str, *, threads: int, devices: int = 1) -> Run:
     """Read the study, find the run in it, and set the threads that this process computes with.
 
     Args:
@@ -121,15 +124,17 @@ def open_run(study: str, method: str, seed: int | None, results: str, *, threads
         method: "teacher", or a method of the study.
         seed: the student's seed; None for the teacher's own.
         results: the folder of all studies' results; a relative one lies in the clone.
-        threads: part of the run's identity: another number may change the last bits.
+        threads: part of the run's identity: another number may change the last bits. Several devices share them.
+        devices: how many train the run; part of its identity likewise.
 
     Raises:
-        StudyError: no such study or method.
+        StudyError: no such study or method, or a batch cannot be shared equally by so many devices.
+        DeviceError: the machine has fewer devices.
     """
     prepare(threads)
     spec = load_study(study)
     code = run_code(spec, method)
-    return Run(
+    run = Run(
         study=spec,
         method=method,
         seed=spec.teacher.seed if seed is None else seed,
@@ -137,7 +142,11 @@ def open_run(study: str, method: str, seed: int | None, results: str, *, threads
         settings=run_settings(spec, None if method == TEACHER else method, seed),
         code=code,
         commit=commit(code.files),
+        devices=devices,
     )
+    check_machine(devices)
+    run.training.check_shares(devices)
+    return run
 
 
 def load_training(run: Run, dataset: SegmentationDataset) -> TrainingSplit:
@@ -244,11 +253,11 @@ def finish(
 
 
 def _timing(run: Run, progress: Progress) -> Timing:
-    gpu = torch.cuda.max_memory_allocated() / 2**20 if torch.cuda.is_available() else None
+    gpu = torch.cuda.max_memory_allocated() / 2**20 if torch.cuda.is_available() and run.devices == 1 else None
     return Timing(
         training_seconds=progress.seconds,
         total_seconds=time.perf_counter() - run.started + progress.earlier_seconds,
-        peak_memory_mib=_peak_memory_mib(),
+        peak_memory_mib=peak_memory_mib(run.devices),
         peak_gpu_memory_mib=gpu,
     )
 
@@ -271,6 +280,7 @@ def _provenance(
         machine=f"{platform.system()} {platform.machine()}",
         instruction_set=instruction_set(),
         threads=torch.get_num_threads(),
+        devices=run.devices,
         precision=mixed_precision(),
         device=str(next(network.parameters()).device),
         data_checksum=data_checksum(dataset),
@@ -279,9 +289,3 @@ def _provenance(
         teacher_seed=run.study.teacher.seed,
         seed=run.seed,
     )
-
-
-def _peak_memory_mib() -> float:
-    """The largest resident size of this process; the system reports it in KiB, macOS in bytes."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
