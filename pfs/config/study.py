@@ -18,7 +18,7 @@ from pfs.config.data import (
     Voc2012Config,
     WithoutTest,
 )
-from pfs.config.methods import Method
+from pfs.config.methods import Imitation, Method
 from pfs.config.networks import Network
 
 
@@ -173,6 +173,19 @@ class Study(Strict):
                 f"data.holdout is missing: {self.data.name} has no public test split; say how many training images are "
                 "held out as val, to choose on, and its own val is reported as test"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _class_weighted_terms_have_class_weights(self) -> "Study":
+        for name, method in self.methods.items():
+            weighted = [
+                term for term, spec in method.terms.items() if isinstance(spec, Imitation) and spec.class_weighted
+            ]
+            if weighted and self.student.class_weights is None:
+                raise ValueError(
+                    f"methods.{name}.{weighted[0]}.class_weighted: true has no effect without student.class_weights; "
+                    "leave it out, or say how much classes weigh"
+                )
         return self
 
     @property

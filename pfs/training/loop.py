@@ -96,6 +96,7 @@ def train(
     bar = StageBar(folder, "training", spec.steps, done=progress.step)
     for step in range(progress.step, spec.steps):
         start = time.perf_counter()
+        objective.done = step / spec.steps
         losses = take_step(accelerator, prepared, objective, stepper, next(batches))
         learning_rate = float(scheduler.get_last_lr()[0])
         scheduler.step()

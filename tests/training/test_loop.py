@@ -117,6 +117,20 @@ def test_a_run_that_was_cut_goes_on_bit_for_bit(
     assert progress.history == expected.history
 
 
+def test_the_weight_of_a_term_decays_with_the_steps_also_of_a_run_that_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "LOG_EVERY", 1)
+    method = {"pfs": {"weight": 4.0, "decay": "linear"}}
+    _, progress = run(tmp_path, method=method)
+    for step, entry in enumerate(progress.history):
+        weight = 4.0 * (1 - step / 12)
+        assert entry["total"] == pytest.approx(entry["ce"] + weight * entry["pfs"], rel=1e-5)
+    (tmp_path / "state" / "key-00000012" / "model.safetensors").unlink()
+    _, again = run(tmp_path, method=method)
+    assert again.history == progress.history
+
+
 def snapshots_of(folder: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in (folder / "snapshots").glob("*.pt")}
 

@@ -108,6 +108,7 @@ def test_a_finished_run_has_its_weights_counts_and_record(tmp_path: Path, data: 
     assert record.provenance.teacher_checksum is None
 
 
+@pytest.mark.trains
 def test_the_learning_curve_is_of_the_weights_after_its_steps(tmp_path: Path, data: Path) -> None:
     """Two steps of five, and the last, whose score is the record's own."""
     run = opened(tmp_path, student={**SCHEDULE, "steps": 5, "val_every": 2, "snapshots": [1]})

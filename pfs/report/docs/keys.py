@@ -50,7 +50,7 @@ TABLES: dict[str, list[Key]] = {
     "training": keys_of(TeacherConfig),
     "networks": _own_keys(_named(Network), ("name",)),
     "schedules": _own_keys({"sgd": SgdConfig, "adamw": AdamWConfig, "one_cycle": OneCycle, "poly": Poly}, ("name",)),
-    "terms": [*keys_of(Method), *keys_of(Term), *_own_keys(_terms(), ("weight",))],
+    "terms": [*keys_of(Method), *keys_of(Term), *_own_keys(_terms(), tuple(Term.model_fields))],
 }
 
 
