@@ -95,8 +95,8 @@ def pfs_loss(
     if location_weights is not None:
         if distance != "squared" or scope != "image" or teacher_terms is not None:
             raise ValueError("location_weights go with distance='squared' and scope='image', without teacher_terms")
-        rows = (similarity_rows(x, similarity=similarity, center=center) for x in (student, teacher))
-        return _weighted(*rows, location_weights)
+        rows = partial(similarity_rows, similarity=similarity, center=center)
+        return _weighted(rows(student), rows(teacher), location_weights)
     if distance == "squared":
         return _squared(student, teacher, similarity, center, scope, teacher_terms)
     scaled = (similarity_rows(x, similarity=similarity, center=center, scope=scope) for x in (student, teacher))
