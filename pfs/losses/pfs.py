@@ -73,8 +73,7 @@ def pfs_loss(
             as exact as they are. Only "squared" uses it. It is ignored where the teacher's features are averaged to a
             coarser grid, and a norm also where the maps are built.
         location_weights: (B, N) of the coarser grid, `class_balance` for instance: a pair of locations counts as much
-            as the product of their weights says. Only with "squared" and scope "image", and without `teacher_terms`.
-            None: all count alike.
+            as the product of their weights says. Only with "squared" and "image", and without `teacher_terms`.
 
     Returns:
         A scalar, at least in fp32, never negative. It does not depend on the scale of the features, be they 1e-37 or
@@ -83,7 +82,7 @@ def pfs_loss(
 
     Raises:
         ValueError: the shapes do not fit or are empty, an option is unknown, temperature is not positive,
-            `teacher_terms` are not of the teacher's maps, or `location_weights` stand beside options that have none.
+            `teacher_terms` are not of the teacher's maps, or `location_weights` go with none of these options.
     """
     _check_options(distance, similarity, scope, temperature)
     grid = teacher.shape[-2:]
@@ -93,8 +92,7 @@ def pfs_loss(
     if teacher.shape[-2:] != grid:  # an averaged map is another one
         teacher_terms = None
     if location_weights is not None:
-        if distance != "squared" or scope != "image" or teacher_terms is not None:
-            raise ValueError("location_weights go with distance='squared' and scope='image', without teacher_terms")
+        _check_weighted(distance, scope, teacher_terms)
         rows = partial(similarity_rows, similarity=similarity, center=center)
         return _weighted(rows(student), rows(teacher), location_weights)
     if distance == "squared":
@@ -121,6 +119,12 @@ def _squared(
         rows = (as_rows(x, scope) for x in (student, teacher))
         loss = SquaredDifference.apply(*rows, similarity, center, teacher_terms)
     return loss
+
+
+def _check_weighted(distance: Distance, scope: Scope, teacher_terms: Tensor | None) -> None:
+    """Raise a ValueError unless weights of the locations can go with these arguments of `pfs_loss`."""
+    if distance != "squared" or scope != "image" or teacher_terms is not None:
+        raise ValueError("location_weights go with distance='squared' and scope='image', without teacher_terms")
 
 
 def _weighted(student: Tensor, teacher: Tensor, weights: Tensor) -> Tensor:

@@ -101,6 +101,7 @@ def pixel_means(
     target: Tensor,
     *,
     ignore_index: int,
+    add_up: Callable[[Tensor], Tensor] | None = None,
 ) -> tuple[Tensor, ...]:
     """The mean of each loss over the valid pixels, with its gradient for the student's logits.
 
@@ -110,6 +111,8 @@ def pixel_means(
         teacher_logits: (B, classes, h', w'), or None where no loss asks for them.
         target: (B, H, W) labels, of any integer type.
         ignore_index: pixels with this label count nowhere; their logits must be finite all the same.
+        add_up: where these images are a part of the batch: from the sums of losses and of weights over their pixels,
+            (losses, 2), it makes those over the pixels of the whole batch. None: they are the batch.
 
     Returns:
         A scalar a loss, at least in fp32; differentiable once. Exactly 0, with a zero gradient, where no pixel has
@@ -124,7 +127,9 @@ def pixel_means(
     if target.is_cpu:
         _check_labels(target, student_logits.shape[1], ignore_index)
     dtype = torch.promote_types(student_logits.dtype, torch.float32)
-    means: tuple[Tensor, ...] = _PixelMeans.apply(losses, target, ignore_index, *(x.to(dtype) for x in logits))
+    means: tuple[Tensor, ...] = _PixelMeans.apply(
+        losses, target, ignore_index, add_up, *(x.to(dtype) for x in logits)
+    )
     return means
 
 
@@ -171,7 +176,12 @@ class _PixelMeans(Function):
 
     @staticmethod
     def forward(
-        ctx: Any, losses: Sequence[PixelLoss], target: Tensor, ignore_index: int, *logits: Tensor
+        ctx: Any,
+        losses: Sequence[PixelLoss],
+        target: Tensor,
+        ignore_index: int,
+        add_up: Callable[[Tensor], Tensor] | None,
+        *logits: Tensor,
     ) -> tuple[Tensor, ...]:
         (B, C), (H, W) = logits[0].shape[:2], target.shape[1:]
         maps = [_Interpolated(x, (H, W)) for x in logits]
@@ -188,6 +198,7 @@ class _PixelMeans(Function):
                 said = loss(label, valid.to(maps[0].wide), *said_by)
                 total += torch.stack([said.loss.to(total), said.weight.to(total)])
                 maps[0].add_gradient(gradient, rows, said.gradient)
+        sums = sums if add_up is None else add_up(sums)
         limits = torch.finfo(logits[0].dtype)
         has_weight = sums[:, 1] > limits.tiny / limits.eps
         weight = sums[:, 1].where(has_weight, torch.inf).to(logits[0].dtype)  # over infinity: exactly 0, also backward
@@ -203,7 +214,7 @@ class _PixelMeans(Function):
         total = gradients[0] * scale[0]
         for gradient, factor in zip(gradients[1:], scale[1:], strict=True):
             total.addcmul_(gradient, factor)
-        return None, None, None, coarse(total, columns, ctx.shape), *([None] * (len(ctx.needs_input_grad) - 4))
+        return None, None, None, None, coarse(total, columns, ctx.shape), *([None] * (len(ctx.needs_input_grad) - 5))
 
 
 class _Interpolated:

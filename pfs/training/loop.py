@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import set_seed
 from torch import Tensor, nn
 from torch.optim import SGD, AdamW, Optimizer
 from torch.optim.lr_scheduler import LRScheduler, OneCycleLR, PolynomialLR
@@ -15,10 +16,12 @@ from pfs.config.study import Poly, SgdConfig, Training
 from pfs.data.splits import Batch, TrainingSplit, batch_order
 from pfs.study.execution.progress.stage import StageBar
 from pfs.study.execution.stopping import RunStoppedError, stop_requested
-from pfs.training.checkpoint import Snapshots
+from pfs.training.checkpoint import SavedStates, Snapshots
+from pfs.training.devices.batch_norm import whole_batch_norm
+from pfs.training.devices.launch import check_devices, run_on_devices
+from pfs.training.devices.processes import add_up_gradients, anywhere, process_count, process_rank
 from pfs.training.machine import mixed_precision
 from pfs.training.objective import Objective
-from pfs.training.saved_states import SavedStates
 
 LOG_EVERY = 20  # steps between two entries of the history; each one is checked for NaN
 
@@ -61,8 +64,9 @@ def train(
     seed: int,
     folder: Path,
     key: str,
+    devices: int = 1,
 ) -> Progress:
-    """Train a network in place, going on where an earlier session of the same run stopped.
+    """Train a network in place, on one device or several, going on where an earlier session of the same run stopped.
 
     Args:
         network: with its first weights; trained, in eval mode, on the accelerator's device when this returns.
@@ -73,24 +77,49 @@ def train(
         folder: the run's own folder; the state lies in its `state/`, the step it has reached in its `progress`, and the
             weights after the study's `snapshots` in its `snapshots/`.
         key: what the run depends on (settings, code, data, teacher) as a hash: a state of another key is discarded.
+        devices: how many train it, each an equal part of every batch. Several are as many processes, whose last state
+            this one then takes up.
 
     Raises:
         TrainingError: a loss or a weight is not finite; the last good state stays.
         RunStoppedError: the study was asked to stop; the state of this step is saved.
+        DeviceError: the batch cannot be shared by so many devices, or one of their processes was killed.
     """
+    missing = Snapshots(folder, key, spec.snapshot_steps).first_missing()
+    if devices > 1 and (missing is not None or not SavedStates(folder / "state", key).is_finished(spec.steps)):
+        check_devices(devices, spec.batch_size)
+        run_on_devices(devices, _train_share, network, objective, split, spec, seed, folder, key)
+    return _train(network, objective, split, spec, seed, folder, key)
+
+
+def _train_share(
+    network: nn.Module, objective: Objective, split: TrainingSplit, spec: Training, seed: int, folder: Path, key: str
+) -> Progress:
+    """What each process of a run on several devices does: random numbers, such as dropout's, differ between them."""
+    set_seed(seed * process_count() + process_rank())
+    return _train(network, objective, split, spec, seed, folder, key)
+
+
+def _train(
+    network: nn.Module, objective: Objective, split: TrainingSplit, spec: Training, seed: int, folder: Path, key: str
+) -> Progress:
+    """Train a network in this process, with its part of each batch; the arguments are those of `train`."""
     accelerator = Accelerator(mixed_precision=mixed_precision())
     parameters = [*network.parameters(), *objective.to(accelerator.device).parameters()]
     optimizer, scheduler = build_optimizer(spec, parameters)
-    prepared, stepper = accelerator.prepare(network.to(memory_format=torch.channels_last), optimizer)
+    network = network.to(memory_format=torch.channels_last)
+    prepared = accelerator.prepare_model(network, evaluation_mode=True)  # its gradients are added up by `take_step`
+    stepper = accelerator.prepare_optimizer(optimizer)
     progress = Progress()
     accelerator.register_for_checkpointing(scheduler, progress, objective)
     states = SavedStates(folder / "state", key)
     snapshots = Snapshots(folder, key, spec.snapshot_steps)
     states.restore(accelerator, before=snapshots.first_missing())
+    accelerator.wait_for_everyone()  # until all have seen which snapshots are there
     if accelerator.is_main_process:
         snapshots.begin(network, progress.step)
     order = batch_order(len(split), spec.batch_size, spec.steps, seed, views=split.views)
-    batches = split.batches(order[progress.step :], accelerator.device)
+    batches = split.batches(order[progress.step :, process_rank() :: process_count()], accelerator.device)
 
     prepared.train()
     bar = StageBar(folder, "training", spec.steps, done=progress.step)
@@ -107,11 +136,11 @@ def train(
         logged = progress.step % LOG_EVERY == 0 or last
         if logged:
             progress.history.append(_entry(progress.step, learning_rate, losses))
-        if logged or bar.is_due:
+        if accelerator.is_main_process and (logged or bar.is_due):
             bar.show(progress.step, loss=float(losses["total"].detach()))
         if accelerator.is_main_process:
             snapshots.write(network, progress.step)
-        stopping = stop_requested()
+        stopping = anywhere(stop_requested())
         if progress.step % spec.save_every == 0 or last or stopping:
             _check_finite(network, progress.step)
             states.save(accelerator, progress.step)
@@ -139,10 +168,12 @@ def build_optimizer(spec: Training, parameters: list[nn.Parameter]) -> tuple[Opt
 def take_step(
     accelerator: Accelerator, network: nn.Module, objective: nn.Module, optimizer: Optimizer, batch: Batch
 ) -> dict[str, Tensor]:
-    """One update of the weights; returns the losses before it."""
+    """One update of the weights, by this process's part of a batch; returns the losses of the batch before it."""
     images, teacher, labels = batch
-    losses: dict[str, Tensor] = objective(network(images), teacher, labels)
+    with whole_batch_norm():
+        losses: dict[str, Tensor] = objective(network(images), teacher, labels)
     accelerator.backward(losses["total"])
+    add_up_gradients(weight for group in optimizer.param_groups for weight in group["params"])
     optimizer.step()
     optimizer.zero_grad()
     return losses

@@ -40,6 +40,7 @@ from pfs.losses.pixelwise import PixelLoss, class_weighted_cross_entropy_sums, c
 from pfs.losses.prediction import CachedPrediction
 from pfs.losses.relations import dist_loss, standardized_kd_sums
 from pfs.losses.wsp import wsp_sums
+from pfs.training.devices.processes import add_up, average, process_count, rows_of_all
 
 # The loss of every term, by what it compares. A term's options are the loss's keyword arguments of the same names.
 # Losses of the pixels' class probabilities, called with (label, valid, student, teacher): `pfs.losses.pixelwise`.
@@ -61,6 +62,8 @@ OF_FEATURES: dict[type[Term], Callable[..., Tensor]] = {
     SKD: skd_pairwise_loss,
     IFVD: ifvd_loss,
 }
+# Terms of maps whose loss is a mean over the images of the batch; PFS only with its scope "image".
+MEANS_OVER_IMAGES: set[type[Term]] = {PFS, FitNet, NFD, AT, SKD, CWD}
 
 
 class Objective(nn.Module):
@@ -125,7 +128,7 @@ class Objective(nn.Module):
         total = losses["ce"]
         for name, term in terms.items():
             if name not in losses:
-                losses[name] = self._map_loss(name, term, student, teacher or student, target)
+                losses[name] = self._map_loss(name, student, teacher or student, target)
             total = total + term.weight_after(self.done) * losses[name]
         return {"total": total, **{name: losses[name] for name in ("ce", *terms)}}
 
@@ -136,7 +139,9 @@ class Objective(nn.Module):
         # The cross-entropy comes after the terms at T = 2, the squares of whose probabilities are those at T = 1.
         at_pixels["ce"] = self._cross_entropy
         asked = teacher.logits if teacher and any(term.needs_teacher for term in terms.values()) else None
-        means = pixel_means(list(at_pixels.values()), student.logits, asked, target, ignore_index=self.ignore_index)
+        means = pixel_means(
+            list(at_pixels.values()), student.logits, asked, target, ignore_index=self.ignore_index, add_up=add_up
+        )
         return dict(zip(at_pixels, means, strict=True))
 
     def _pixel_loss(self, term: Term) -> PixelLoss:
@@ -151,24 +156,42 @@ class Objective(nn.Module):
             return cross_entropy_sums
         return partial(class_weighted_cross_entropy_sums, class_weights=self.class_weights)
 
-    def _map_loss(self, name: str, term: Term, student: Prediction, teacher: Prediction, target: Tensor) -> Tensor:
-        """The loss of a term that compares whole maps of logits or features."""
+    def _map_loss(self, name: str, student: Prediction, teacher: Prediction, target: Tensor) -> Tensor:
+        """The loss of a term that compares whole maps of logits or features, over the images of all processes."""
+        term = self.method.terms[name]
+        if name in self.hints:
+            student = student._replace(features=self.hints[name](student.features))
+        if _is_mean_over_images(term):
+            return average(self._loss_of_maps(term, student, teacher, target))
+        if process_count() > 1:
+            both = (student, teacher)
+            student, teacher = (Prediction(rows_of_all(x.logits), rows_of_all(x.features)) for x in both)
+            target = rows_of_all(target)
+        return self._loss_of_maps(term, student, teacher, target)
+
+    def _loss_of_maps(self, term: Term, student: Prediction, teacher: Prediction, target: Tensor) -> Tensor:
+        """The loss of a term that compares whole maps, over these images."""
         if type(term) in OF_LOGITS:
             return OF_LOGITS[type(term)](student.logits, teacher.logits, **term.options)
-        features, loss = student.features, partial(OF_FEATURES[type(term)], **term.options)
+        loss = partial(OF_FEATURES[type(term)], **term.options)
         labels = {"classes": student.logits.shape[1], "ignore_index": self.ignore_index}
         match term:  # arguments that only some losses take
+            case PFS(class_balanced=True):
+                height, width = map(min, zip(student.features.shape[2:], teacher.features.shape[2:], strict=True))
+                loss = partial(loss, location_weights=class_balance(target, (height, width), **labels))
             case PFS():
-                if term.class_balanced:
-                    grid = [min(sides) for sides in zip(features.shape[2:], teacher.features.shape[2:], strict=True)]
-                    loss = partial(loss, location_weights=class_balance(target, (grid[0], grid[1]), **labels))
-                else:
-                    loss = partial(loss, teacher_terms=_teacher_terms(teacher, student, term))
+                loss = partial(loss, teacher_terms=_teacher_terms(teacher, student, term))
             case IFVD():
                 loss = partial(loss, target=target, **labels)
-            case FitNet() | NFD():
-                features = self.hints[name](features)
-        return loss(features, teacher.features)
+        return loss(student.features, teacher.features)
+
+
+def _is_mean_over_images(term: Term) -> bool:
+    """Whether the loss of a batch is the mean of the losses of its images, or of equal parts of it.
+
+    The loss of any other term is computed of the whole batch by each process of a run on several devices.
+    """
+    return type(term) in MEANS_OVER_IMAGES and getattr(term, "scope", "image") == "image"
 
 
 def _teacher_terms(teacher: Prediction, student: Prediction, term: PFS) -> Tensor | None:

@@ -8,7 +8,7 @@ from accelerate import Accelerator
 from torch import nn
 
 from pfs.config.checksums import LIST
-from pfs.training.saved_states import SavedStates
+from pfs.training.checkpoint import SavedStates
 
 
 def network_of(accelerator: Accelerator, value: float) -> nn.Linear:

@@ -1,0 +1,178 @@
+"""The processes of a run on several devices: how they are started, watched and ended.
+
+They are spawned, not forked: a forked process hangs where its parent has computed with several threads, and has no GPU
+where its parent has used one. What they need is sent to each as a copy.
+"""
+
+import os
+import pickle
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnContext, SpawnProcess
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NoReturn
+
+import torch
+import torch.distributed as dist
+
+from pfs.study.execution.run import exit_with_parent
+from pfs.training.machine import prepare
+
+GRACE = 3.0  # seconds in which the other processes may end by themselves once one has failed
+TIMEOUT = timedelta(minutes=10)  # of one exchange between living processes, the longest of which waits for a state
+
+
+class DeviceError(RuntimeError):
+    """A run cannot be shared among so many devices, or one of its processes has ended."""
+
+
+@dataclass(frozen=True)
+class _Worker:
+    """The process of one device, and the end of the pipe by which it is told its work and tells its failure."""
+
+    process: SpawnProcess
+    pipe: Connection
+
+
+def check_devices(devices: int, batch_size: int) -> None:
+    """Raise a DeviceError unless this machine has so many devices and each gets an equal part of every batch.
+
+    A machine without GPUs has as many devices as it is asked for: each is a process that computes with its part of the
+    threads.
+    """
+    if devices < 1 or batch_size % devices:
+        divisors = [str(number) for number in range(1, batch_size + 1) if batch_size % number == 0]
+        raise DeviceError(
+            f"batch_size {batch_size} cannot be shared equally by {devices} devices: choose {', '.join(divisors)} "
+            "devices, or another batch_size"
+        )
+    if torch.cuda.is_available() and devices > torch.cuda.device_count():
+        raise DeviceError(f"{devices} devices were asked for, and this machine has {torch.cuda.device_count()} GPUs")
+    if torch.backends.mps.is_available() and devices > 1:
+        raise DeviceError(f"{devices} devices were asked for, and Apple's GPU is one: leave `devices` at 1")
+
+
+def run_on_devices(devices: int, work: Callable[..., object], *arguments: object) -> None:
+    """Call a function in as many new processes, which can exchange tensors, and return when all have returned.
+
+    Args:
+        devices: how many processes. Each has its share of this process's threads and, where there are GPUs, the one of
+            its rank.
+        work: what is called in each; it is found by its module and name, so that a notebook cannot define it.
+        arguments: what it is called with, copied into each process.
+
+    Raises:
+        DeviceError: a process was killed. All others are ended, within seconds.
+        Exception: that of the first process that failed, of its own type.
+    """
+    context = SpawnContext()
+    threads = max(1, torch.get_num_threads() // devices)
+    sent = pickle.dumps((work, arguments))
+    with TemporaryDirectory() as folder:
+        meeting = str(Path(folder) / "store")
+        workers = [_start(context, rank, devices, threads, meeting) for rank in range(devices)]
+        try:
+            for worker in workers:
+                with suppress(OSError):  # of a process that has ended already, which is told below
+                    worker.pipe.send_bytes(sent)
+            _await(workers)
+        finally:
+            for worker in workers:
+                worker.process.kill()
+                worker.process.join()
+
+
+def _start(context: SpawnContext, rank: int, devices: int, threads: int, meeting: str) -> _Worker:
+    """Start the process of one device, which waits for its work."""
+    here, there = context.Pipe()
+    arguments = (rank, devices, threads, meeting, os.getpid(), there)
+    process = context.Process(target=_work, args=arguments, name=f"device {rank + 1} of {devices}")
+    process.start()
+    there.close()
+    return _Worker(process, here)
+
+
+def _await(workers: Sequence[_Worker]) -> None:
+    """Return when all processes have ended well; else raise what the first that failed says."""
+    while running := [worker.process.sentinel for worker in workers if worker.process.exitcode is None]:
+        wait(running)
+        if any(worker.process.exitcode for worker in workers):
+            break
+    deadline = time.monotonic() + GRACE
+    for worker in workers:
+        worker.process.join(max(0.0, deadline - time.monotonic()))
+    if failed := [worker for worker in workers if worker.process.exitcode]:
+        raise _reason(failed)
+
+
+def _reason(failed: Sequence[_Worker]) -> Exception:
+    """Why a run ended: a process that was killed comes before those that only lost the connection to it."""
+    for process in (worker.process for worker in failed):
+        if process.exitcode is not None and process.exitcode < 0:
+            name = signal.Signals(-process.exitcode).name
+            return DeviceError(
+                f"the process of {process.name} was ended by {name}, and the others with it; a system without free "
+                "memory does that. The last saved state stays: start the run again to go on from it"
+            )
+    told = sorted((_told(worker) for worker in failed), key=lambda report: report[0])
+    return told[0][1]
+
+
+def _told(worker: _Worker) -> tuple[float, Exception]:
+    """When a process failed, in seconds since the epoch, and its exception."""
+    with suppress(OSError, EOFError):
+        if worker.pipe.poll():
+            when, error = pickle.loads(worker.pipe.recv_bytes())
+            return when, error
+    return time.time(), DeviceError(f"the process of {worker.process.name} ended with status {worker.process.exitcode}")
+
+
+# --- in the process of a device -----------------------------------------------------------------------------
+
+
+def _work(rank: int, devices: int, threads: int, meeting: str, parent: int, pipe: Connection) -> None:
+    """Do what the pipe says, with the other processes; a failure is told through it."""
+    exit_with_parent(parent)
+    try:
+        _join(rank, devices, threads, meeting)
+        work, arguments = pickle.loads(pipe.recv_bytes())
+        work(*arguments)
+        dist.barrier()
+        dist.destroy_process_group()
+    except Exception as error:
+        _fail(pipe, error)
+
+
+def _join(rank: int, devices: int, threads: int, meeting: str) -> None:
+    """Make this process one of a group, as Accelerate expects it: by the environment variables of `torchrun`."""
+    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "OMP_NUM_THREADS": str(threads)}
+    os.environ |= {"WORLD_SIZE": str(devices), "LOCAL_WORLD_SIZE": str(devices), "TQDM_DISABLE": "1"}
+    prepare(threads)
+    backend = "gloo"
+    if torch.cuda.is_available():
+        torch.cuda.set_device(rank)
+        backend = "cpu:gloo,cuda:nccl"
+    else:
+        os.environ["ACCELERATE_USE_CPU"] = "true"
+    store = dist.FileStore(meeting, devices)
+    dist.init_process_group(backend, store=store, rank=rank, world_size=devices, timeout=TIMEOUT)
+
+
+def _fail(pipe: Connection, error: Exception) -> NoReturn:
+    """Tell why this process ends, and end it at once: its group may wait for ever for what has failed."""
+    try:
+        pickle.loads(report := pickle.dumps((time.time(), error)))
+    except Exception:  # an exception that cannot be copied is told by its text
+        report = pickle.dumps((time.time(), RuntimeError(f"{type(error).__name__}: {error}")))
+    with suppress(OSError):
+        pipe.send_bytes(report)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(1)
