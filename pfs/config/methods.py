@@ -9,14 +9,12 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from pfs.config.base import Strict
+from pfs.config.base import SaidIfTrue, Strict
 
 Weight = Annotated[float, Field(gt=0)]
 Temperature = Annotated[float, Field(gt=0)]
 
 
-# An option of which runs that do not use it say nothing: to add it has made none of them stale.
-SaidIfTrue = Annotated[bool, Field(exclude_if=lambda said: not said)]
 # What the objective itself takes of a term, and its loss does not: see `pfs.training.objective`.
 OF_THE_OBJECTIVE = {"weight", "decay", "class_weighted", "class_balanced"}
 
@@ -166,10 +164,12 @@ class WSP(Imitation):
 class Method(Strict):
     """What a student learns from besides the labels. Without any term, it learns from labels alone.
 
-    `label` is the method's name in tables and figures. No run depends on it.
+    `label` is the method's name in tables and figures. No run depends on it. `learning_rate` stands in place of that of
+    the study's `student`: so a study can try several.
     """
 
     label: Annotated[str, Field(min_length=1)] | None = None
+    learning_rate: Annotated[float, Field(gt=0)] | None = None
     kd: KD | None = None
     kd_standardized: StandardizedKD | None = None
     dist: DIST | None = None

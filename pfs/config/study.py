@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from pfs.config.base import Name, Seed, Strict, StudyError, suggest
+from pfs.config.base import Name, SaidIfTrue, Seed, Strict, StudyError, suggest
 from pfs.config.data import (
     Ade20kConfig,
     AugmentationConfig,
@@ -122,6 +122,9 @@ class Study(Strict):
     networks are scored on are of one size; with it, of any. `cache_gib` bounds what the teacher's outputs may take on
     disk; where they need more, students ask the teacher at every step. `question` is what the study is to answer, for
     lists and pages.
+
+    A `tuning` study tries settings, to choose among them. Its students are scored on val alone, so that nothing can be
+    chosen on test, and it has no tables and pages. A study that is `tuned_by` such a one shares no seed with it.
     """
 
     name: Name
@@ -136,6 +139,8 @@ class Study(Strict):
     reference: str
     seeds: Annotated[list[Seed], Field(min_length=1)]
     extends: Name | None = None
+    tuning: SaidIfTrue = False
+    tuned_by: Name | None = None
 
     @model_validator(mode="after")
     def _names_agree(self) -> "Study":
@@ -145,6 +150,10 @@ class Study(Strict):
             raise ValueError("methods: 'teacher' is the teacher's own name in the tables; call the method otherwise")
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"seeds: {self.seeds} names a seed twice")
+        if self.tuning and self.tuned_by is not None:
+            raise ValueError(
+                "tuned_by: a study with tuning: true chooses the settings of others; leave one of them out"
+            )
         return self
 
     @model_validator(mode="after")
@@ -198,6 +207,18 @@ class Study(Strict):
             f"{self.data.name} has no test split: val is {held} of its training images, from which no network learnt; "
             "test is its own val, on which nothing was chosen."
         )
+
+    def scored_splits(self, method: str) -> tuple[Literal["val", "test"], ...]:
+        """The splits on which a method's runs are scored; "teacher" may be that of the study that this one extends."""
+        own = method != "teacher" or self.extends is None
+        return ("val",) if self.tuning and own else ("val", "test")
+
+    def training(self, method: str) -> Training:
+        """The network and schedule of a method's runs, "teacher" or a student's."""
+        if method == "teacher":
+            return self.teacher
+        rate = self.method(method).learning_rate
+        return self.student if rate is None else self.student.model_copy(update={"learning_rate": rate})
 
     @property
     def teacher_study(self) -> str:

@@ -200,9 +200,9 @@ def package_versions() -> dict[str, str]:
 # --- the table of many --------------------------------------------------------------------------------------
 
 
-def run_table(records: Iterable[Record]) -> pd.DataFrame:
+def run_table(records: Iterable[Record], splits: Collection[Split] = SPLITS) -> pd.DataFrame:
     """One row a run and split, in the records' order; the columns of `runs.csv`."""
-    return pd.DataFrame([_row(record, split) for record in records for split in SPLITS if split in record.metrics])
+    return pd.DataFrame([_row(record, split) for record in records for split in splits if split in record.metrics])
 
 
 def _row(record: Record, split: Split) -> dict[str, object]:
@@ -233,6 +233,8 @@ def _row(record: Record, split: Split) -> dict[str, object]:
 def collect(study: Study, folder: Path, finished: Collection[tuple[str, int]]) -> list[str]:
     """Gather a study's records into `folder/runs.csv`, `folder/examples.npz`, and `folder/curves.csv` if there are any.
 
+    Of a tuning study, scores on val alone are gathered, and no examples: nothing shows them.
+
     Args:
         study: says which runs there should be.
         folder: the study's results.
@@ -251,11 +253,11 @@ def collect(study: Study, folder: Path, finished: Collection[tuple[str, int]]) -
     records = [read_record(path) for path in found.values()]
     _refuse_mixture(folder, records, "data_checksum", "data sets")
     _refuse_mixture(folder, records, "teacher_checksum", "teachers")
-    table = run_table(records)
+    table = run_table(records, ["val"] if study.tuning else SPLITS)
     atomic_write(folder / "runs.csv", table.to_csv(index=False, float_format="%.4f", lineterminator="\n"))
-    _write_examples(study, folder, list(found))
+    examples = [] if study.tuning else _write_examples(study, folder, list(found))
     curves = _write_curves(folder / "curves.csv", records)
-    write_checksums(folder / COLLECTED, [folder / "runs.csv", folder / "examples.npz", *curves])
+    write_checksums(folder / COLLECTED, [folder / "runs.csv", *examples, *curves])
     return [f"{method}/{seed}" for method, seed in paths if (method, seed) not in found]
 
 
@@ -281,7 +283,7 @@ def _refuse_mixture(folder: Path, records: Iterable[Record], key: str, what: str
         raise RecordError(f"{folder}: runs of {len(runs)} {what} make no one table ({shown}): run the study again")
 
 
-def _write_examples(study: Study, folder: Path, found: list[tuple[str, int]]) -> None:
+def _write_examples(study: Study, folder: Path, found: list[tuple[str, int]]) -> list[Path]:
     """The teacher's example images, and what it and each method (at the study's first seed) say of them."""
     arrays: dict[str, np.ndarray[Any, Any]] = {}
     for method, seed in found:
@@ -292,3 +294,4 @@ def _write_examples(study: Study, folder: Path, found: list[tuple[str, int]]) ->
                 arrays |= {name: examples[name] for name in ("image", "label", "probe")}
             arrays |= {f"{name}/{method}": examples[name] for name in ("prediction", "similarity")}
     write_npz(folder / "examples.npz", arrays)
+    return [folder / "examples.npz"]

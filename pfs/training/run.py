@@ -27,7 +27,6 @@ from pfs.models import count_macs, count_parameters
 from pfs.study.code.hashes import Code, run_code
 from pfs.study.places import STATE_FOLDER, TEACHER, run_folder
 from pfs.study.records import (
-    SPLITS,
     Cost,
     Metrics,
     Provenance,
@@ -41,7 +40,7 @@ from pfs.study.records import (
     write_npz,
     write_record,
 )
-from pfs.study.staleness import run_settings, training_differences, why_stale
+from pfs.study.staleness import SCORING, run_settings, training_differences, why_stale
 from pfs.training.checkpoint import snapshot_file, write_checkpoint
 from pfs.training.evaluation import ScoredSplit, count_split, score
 from pfs.training.loop import Progress
@@ -80,11 +79,16 @@ class Run:
     @property
     def training(self) -> Training:
         """The network and schedule of this run."""
-        return self.study.teacher if self.method == TEACHER else self.study.student
+        return self.study.training(self.method)
+
+    @property
+    def splits(self) -> tuple[Split, ...]:
+        """The splits on which this run is scored; on the last of them its examples are shown."""
+        return self.study.scored_splits(self.method)
 
     def key(self, dataset: SegmentationDataset, teacher_checksum: str | None = None) -> str:
         """A hash of all that the run's weights depend on; how they are scored is no part of it."""
-        learnt = {key: value for key, value in self.settings.items() if key != "evaluation"}
+        learnt = {key: value for key, value in self.settings.items() if key not in SCORING}
         trained = self.trained_before(dataset)
         machine = _machine() if trained is None else _machine_of(trained.provenance)
         parts = [learnt, self.code.training, data_checksum(dataset), teacher_checksum, machine]
@@ -175,9 +179,9 @@ def load_eval_splits(run: Run, splits: dict[str, SegmentationDataset], size: tup
 def evaluate(
     run: Run, network: nn.Module, splits: dict[str, SegmentationDataset], images: dict[str, ScoredSplit]
 ) -> dict[Split, Metrics]:
-    """Score a network on val and test; each image's confusion counts go to the run's `confusion.npz`."""
+    """Score a network on the run's splits; each image's confusion counts go to the run's `confusion.npz`."""
     evaluation = run.study.evaluation
-    counts = {split: count_split(network, splits[split], images[split], evaluation) for split in SPLITS}
+    counts = {split: count_split(network, splits[split], images[split], evaluation) for split in run.splits}
     write_arrays(run.folder / "confusion.npz", {split: count.to(torch.int32) for split, count in counts.items()})
     return {split: score(count, splits[split].classes) for split, count in counts.items()}
 

@@ -88,6 +88,16 @@ def test_learning_curves_are_collected_where_runs_have_them(study: Study, tmp_pa
     assert (folder / "curves.csv").read_text() == "method,seed,step,val_miou\nce,3,1,30.2500\nce,3,2,44.7000\n"
 
 
+def test_a_tuning_study_collects_scores_on_val_alone(study: Study, tmp_path: Path) -> None:
+    """The teacher may be that of the study which reports, and have a score on test."""
+    folder = tmp_path / "results" / "small"
+    for run in runs_of(study):
+        write_run(study, folder, *run)
+    collect(study.model_copy(update={"tuning": True}), folder, set(runs_of(study)))
+    assert set(pd.read_csv(folder / "runs.csv")["split"]) == {"val"}
+    assert not (folder / "examples.npz").exists()
+
+
 def write_run(study: Study, folder: Path, method: str, seed: int) -> None:
     place = run_folder(study, folder, method, seed)
     write_record(make_record(method, seed), place)

@@ -137,6 +137,30 @@ def test_the_learning_curve_is_of_the_weights_after_its_steps(tmp_path: Path, da
     assert why is not None and why.trains and "step-000001.pt" in why.reason
 
 
+def test_a_run_of_a_tuning_study_is_never_scored_on_test(tmp_path: Path, data: Path) -> None:
+    run = opened(tmp_path, tuning=True)
+    splits = build(config.DigitScenesConfig.model_validate(STUDY["data"]), data)
+    network = network_of(run)
+    scenes = load_eval_splits(run, splits, (64, 64))
+    metrics = evaluate(run, network, splits, scenes)
+    assert run.splits == tuple(metrics) == tuple(np.load(run.folder / "confusion.npz")) == ("val",)
+    save_weights(run, network)
+    np.savez(run.folder / "examples.npz")
+    finish(run, network, Progress(), metrics, splits["train"], size=(64, 64), teacher_checksum=None)
+    assert set(read_record(run.folder / "record.json").metrics) == {"val"}
+    key = run.key(splits["train"])
+    reported = opened(tmp_path)
+    assert reported.key(splits["train"]) == key  # the weights are those of a reported run
+    why = why_stale(reported.study, tmp_path / "results" / "tiny", "ce", 0, reported.code, None)
+    assert why is not None and "settings (tuning)" in why.reason and "settings (student" not in why.reason
+
+
+def test_a_method_s_own_learning_rate_is_that_of_its_runs(tmp_path: Path) -> None:
+    run = opened(tmp_path, methods={"ce": {"learning_rate": 0.5}})
+    assert run.training.learning_rate == 0.5
+    assert run.settings["method"] == {"learning_rate": 0.5}
+
+
 def test_a_study_without_a_curve_has_none(tmp_path: Path, data: Path) -> None:
     run = opened(tmp_path)
     splits = build(config.DigitScenesConfig.model_validate(STUDY["data"]), data)

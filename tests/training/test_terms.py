@@ -21,7 +21,7 @@ TIES: dict[type[Term], Any] = {**OF_PIXELS, **OF_LOGITS, **OF_FEATURES}
 TERMS: dict[str, type[Term]] = {
     name: next(kind for kind in get_args(field.annotation) if kind is not type(None))
     for name, field in Method.model_fields.items()
-    if name != "label"
+    if name not in ("label", "learning_rate")
 }
 # What the objective says to a loss itself: of the batch, or of the data set.
 FROM_THE_BATCH = {"teacher_terms", "classes", "ignore_index", "class_weights", "location_weights"}
