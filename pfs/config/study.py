@@ -11,6 +11,7 @@ from pfs.config.base import Name, SaidIfTrue, Seed, Strict, StudyError, suggest
 from pfs.config.data import (
     Ade20kConfig,
     AugmentationConfig,
+    CamVidConfig,
     Data,
     DigitScenesConfig,
     Evaluation,
@@ -200,6 +201,9 @@ class Study(Strict):
     @property
     def splits(self) -> str:
         """What val and test are, where they are not the data set's own: a sentence, or nothing."""
+        if isinstance(self.data, CamVidConfig) and self.data.holdout_sequence is not None:
+            sequence = self.data.holdout_sequence
+            return f"val is the sequence {sequence} of camvid's training images, from which no network learnt."
         held = self.data.holdout if isinstance(self.data, WithoutTest) else None
         if held is None:
             return ""

@@ -49,7 +49,9 @@ def write_trial(study: Study, folder: Path) -> tuple[Path, list[str]]:
         The file, and what is said of the trial: a line each.
     """
     content = study.model_dump(mode="json", exclude_none=True, exclude_unset=True)  # what the study itself says
-    content.pop("extends", None)
+    for key in ("extends", "tuning", "tuned_by"):
+        content.pop(key, None)
+    content["data"].pop("holdout_sequence", None)  # the miniature's names have none
     terms = _all_terms(content["methods"])
     content |= {"name": f"{study.name}_dry_run", "methods": {METHOD: terms}, "reference": METHOD, "seeds": [0]}
     content["data"] |= _smaller(study)
