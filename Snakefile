@@ -30,7 +30,8 @@ run_code = {method: code.digest for method, code in run_codes(study, (TEACHER, *
 # `exec` makes Snakemake the parent of each command: a run that has lost it stops.
 pfs = f"exec {shlex.quote(sys.executable)} -m pfs"
 options = shlex.join(["--results", results])
-run_options = shlex.join(["--results", results, "--data", config.get("data", "data")]) + " --parent $PPID"
+run_options = shlex.join(["--results", results, "--data", config.get("data", "data")])
+run_options += f" --devices {config.get('devices', 1)} --parent $PPID"
 
 # A processor trains one student a core. A GPU trains one at a time, and the cores draw its pictures.
 cores = workflow.cores or 1

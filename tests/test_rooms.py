@@ -37,6 +37,7 @@ TESTED_IN = {
     "study/execution/kernels_end.py": "study/execution/test_run.py",
     "study/execution/notebooks.py": "study/execution/test_run.py",
     "study/execution/stopping.py": "training/test_loop.py",  # which stops
+    "training/devices/batch_norm.py": "training/devices/test_processes.py",  # which trains with it
     "study/trial/network_count.py": "study/test_cost.py",
 }
 

@@ -60,6 +60,13 @@ def threads(text: str) -> int:
     return int(text)
 
 
+def devices(text: str) -> int:
+    """A number of devices, at least one."""
+    if not (text.isdecimal() and int(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of devices")
+    return int(text)
+
+
 def cores(text: str) -> str:
     """A number of cores, or all of them, as Snakemake takes it."""
     if text != "all" and not (text.isdecimal() and int(text)):

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
-from pfs.commands.arguments import DATA, RESULTS, STUDY, add_command, cores, threads
+from pfs.commands.arguments import DATA, RESULTS, STUDY, add_command, cores, devices, threads
 from pfs.config.load import load_study
 from pfs.study.execution.execute import bring_up_to_date, failures
 from pfs.study.execution.run import execute_run, exit_with_parent, mark_done
@@ -19,16 +19,16 @@ from pfs.study.trial.preflight import check_networks, set_hub_offline_if_unreach
 
 def add_commands(commands: Any) -> None:
     """Add `study`, `dry-run` and `run`."""
-    for started in (
-        add_command(commands, "study", _study, STUDY, RESULTS, DATA),
-        add_command(commands, "dry-run", _dry_run, STUDY),
-    ):
+    study = add_command(commands, "study", _study, STUDY, RESULTS, DATA)
+    for started in (study, add_command(commands, "dry-run", _dry_run, STUDY)):
         started.add_argument("--cores", type=cores, default="all", help="how many to use (%(default)s)")
         started.add_argument("--threads", type=threads, help="cores that a student computes with (1; with a GPU, all)")
     run = add_command(commands, "run", _run, STUDY, RESULTS, DATA)
     run.add_argument("method", metavar="METHOD", help="teacher, or a method of the study")
     run.add_argument("seed", metavar="SEED", type=int, help="a seed of the study")
     run.add_argument("--threads", type=threads, default=1, help="of the kernel (%(default)s)")
+    for trained in (study, run):
+        trained.add_argument("--devices", type=devices, default=1, help="that train a run together (%(default)s)")
     run.add_argument("--parent", type=int, help="stop when this process, which started the run, ends")
 
 
@@ -37,13 +37,23 @@ def _study(options: argparse.Namespace) -> int:
     study = load_study(options.study)
     set_hub_offline_if_unreachable(study)
     check_networks(study)
-    how = {"data": options.data, "cores": options.cores, "threads": options.threads}
+    for role in (study.teacher, study.student):
+        role.check_shares(options.devices)
+    threads = _threads_of_devices(options)
+    how = {"data": options.data, "cores": options.cores, "threads": threads, "devices": options.devices}
     if not bring_up_to_date(study, options.study, results=options.results, **how):
         print(*failures(study, study_folder(study, options.results)), sep="\n", file=sys.stderr)
         print(f"Run the study again to go on, or {_tables_of_what_there_is(options)}", file=sys.stderr)
         return 1
     print(f"{study.name} is up to date: {options.results}/{study.name}/ (start with report.html)")
     return 0
+
+
+def _threads_of_devices(options: argparse.Namespace) -> Any:
+    """The threads that a run is given: on a processor, at least one for each of its devices."""
+    if options.devices == 1 or shutil.which("nvidia-smi"):
+        return options.threads
+    return max(options.threads or 1, options.devices)
 
 
 def _tables_of_what_there_is(options: argparse.Namespace) -> str:
@@ -86,7 +96,8 @@ def _run(options: argparse.Namespace) -> int:
         options.seed,
         results=options.results,
         data=options.data,
-        threads=options.threads,
+        threads=_threads_of_devices(options),
+        devices=options.devices,
     )
     mark_done(options.study, options.method, options.seed, results=options.results)
     return 0

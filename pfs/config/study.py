@@ -107,6 +107,15 @@ class Training(Strict):
             )
         return self
 
+    def check_shares(self, devices: int) -> None:
+        """Raise a StudyError unless each of so many devices gets an equal part of every batch."""
+        if devices < 1 or self.batch_size % devices:
+            divisors = [str(number) for number in range(1, self.batch_size + 1) if self.batch_size % number == 0]
+            raise StudyError(
+                f"a batch_size of {self.batch_size} cannot be shared equally by {devices} devices: choose "
+                f"{', '.join(divisors)} devices, or another batch_size"
+            )
+
 
 class TeacherConfig(Training):
     """The teacher's training; it has one seed, and every student of the study learns from that one

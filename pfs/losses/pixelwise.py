@@ -127,9 +127,7 @@ def pixel_means(
     if target.is_cpu:
         _check_labels(target, student_logits.shape[1], ignore_index)
     dtype = torch.promote_types(student_logits.dtype, torch.float32)
-    means: tuple[Tensor, ...] = _PixelMeans.apply(
-        losses, target, ignore_index, add_up, *(x.to(dtype) for x in logits)
-    )
+    means: tuple[Tensor, ...] = _PixelMeans.apply(losses, target, ignore_index, add_up, *(x.to(dtype) for x in logits))
     return means
 
 

@@ -80,6 +80,8 @@ class Provenance(Block):
 
     Attributes:
         dirty: whether files whose code the run depends on differed from the commit.
+        threads: that the run computed with, shared by its devices.
+        devices: how many trained it, each an equal part of every batch.
         code_hash: the digest of `code`, by which tables name it.
         code: the code that the run depends on, file by file; None in records of older versions.
     """
@@ -91,6 +93,7 @@ class Provenance(Block):
     machine: str = NOT_RECORDED
     instruction_set: str = NOT_RECORDED
     threads: int | None = None
+    devices: int = 1
     precision: str = NOT_RECORDED
     device: str = NOT_RECORDED
     data_checksum: str = NOT_RECORDED

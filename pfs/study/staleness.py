@@ -42,9 +42,9 @@ def run_settings(study: Study, method: str | None = None, seed: int | None = Non
         seed, and the teacher only if it has one; and the checksums of files of pre-trained weights, if there are any.
     """
     everything = study.model_dump(mode="json", exclude_none=True, exclude=MOVES_NO_NUMBER)
-    seen = [key for key in ("data", "augmentation", "evaluation") if key in everything]
-    if "test" not in study.scored_splits(method or TEACHER):
-        seen.append("tuning")
+    val_alone = "test" not in study.scored_splits(method or TEACHER)
+    named = ("data", "augmentation", "evaluation", *(["tuning"] if val_alone else []))
+    seen = [key for key in named if key in everything]
     if method in (None, TEACHER):
         roles: tuple[str, ...] = ("teacher",)
     else:

@@ -1,5 +1,9 @@
 """How good a network is: confusion counts of every image, and one mIoU from the counts of the whole split."""
 
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+
 import torch
 from torch import Tensor, nn
 
@@ -25,6 +29,32 @@ def count_split(
         evaluation=evaluation,
         batch_size=SCORED_AT_ONCE if evaluation is None else 1,
     )
+
+
+def learning_curve(
+    network: nn.Module,
+    weights: Mapping[int, Path],
+    dataset: SegmentationDataset,
+    images: ScoredSplit,
+    evaluation: Evaluation | None,
+) -> list[dict[str, float]]:
+    """The mIoU in percent after each step of which a training has kept the weights.
+
+    It is scored once the training is over, so that neither the training's numbers nor its seconds are others.
+
+    Args:
+        network: of the weights' kind; it is left as it is.
+        weights: the file of each step's weights.
+        dataset: the split that is scored.
+        images: of the same split.
+        evaluation: the study's.
+    """
+    scored, curve = copy.deepcopy(network), []
+    for step, file in weights.items():
+        scored.load_state_dict(torch.load(file, weights_only=True))
+        counts = count_split(scored, dataset, images, evaluation)
+        curve.append({"step": step, "miou": score(counts, dataset.classes).miou})
+    return curve
 
 
 @torch.no_grad()

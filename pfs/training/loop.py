@@ -18,7 +18,7 @@ from pfs.study.execution.progress.stage import StageBar
 from pfs.study.execution.stopping import RunStoppedError, stop_requested
 from pfs.training.checkpoint import SavedStates, Snapshots
 from pfs.training.devices.batch_norm import whole_batch_norm
-from pfs.training.devices.launch import check_devices, run_on_devices
+from pfs.training.devices.launch import run_on_devices
 from pfs.training.devices.processes import add_up_gradients, anywhere, process_count, process_rank
 from pfs.training.machine import mixed_precision
 from pfs.training.objective import Objective
@@ -83,11 +83,12 @@ def train(
     Raises:
         TrainingError: a loss or a weight is not finite; the last good state stays.
         RunStoppedError: the study was asked to stop; the state of this step is saved.
-        DeviceError: the batch cannot be shared by so many devices, or one of their processes was killed.
+        StudyError: the batch cannot be shared equally by so many devices.
+        DeviceError: the machine has fewer devices, or one of their processes was killed.
     """
     missing = Snapshots(folder, key, spec.snapshot_steps).first_missing()
     if devices > 1 and (missing is not None or not SavedStates(folder / "state", key).is_finished(spec.steps)):
-        check_devices(devices, spec.batch_size)
+        spec.check_shares(devices)
         run_on_devices(devices, _train_share, network, objective, split, spec, seed, folder, key)
     return _train(network, objective, split, spec, seed, folder, key)
 

@@ -1,6 +1,5 @@
 """One run of a study, from its name to its record: what the two training notebooks share."""
 
-import copy
 import hashlib
 import json
 import platform
@@ -42,6 +41,7 @@ from pfs.study.records import (
 )
 from pfs.study.staleness import SCORING, run_settings, training_differences, why_stale
 from pfs.training.checkpoint import snapshot_file, write_checkpoint
+from pfs.training.devices.launch import check_machine
 from pfs.training.evaluation import ScoredSplit, count_split, score
 from pfs.training.loop import Progress
 from pfs.training.machine import instruction_set, mixed_precision, prepare
@@ -59,6 +59,7 @@ class Run:
         code: the code that the run depends on.
         commit: of the clone as the run begins, and whether the files of `code` differ from it.
         results: the folder of all studies' results.
+        devices: how many train it, each an equal part of every batch.
         started: when this session of the run began, on `time.perf_counter`'s clock.
     """
 
@@ -69,6 +70,7 @@ class Run:
     settings: dict[str, object]
     code: Code
     commit: tuple[str, bool]
+    devices: int = 1
     started: float = field(default_factory=time.perf_counter)
 
     @property
@@ -86,11 +88,16 @@ class Run:
         """The splits on which this run is scored; on the last of them its examples are shown."""
         return self.study.scored_splits(self.method)
 
+    @property
+    def curve(self) -> dict[int, Path]:
+        """The weights that the learning curve is scored from, step by step; none without `val_every`."""
+        return {step: self.folder / snapshot_file(step) for step in self.training.curve_steps}
+
     def key(self, dataset: SegmentationDataset, teacher_checksum: str | None = None) -> str:
         """A hash of all that the run's weights depend on; how they are scored is no part of it."""
         learnt = {key: value for key, value in self.settings.items() if key not in SCORING}
         trained = self.trained_before(dataset)
-        machine = _machine() if trained is None else _machine_of(trained.provenance)
+        machine = _machine(self.devices) if trained is None else _machine_of(trained.provenance)
         parts = [learnt, self.code.training, data_checksum(dataset), teacher_checksum, machine]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
@@ -106,17 +113,19 @@ class Run:
         return record if has_state and not differ else None
 
 
-def _machine() -> list[object]:
+def _machine(devices: int) -> list[object]:
     """What the last bits of weights depend on besides code and data."""
-    return [torch.get_num_threads(), mixed_precision(), instruction_set(), version("torch")]
+    shared = [devices] if devices > 1 else []
+    return [torch.get_num_threads(), mixed_precision(), instruction_set(), version("torch"), *shared]
 
 
 def _machine_of(trained: Provenance) -> list[object]:
     """The same of the machine on which weights were trained: finished weights are scored on any."""
-    return [trained.threads, trained.precision, trained.instruction_set, trained.packages.get("torch")]
+    shared = [trained.devices] if trained.devices > 1 else []
+    return [trained.threads, trained.precision, trained.instruction_set, trained.packages.get("torch"), *shared]
 
 
-def open_run(study: str, method: str, seed: int | None, results: str, *, threads: int) -> Run:
+def open_run(study: str, method: str, seed: int | None, results: str, *, threads: int, devices: int = 1) -> Run:
     """Read the study, find the run in it, and set the threads that this process computes with.
 
     Args:
@@ -124,15 +133,17 @@ def open_run(study: str, method: str, seed: int | None, results: str, *, threads
         method: "teacher", or a method of the study.
         seed: the student's seed; None for the teacher's own.
         results: the folder of all studies' results; a relative one lies in the clone.
-        threads: part of the run's identity: another number may change the last bits.
+        threads: part of the run's identity: another number may change the last bits. Several devices share them.
+        devices: how many train the run; part of its identity likewise.
 
     Raises:
-        StudyError: no such study or method.
+        StudyError: no such study or method, or a batch cannot be shared equally by so many devices.
+        DeviceError: the machine has fewer devices.
     """
     prepare(threads)
     spec = load_study(study)
     code = run_code(spec, method)
-    return Run(
+    run = Run(
         study=spec,
         method=method,
         seed=spec.teacher.seed if seed is None else seed,
@@ -140,7 +151,11 @@ def open_run(study: str, method: str, seed: int | None, results: str, *, threads
         settings=run_settings(spec, None if method == TEACHER else method, seed),
         code=code,
         commit=commit(code.files),
+        devices=devices,
     )
+    check_machine(devices)
+    run.training.check_shares(devices)
+    return run
 
 
 def load_training(run: Run, dataset: SegmentationDataset) -> TrainingSplit:
@@ -163,40 +178,25 @@ def load_eval_splits(run: Run, splits: dict[str, SegmentationDataset], size: tup
         size: height and width to which `EvalSplit.read` crops or pads images of many sizes, to show them.
 
     Raises:
-        DatasetError: the data have no such split, or their images differ in size and the study has no `evaluation`.
+        DatasetError: a split is missing, or images differ in size and the study has no `evaluation`.
     """
-    scored = ("val", "test")
-    if missing := [split for split in scored if split not in splits]:
+    if missing := [split for split in run.splits if split not in splits]:
         raise DatasetError(
             f"networks are scored on val and test, and these data have no {missing[0]} (only {', '.join(splits)}): "
             "say in the study's data, with holdout, how many training images become val; their own val is then test"
         )
     if run.study.evaluation is not None:
-        return {split: EvalSplit(splits[split], size) for split in scored}
-    return {split: ImageSplit(*decoded(splits[split])) for split in scored}
+        return {split: EvalSplit(splits[split], size) for split in run.splits}
+    return {split: ImageSplit(*decoded(splits[split])) for split in run.splits}
 
 
 def evaluate(
     run: Run, network: nn.Module, splits: dict[str, SegmentationDataset], images: dict[str, ScoredSplit]
 ) -> dict[Split, Metrics]:
     """Score a network on the run's splits; each image's confusion counts go to the run's `confusion.npz`."""
-    evaluation = run.study.evaluation
-    counts = {split: count_split(network, splits[split], images[split], evaluation) for split in run.splits}
+    counts = {split: count_split(network, splits[split], images[split], run.study.evaluation) for split in run.splits}
     write_arrays(run.folder / "confusion.npz", {split: count.to(torch.int32) for split, count in counts.items()})
     return {split: score(count, splits[split].classes) for split, count in counts.items()}
-
-
-def val_curve(run: Run, network: nn.Module, val: SegmentationDataset, images: ScoredSplit) -> list[dict[str, float]]:
-    """The learning curve: val mIoU in percent after every `val_every` steps, from the weights that the training kept.
-
-    Scored once the training is over, so that neither its numbers nor its seconds are others. Empty without `val_every`.
-    """
-    scored, curve = copy.deepcopy(network), []
-    for step in run.training.curve_steps:
-        scored.load_state_dict(torch.load(run.folder / snapshot_file(step), weights_only=True))
-        counts = count_split(scored, val, images, run.study.evaluation)
-        curve.append({"step": step, "miou": score(counts, val.classes).miou})
-    return curve
 
 
 def write_arrays(path: Path, tensors: dict[str, Tensor]) -> dict[str, np.ndarray]:
@@ -230,12 +230,11 @@ def finish(
     Args:
         size: height and width of the images that it was trained on.
         teacher_checksum: of the teacher that the student learnt from; a teacher names itself.
-        curve: its learning curve, `val_curve`.
+        curve: its learning curve on val.
         files: what the run left besides checkpoint, confusion counts, examples and snapshots, by name.
     """
-    folder = run.results / run.study.name
-    name = (run.method, run.seed)
-    if not why_stale(run.study, folder, *name, run.code, data_checksum(dataset), check_cache=check_files_once):
+    made = (run.study, run.results / run.study.name, run.method, run.seed, run.code)
+    if not why_stale(*made, data_checksum(dataset), check_cache=check_files_once):
         return read_record(run.folder / "record.json")
     trained = run.trained_before(dataset)
     snapshots = {f"snapshot of step {step}": snapshot_file(step) for step in run.training.snapshot_steps}
@@ -284,6 +283,7 @@ def _provenance(
         machine=f"{platform.system()} {platform.machine()}",
         instruction_set=instruction_set(),
         threads=torch.get_num_threads(),
+        devices=run.devices,
         precision=mixed_precision(),
         device=str(next(network.parameters()).device),
         data_checksum=data_checksum(dataset),

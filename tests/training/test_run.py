@@ -18,6 +18,7 @@ from pfs.models import build_network, count_parameters
 from pfs.study.records import read_record
 from pfs.study.staleness import why_stale
 from pfs.training.checkpoint import weights_checksum
+from pfs.training.evaluation import learning_curve
 from pfs.training.loop import Progress, train
 from pfs.training.objective import Objective
 from pfs.training.run import (
@@ -28,7 +29,6 @@ from pfs.training.run import (
     load_training,
     open_run,
     save_weights,
-    val_curve,
     write_arrays,
 )
 
@@ -125,7 +125,7 @@ def test_the_learning_curve_is_of_the_weights_after_its_steps(tmp_path: Path, da
     )
     scenes = load_eval_splits(run, splits, (64, 64))
     metrics = evaluate(run, network, splits, scenes)
-    curve = val_curve(run, network, splits["val"], scenes["val"])
+    curve = learning_curve(network, run.curve, splits["val"], scenes["val"], None)
     assert [point["step"] for point in curve] == [2, 4, 5]
     assert curve[-1]["miou"] == metrics["val"].miou != curve[0]["miou"]
     save_weights(run, network)
@@ -164,7 +164,8 @@ def test_a_method_s_own_learning_rate_is_that_of_its_runs(tmp_path: Path) -> Non
 def test_a_study_without_a_curve_has_none(tmp_path: Path, data: Path) -> None:
     run = opened(tmp_path)
     splits = build(config.DigitScenesConfig.model_validate(STUDY["data"]), data)
-    assert val_curve(run, network_of(run), splits["val"], load_eval_splits(run, splits, (64, 64))["val"]) == []
+    scenes = load_eval_splits(run, splits, (64, 64))
+    assert learning_curve(network_of(run), run.curve, splits["val"], scenes["val"], None) == []
 
 
 def test_arrays_are_written_as_they_are_returned(tmp_path: Path) -> None:

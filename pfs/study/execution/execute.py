@@ -33,7 +33,14 @@ _SAYS_NOTHING = r"\s*File |Using |\[|Complete log|Shutting down|Exiting because|
 
 
 def bring_up_to_date(
-    study: Study, path: str, *, results: str, data: str, cores: str = "all", threads: int | None = None
+    study: Study,
+    path: str,
+    *,
+    results: str,
+    data: str,
+    cores: str = "all",
+    threads: int | None = None,
+    devices: int = 1,
 ) -> bool:
     """Run what is stale of a study, with one bar of its progress; whether all went well.
 
@@ -44,6 +51,7 @@ def bring_up_to_date(
         data: folder of all data sets.
         cores: how many to use, or "all".
         threads: that a student computes with; None: 1, or all cores where there is a GPU.
+        devices: how many train each run.
     """
     folder = study_folder(study, results)
     if folder.is_dir() and not os.access(folder, os.W_OK):
@@ -64,6 +72,7 @@ def bring_up_to_date(
         marks += [str(named / mark) for mark in _broken_pages(folder, tuning=study.tuning)]
         config = {"study": path, "results": results, "data": data}
         config |= {} if threads is None else {"threads": str(threads)}
+        config |= {} if devices == 1 else {"devices": str(devices)}
         with (
             _redirect_output(folder / "snakemake.log") as terminal,
             stopping_on_signals(study.name, folder / ".stop", terminal),

@@ -31,7 +31,7 @@ DONE = ".done"  # in a run's folder: Snakemake's own mark that the run is done
 DRAWN, REPORTED = ".drawn.sha256.json", ".reported.sha256.json"
 
 
-def execute_run(path: str, method: str, seed: int, *, results: str, data: str, threads: int) -> None:
+def execute_run(path: str, method: str, seed: int, *, results: str, data: str, threads: int, devices: int = 1) -> None:
     """Carry out one run of a study, unless another process has just finished it.
 
     A lock on the run's folder keeps two processes from writing it at once. Its `progress` and, if it fails,
@@ -44,6 +44,7 @@ def execute_run(path: str, method: str, seed: int, *, results: str, data: str, t
         results: folder of all results.
         data: folder of all data sets.
         threads: of the kernel's pools.
+        devices: how many train the run, each an equal part of every batch.
 
     Raises:
         StudyError: the study has no such run.
@@ -52,6 +53,7 @@ def execute_run(path: str, method: str, seed: int, *, results: str, data: str, t
     """
     study = load_study(path)
     parameters: dict[str, Parameter] = {"study": path, "results": results, "data": data, "threads": threads}
+    parameters |= {"devices": devices} if devices > 1 else {}
     if method != TEACHER:
         study.method(method)
         parameters |= {"method": method, "seed": seed}

@@ -19,11 +19,11 @@ from pfs.training.devices.processes import add_up, process_count
 
 
 def whole_batch_norm() -> AbstractContextManager[object]:
-    """The context in which networks in training mode normalise by the whole batch; it changes nothing in one process."""
+    """The context in which a network in training mode normalises by the whole batch; of no effect in one process."""
     return _WholeBatchNorm() if process_count() > 1 else nullcontext()
 
 
-class _WholeBatchNorm(TorchFunctionMode):  # type: ignore[misc]  # torch gives it no types
+class _WholeBatchNorm(TorchFunctionMode):
     """Replaces `torch.nn.functional.batch_norm`, which every layer of batch normalisation calls."""
 
     def __torch_function__(
@@ -61,7 +61,7 @@ def _batch_norm(
 def whole_statistics(values: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and variance (C,) of values (B, C, ...) over the images of all processes, at least in fp32.
 
-    The variance is that of the processes' parts plus that of their means, which loses no digits where the mean is large.
+    The variance is that of the processes' parts plus that of their means: no digits are lost where the mean is large.
     """
     dims = [dim for dim in range(values.dim()) if dim != 1]
     exact = values.to(torch.promote_types(values.dtype, torch.float32))
@@ -85,7 +85,7 @@ class _Normalise(Function):
         return F.batch_norm(x, mean, variance, weight, bias, training=False, eps=eps)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]  # torch gives it no types
+    @once_differentiable
     def backward(ctx: Any, outer: Tensor) -> tuple[Tensor | None, ...]:
         # With x̂ the normalised x, k = weight / √(variance + eps), and means over the whole batch:
         # dx = k (dy - mean(dy) - x̂ mean(dy x̂)); torch gives k dy, and the sums of dy x̂ and of dy over the own images.

@@ -9,10 +9,12 @@ import pickle
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from multiprocessing import current_process
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnContext, SpawnProcess
 from pathlib import Path
@@ -41,18 +43,11 @@ class _Worker:
     pipe: Connection
 
 
-def check_devices(devices: int, batch_size: int) -> None:
-    """Raise a DeviceError unless this machine has so many devices and each gets an equal part of every batch.
+def check_machine(devices: int) -> None:
+    """Raise a DeviceError unless this machine has so many devices.
 
-    A machine without GPUs has as many devices as it is asked for: each is a process that computes with its part of the
-    threads.
+    One without GPUs has as many as it is asked for: each is a process that computes with its part of the threads.
     """
-    if devices < 1 or batch_size % devices:
-        divisors = [str(number) for number in range(1, batch_size + 1) if batch_size % number == 0]
-        raise DeviceError(
-            f"batch_size {batch_size} cannot be shared equally by {devices} devices: choose {', '.join(divisors)} "
-            "devices, or another batch_size"
-        )
     if torch.cuda.is_available() and devices > torch.cuda.device_count():
         raise DeviceError(f"{devices} devices were asked for, and this machine has {torch.cuda.device_count()} GPUs")
     if torch.backends.mps.is_available() and devices > 1:
@@ -69,9 +64,10 @@ def run_on_devices(devices: int, work: Callable[..., object], *arguments: object
         arguments: what it is called with, copied into each process.
 
     Raises:
-        DeviceError: a process was killed. All others are ended, within seconds.
+        DeviceError: this machine has fewer devices, or a process was killed. All others are ended, within seconds.
         Exception: that of the first process that failed, of its own type.
     """
+    check_machine(devices)
     context = SpawnContext()
     threads = max(1, torch.get_num_threads() // devices)
     sent = pickle.dumps((work, arguments))
@@ -161,12 +157,13 @@ def _join(rank: int, devices: int, threads: int, meeting: str) -> None:
         backend = "cpu:gloo,cuda:nccl"
     else:
         os.environ["ACCELERATE_USE_CPU"] = "true"
-    store = dist.FileStore(meeting, devices)
+    store = dist.FileStore(meeting, devices)  # type: ignore[attr-defined]  # which its stubs do not export
     dist.init_process_group(backend, store=store, rank=rank, world_size=devices, timeout=TIMEOUT)
 
 
 def _fail(pipe: Connection, error: Exception) -> NoReturn:
     """Tell why this process ends, and end it at once: its group may wait for ever for what has failed."""
+    error.add_note(f"in {current_process().name}:\n{traceback.format_exc()}")
     try:
         pickle.loads(report := pickle.dumps((time.time(), error)))
     except Exception:  # an exception that cannot be copied is told by its text

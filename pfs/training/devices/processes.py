@@ -63,9 +63,10 @@ def rows_of_all(values: Tensor) -> Tensor:
 
 def add_up_gradients(parameters: Iterable[nn.Parameter]) -> None:
     """Replace each gradient by its sum over all processes, which then take the same step."""
-    if process_count() == 1:
-        return
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    if process_count() == 1 or not gradients:
+        return
     total = add_up(torch.cat([gradient.flatten() for gradient in gradients]))
-    for gradient, part in zip(gradients, total.split([gradient.numel() for gradient in gradients]), strict=True):
+    parts = torch.split(total, [gradient.numel() for gradient in gradients])
+    for gradient, part in zip(gradients, parts, strict=True):
         gradient.copy_(part.view(gradient.shape))
