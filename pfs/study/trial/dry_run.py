@@ -71,7 +71,8 @@ def _all_terms(methods: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Every term that any of the methods has, with the options of the first method that has it."""
     terms: dict[str, Any] = {}
     for method in methods.values():
-        terms |= {term: options for term, options in method.items() if term not in terms}
+        said = {name: options for name, options in method.items() if isinstance(options, dict)}  # no label, no rate
+        terms |= {term: options for term, options in said.items() if term not in terms}
     return terms
 
 
