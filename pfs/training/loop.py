@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import LRScheduler, OneCycleLR, PolynomialLR
 
 from pfs.config.study import Poly, SgdConfig, Training
 from pfs.data.splits import Batch, TrainingSplit, batch_order
-from pfs.study.execution.progress.stage import StageBar
+from pfs.study.execution.progress.stage import FollowedBar, StageBar
 from pfs.study.execution.stopping import RunStoppedError, stop_requested
 from pfs.training.checkpoint import SavedStates, Snapshots
 from pfs.training.devices.batch_norm import whole_batch_norm
@@ -55,6 +55,13 @@ class Progress:
         self.earlier_seconds = self.seconds
 
 
+class _OfThisSession(Progress):
+    """The progress of processes that this session has started: what they spent is not an earlier session's."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+
+
 def train(
     network: nn.Module,
     objective: Objective,
@@ -86,11 +93,13 @@ def train(
         StudyError: the batch cannot be shared equally by so many devices.
         DeviceError: the machine has fewer devices, or one of their processes was killed.
     """
+    run = (network, objective, split, spec, seed, folder, key)
     missing = Snapshots(folder, key, spec.snapshot_steps).first_missing()
-    if devices > 1 and (missing is not None or not SavedStates(folder / "state", key).is_finished(spec.steps)):
-        spec.check_shares(devices)
-        run_on_devices(devices, _train_share, network, objective, split, spec, seed, folder, key)
-    return _train(network, objective, split, spec, seed, folder, key)
+    if devices == 1 or (missing is None and SavedStates(folder / "state", key).is_finished(spec.steps)):
+        return _train(*run, Progress())
+    spec.check_shares(devices)
+    run_on_devices(devices, _train_share, *run, meanwhile=FollowedBar(folder, "training", spec.steps).follow)
+    return _train(*run, _OfThisSession())
 
 
 def _train_share(
@@ -98,20 +107,27 @@ def _train_share(
 ) -> Progress:
     """What each process of a run on several devices does: random numbers, such as dropout's, differ between them."""
     set_seed(seed * process_count() + process_rank())
-    return _train(network, objective, split, spec, seed, folder, key)
+    return _train(network, objective, split, spec, seed, folder, key, Progress())
 
 
 def _train(
-    network: nn.Module, objective: Objective, split: TrainingSplit, spec: Training, seed: int, folder: Path, key: str
+    network: nn.Module,
+    objective: Objective,
+    split: TrainingSplit,
+    spec: Training,
+    seed: int,
+    folder: Path,
+    key: str,
+    progress: Progress,
 ) -> Progress:
-    """Train a network in this process, with its part of each batch; the arguments are those of `train`."""
+    """Train a network in this process, with its part of each batch, and return the progress that has been brought to
+    the last step; the other arguments are those of `train`."""
     accelerator = Accelerator(mixed_precision=mixed_precision())
     parameters = [*network.parameters(), *objective.to(accelerator.device).parameters()]
     optimizer, scheduler = build_optimizer(spec, parameters)
     network = network.to(memory_format=torch.channels_last)
     prepared = accelerator.prepare_model(network, evaluation_mode=True)  # its gradients are added up by `take_step`
     stepper = accelerator.prepare_optimizer(optimizer)
-    progress = Progress()
     accelerator.register_for_checkpointing(scheduler, progress, objective)
     states = SavedStates(folder / "state", key)
     snapshots = Snapshots(folder, key, spec.snapshot_steps)

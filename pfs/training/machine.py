@@ -6,6 +6,7 @@ Some virtual machines claim AMX instructions, and crash when they are used.
 import ctypes
 import os
 import platform
+import resource
 import sys
 
 import torch
@@ -53,6 +54,13 @@ def autocast(network: nn.Module) -> torch.autocast:
     """The context in which a network outside of the training loop answers in the precision that it has inside."""
     device = next(network.parameters()).device.type
     return torch.autocast(device, torch.bfloat16, enabled=mixed_precision() == "bf16")
+
+
+def peak_memory_mib(devices: int) -> float:
+    """The largest resident size of a process that trained; the system reports it in KiB, macOS in bytes."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    trained = resource.RUSAGE_SELF if devices == 1 else resource.RUSAGE_CHILDREN
+    return resource.getrusage(trained).ru_maxrss * unit / 2**20
 
 
 def _keep_freed_memory() -> None:

@@ -3,8 +3,6 @@
 import hashlib
 import json
 import platform
-import resource
-import sys
 import time
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -44,7 +42,7 @@ from pfs.training.checkpoint import snapshot_file, write_checkpoint
 from pfs.training.devices.launch import check_machine
 from pfs.training.evaluation import ScoredSplit, count_split, score
 from pfs.training.loop import Progress
-from pfs.training.machine import instruction_set, mixed_precision, prepare
+from pfs.training.machine import instruction_set, mixed_precision, peak_memory_mib, prepare
 
 # What every run leaves beside its record, by the names that the record has for them.
 FILES = {"checkpoint": "checkpoint.pt", "confusion": "confusion.npz", "examples": "examples.npz"}
@@ -256,11 +254,11 @@ def finish(
 
 
 def _timing(run: Run, progress: Progress) -> Timing:
-    gpu = torch.cuda.max_memory_allocated() / 2**20 if torch.cuda.is_available() else None
+    gpu = torch.cuda.max_memory_allocated() / 2**20 if torch.cuda.is_available() and run.devices == 1 else None
     return Timing(
         training_seconds=progress.seconds,
         total_seconds=time.perf_counter() - run.started + progress.earlier_seconds,
-        peak_memory_mib=_peak_memory_mib(),
+        peak_memory_mib=peak_memory_mib(run.devices),
         peak_gpu_memory_mib=gpu,
     )
 
@@ -292,9 +290,3 @@ def _provenance(
         teacher_seed=run.study.teacher.seed,
         seed=run.seed,
     )
-
-
-def _peak_memory_mib() -> float:
-    """The largest resident size of this process; the system reports it in KiB, macOS in bytes."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20

@@ -3,8 +3,8 @@
 import json
 import math
 import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import torch
@@ -46,11 +46,19 @@ class TeacherOutputs:
         logits: (N, classes, h, w) in bf16.
         features: (N, C, h', w') in bf16.
         teacher_terms: of the cached features, `precompute_teacher_terms`: (N,) in fp64, or (N, h' w', h' w') in fp16.
+        folder: the cache that they are mapped from; None: they lie in memory alone.
     """
 
     logits: Tensor
     features: Tensor
     teacher_terms: Tensor
+    folder: Path | None = None
+
+    def __reduce__(self) -> tuple[Callable[..., "TeacherOutputs"], tuple[object, ...]]:
+        """A copy for another process maps the same files, instead of holding what is in them."""
+        if self.folder is not None:
+            return open_teacher_outputs, (self.folder,)
+        return TeacherOutputs, (self.logits, self.features, self.teacher_terms)
 
     @property
     def channels(self) -> int:
@@ -72,7 +80,7 @@ class OnlineTeacher:
     """The teacher itself, asked at every step: where its outputs cannot be kept.
 
     Attributes:
-        network: in eval mode, on the device of the images.
+        network: in eval mode; it goes to the device of the images.
     """
 
     network: nn.Module
@@ -86,8 +94,9 @@ class OnlineTeacher:
     @torch.no_grad()
     def outputs(self, _: Tensor, images: Tensor) -> Prediction:
         """The outputs for normalised images (B, 3, H, W), rounded as the cache rounds them."""
-        with autocast(self.network):
-            output = self.network(images)
+        network = self.network.to(images.device)
+        with autocast(network):
+            output = network(images)
         return Prediction(*(x.bfloat16().float() for x in output))
 
 
@@ -164,9 +173,9 @@ def open_teacher_outputs(folder: Path) -> TeacherOutputs:
     except BrokenFileError as error:
         raise CacheError(f"{error}; run the study again: the teacher's outputs are computed anew") from None
     shapes = json.loads((folder / "shapes.json").read_text(encoding="utf-8"))
-    if shapes.keys() != {field.name for field in fields(TeacherOutputs)}:
+    if shapes.keys() != {field.name for field in fields(TeacherOutputs)} - {"folder"}:
         raise CacheError(f"{folder}: the teacher's outputs are of another version; run train_teacher.ipynb again")
-    return _map(folder, shapes)
+    return replace(_map(folder, shapes), folder=folder)
 
 
 def _allocate(output: Mapping[str, Tensor], rows: int, folder: Path, limit_gib: float | None) -> TeacherOutputs:
@@ -199,7 +208,7 @@ def _map(folder: Path, shapes: dict[str, list[int]], *, writable: bool = False) 
             tensors[name] = file.view(rows, *grid, channels).movedim(-1, 1)
         else:
             tensors[name] = file.view(shape)
-    return TeacherOutputs(**tensors)
+    return TeacherOutputs(tensors["logits"], tensors["features"], tensors["teacher_terms"])
 
 
 def _cache_dtype(shape: Sequence[int]) -> torch.dtype:

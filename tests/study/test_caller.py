@@ -96,6 +96,15 @@ def test_the_advice_after_a_failure_repeats_what_was_typed(
     assert begun
 
 
+def test_devices_share_the_threads_of_a_run_and_each_has_one_at_least(
+    file: Path, begun: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.which", lambda _: None)  # no GPU, on which processes need no threads
+    for options in ([], ["--devices", "2"], ["--devices", "2", "--threads", "4"], ["--devices", "2", "--threads", "1"]):
+        main(["study", str(file), *options])
+    assert [(call["devices"], call["threads"]) for call in begun] == [(1, None), (2, 2), (2, 4), (2, 2)]
+
+
 # --- results ----------------------------------------------------------------------------------------------------
 
 

@@ -169,6 +169,7 @@ def test_what_an_old_record_does_not_say_is_told_as_not_recorded(tmp_path: Path)
     record = read_record(tmp_path / "record.json")
     assert record.provenance.instruction_set == "not recorded"
     assert record.provenance.threads is None
+    assert record.provenance.devices == 1
     assert run_table([record])["instruction_set"].tolist() == ["not recorded"] * 2
 
 

@@ -1,5 +1,6 @@
 """One run, from its name to its record."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,12 @@ def test_a_method_that_the_study_does_not_have_is_told(tmp_path: Path) -> None:
         opened(tmp_path, "cd")
 
 
+def test_a_batch_that_devices_cannot_share_equally_is_refused_before_anything_is_read(tmp_path: Path) -> None:
+    opened(tmp_path)
+    with pytest.raises(StudyError, match="batch_size of 2 cannot be shared equally by 4 devices: choose 1, 2 devices"):
+        open_run(str(tmp_path / "tiny.yaml"), "ce", 0, str(tmp_path / "results"), threads=1, devices=4)
+
+
 def test_the_key_of_the_weights_sees_seed_teacher_and_schedule_and_not_the_scoring(tmp_path: Path, data: Path) -> None:
     dataset = build(config.DigitScenesConfig.model_validate(STUDY["data"]), data)["train"]
     key = opened(tmp_path).key(dataset)
@@ -78,8 +85,9 @@ def test_the_key_of_the_weights_sees_seed_teacher_and_schedule_and_not_the_scori
         opened(tmp_path).key(dataset, "of a teacher"),
         opened(tmp_path, seed=1, seeds=[0, 1]).key(dataset),
         opened(tmp_path, student={**SCHEDULE, "steps": 2}).key(dataset),
+        replace(opened(tmp_path), devices=2).key(dataset),
     ]
-    assert len({key, *others}) == 4
+    assert len({key, *others}) == 5
 
 
 def test_training_images_come_as_they_are_or_as_the_views_that_the_study_names(tmp_path: Path, data: Path) -> None:

@@ -1,7 +1,9 @@
 """The teacher's outputs: cached whole or not at all, as the teacher itself says them, and none that is not finite."""
 
 import os
+import pickle
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -71,6 +73,16 @@ def test_what_a_reader_writes_stays_with_it(tmp_path: Path) -> None:
     before = open_teacher_outputs(tmp_path / "outputs").logits.clone()
     open_teacher_outputs(tmp_path / "outputs").logits.zero_()
     assert torch.equal(open_teacher_outputs(tmp_path / "outputs").logits, before)
+
+
+def test_a_copy_for_another_process_maps_the_same_files(tmp_path: Path) -> None:
+    cache_teacher(small_teacher(), scenes_of(images()), tmp_path / "outputs", batch_size=5)
+    outputs = open_teacher_outputs(tmp_path / "outputs")
+    sent = pickle.dumps(outputs)
+    assert len(sent) < 1000
+    copies = [pickle.loads(sent), pickle.loads(pickle.dumps(replace(outputs, folder=None)))]
+    for copy in copies:
+        assert torch.equal(copy.features, outputs.features) and torch.equal(copy.teacher_terms, outputs.teacher_terms)
 
 
 def test_a_loss_from_the_cache_is_the_loss_on_the_fly(tmp_path: Path) -> None:

@@ -54,7 +54,9 @@ def check_machine(devices: int) -> None:
         raise DeviceError(f"{devices} devices were asked for, and Apple's GPU is one: leave `devices` at 1")
 
 
-def run_on_devices(devices: int, work: Callable[..., object], *arguments: object) -> None:
+def run_on_devices(
+    devices: int, work: Callable[..., object], *arguments: object, meanwhile: Callable[[], object] | None = None
+) -> None:
     """Call a function in as many new processes, which can exchange tensors, and return when all have returned.
 
     Args:
@@ -62,6 +64,7 @@ def run_on_devices(devices: int, work: Callable[..., object], *arguments: object
             its rank.
         work: what is called in each; it is found by its module and name, so that a notebook cannot define it.
         arguments: what it is called with, copied into each process.
+        meanwhile: called here every second until the processes have ended.
 
     Raises:
         DeviceError: this machine has fewer devices, or a process was killed. All others are ended, within seconds.
@@ -78,7 +81,7 @@ def run_on_devices(devices: int, work: Callable[..., object], *arguments: object
             for worker in workers:
                 with suppress(OSError):  # of a process that has ended already, which is told below
                     worker.pipe.send_bytes(sent)
-            _await(workers)
+            _await(workers, meanwhile)
         finally:
             for worker in workers:
                 worker.process.kill()
@@ -95,10 +98,12 @@ def _start(context: SpawnContext, rank: int, devices: int, threads: int, meeting
     return _Worker(process, here)
 
 
-def _await(workers: Sequence[_Worker]) -> None:
+def _await(workers: Sequence[_Worker], meanwhile: Callable[[], object] | None) -> None:
     """Return when all processes have ended well; else raise what the first that failed says."""
     while running := [worker.process.sentinel for worker in workers if worker.process.exitcode is None]:
-        wait(running)
+        wait(running, timeout=1.0)
+        if meanwhile is not None:
+            meanwhile()
         if any(worker.process.exitcode for worker in workers):
             break
     deadline = time.monotonic() + GRACE

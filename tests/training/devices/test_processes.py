@@ -109,6 +109,11 @@ def weights_of(network: type[DilatedResNet], folder: Path) -> Tensor:
     return torch.cat([tensor.double().flatten() for tensor in trained.state_dict().values()])
 
 
+def gradient_of(tensor: Tensor) -> Tensor:
+    assert tensor.grad is not None
+    return tensor.grad
+
+
 def normalise(folder: Path) -> None:
     """What layers of batch normalisation make of half of a batch, with all of it to compare with."""
     rows = slice(process_rank(), None, process_count())
@@ -120,13 +125,10 @@ def normalise(folder: Path) -> None:
         with whole_batch_norm():
             layer(part).backward(direction[rows])
         add_up_gradients(layer.parameters())
-        assert whole.grad is not None
-        pairs = {"input": (whole.grad[rows], part.grad)}
+        pairs = {"gradient of the input": (gradient_of(whole)[rows], gradient_of(part))}
         pairs |= {key: (value, layer.state_dict()[key]) for key, value in alone.state_dict().items()}
-        pairs |= {
-            f"{key}'s": (value.grad, own.grad)
-            for (key, value), own in zip(alone.named_parameters(), layer.parameters(), strict=True)
-        }
+        for (key, value), own in zip(alone.named_parameters(), layer.parameters(), strict=True):
+            pairs[f"gradient of the {key}"] = (gradient_of(value), gradient_of(own))
         torch.save(pairs, folder / f"{name}-{process_rank()}.pt")
 
 
@@ -205,6 +207,9 @@ def test_a_run_on_two_devices_is_taken_up_by_the_process_that_asked(
         return weights, progress
 
     weights, progress = train_again()
+    assert (
+        progress.seconds > 0 and progress.earlier_seconds == 0
+    )  # this session's, although a process of its own took them
     assert progress.step == STEPS and progress.history[-1]["total"] > 0
     monkeypatch.setattr(loop, "run_on_devices", None)  # a finished run starts no processes
     again, same = train_again()

@@ -47,6 +47,28 @@ def read_progress(folder: Path) -> RunProgress | None:
         return None
 
 
+class FollowedBar:
+    """The bar of a stage that another process carries out, which tells the run's `progress` file how far it is.
+
+    Args:
+        folder: the run's own.
+        stage: what the other process is doing.
+        total: steps or batches.
+    """
+
+    def __init__(self, folder: Path, stage: Stage, total: int) -> None:
+        self.folder, self.stage = folder, stage
+        self.bar = tqdm(total=total, desc=stage, mininterval=1, disable="TQDM_DISABLE" in os.environ)
+
+    def follow(self) -> None:
+        """Show what has been told last."""
+        told = read_progress(self.folder)
+        if told is not None and told.stage == self.stage:
+            self.bar.update(told.done - self.bar.n)
+            if told.done == told.total:
+                self.bar.close()
+
+
 class StageBar:
     """The progress of one stage: a bar with the loss, and the run's `progress` file.
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pfs.study.execution.progress.stage import RunProgress, StageBar, read_progress
+from pfs.study.execution.progress.stage import FollowedBar, RunProgress, StageBar, read_progress
 
 
 def test_a_resumed_stage_tells_what_was_done_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -24,6 +24,18 @@ def test_the_bar_shows_the_loss(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "training: 100%" in said
     assert "10/10" in said
     assert "loss 0.500" in said
+
+
+def test_a_bar_follows_what_another_process_tells(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    followed = FollowedBar(tmp_path, "training", 10)
+    followed.follow()  # nothing has been told yet
+    StageBar(tmp_path, "outputs", 5).show(5)  # nor of this stage
+    followed.follow()
+    assert followed.bar.n == 0
+    StageBar(tmp_path, "training", 10).show(10)
+    followed.follow()
+    assert followed.bar.n == 10
+    assert "training: 100%" in capsys.readouterr().err
 
 
 def test_a_run_that_has_told_nothing_has_no_progress(tmp_path: Path) -> None:
