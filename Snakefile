@@ -51,7 +51,7 @@ localrules:
 
 rule all:
     input:
-        f"{folder}/{REPORTED}",
+        f"{folder}/{COLLECTED if study.tuning else REPORTED}",  # of a tuning study nothing is shown
 
 
 rule teacher:

@@ -1,6 +1,7 @@
 """The weights that the studies use are those that were best on val, among as many for every method."""
 
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -50,3 +51,52 @@ def test_the_best_on_val_was_taken(study: str, search: str) -> None:
         rivals = {rival: spec for rival, spec in tried(search).items() if kind(spec) == kind(method)}
         best = max(rivals, key=lambda rival: val[rival])
         assert method.terms == rivals[best].terms, f"{study}: {name} is not {best}, which was best on val"
+
+
+# --- docs/protocol.md: four tries for every method, and none of them on test ------------------------------------------
+
+TUNED = {
+    "digits_main": "digits_tuning",
+    "digits_long": "digits_tuning",
+    "digits_main_stage3": "digits_stage3_tuning",
+    "camvid_pretrained": "camvid_pretrained_tuning",
+}
+
+
+def searched(method: Method) -> tuple[object, ...]:
+    """What stays the same while weights, or the learning rate, are searched: the terms, with their other options."""
+    terms = [(name, *sorted(term.model_dump(exclude={"weight"}).items())) for name, term in method.terms.items()]
+    return tuple(terms)
+
+
+def tries(method: Method) -> tuple[float, ...]:
+    """What is searched: the terms' weights; of a method without terms, the learning rate."""
+    weights = [term.weight for term in method.terms.values()]
+    return tuple(weights) or (method.learning_rate or 0.0,)
+
+
+@pytest.mark.parametrize("search", sorted(set(TUNED.values())))
+def test_every_method_has_at_least_four_tries_at_equal_ratios(search: str) -> None:
+    """More only where an edge was followed; of two weights at once, all pairs of two of each."""
+    study = load_study(f"studies/{search}.yaml")
+    assert study.tuning
+    found: dict[tuple[object, ...], list[tuple[float, ...]]] = {}
+    for method in study.methods.values():
+        found.setdefault(searched(method), []).append(tries(method))
+    for values in found.values():
+        assert len(set(values)) == len(values) >= 4
+        for searched_values in zip(*values, strict=True):
+            steps = sorted(set(searched_values))
+            ratios = {round(b / a, 6) for a, b in pairwise(steps)}
+            assert len(ratios) == 1
+
+
+@pytest.mark.parametrize(("study", "search"), TUNED.items())
+def test_what_a_study_uses_was_tried(study: str, search: str) -> None:
+    reported, tuning = load_study(f"studies/{study}.yaml"), load_study(f"studies/{search}.yaml")
+    assert reported.tuned_by == search
+    rates = {method.learning_rate for method in tuning.methods.values() if not method.terms}
+    assert not rates or reported.student.learning_rate in rates
+    tried_settings = {(searched(method), tries(method)) for method in tuning.methods.values()}
+    used = {(searched(method), tries(method)) for method in reported.methods.values() if method.terms}
+    assert used <= tried_settings, f"{study}: {used - tried_settings} was not tried in {search}"

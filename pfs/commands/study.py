@@ -45,7 +45,8 @@ def _study(options: argparse.Namespace) -> int:
         print(*failures(study, study_folder(study, options.results)), sep="\n", file=sys.stderr)
         print(f"Run the study again to go on, or {_tables_of_what_there_is(options)}", file=sys.stderr)
         return 1
-    print(f"{study.name} is up to date: {options.results}/{study.name}/ (start with report.html)")
+    first = "runs.csv, with scores on val alone" if study.tuning else "report.html"
+    print(f"{study.name} is up to date: {options.results}/{study.name}/ (start with {first})")
     return 0
 
 

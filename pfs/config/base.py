@@ -13,6 +13,10 @@ Name = Annotated[str, Field(pattern=NAME, max_length=LONGEST_NAME)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
+# An option of which runs that do not use it say nothing: to add it has made none of them stale.
+SaidIfTrue = Annotated[bool, Field(exclude_if=lambda said: not said)]
+
+
 class StudyError(ValueError):
     """A study's file says something that cannot be run."""
 

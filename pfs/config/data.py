@@ -58,9 +58,14 @@ class PascalContextConfig(WithoutTest):
 
 
 class CamVidConfig(Placed):
-    """CamVid with 11 classes, `pfs.data.sets.camvid`."""
+    """CamVid with 11 classes, `pfs.data.sets.camvid`.
+
+    Its own val is a clip from the middle of a sequence that it is trained on. `holdout_sequence` names a sequence of
+    the training images that becomes val instead, to choose on; no network learns from it, nor from the own val.
+    """
 
     name: Literal["camvid"]
+    holdout_sequence: Annotated[str, Field(pattern=r"^[A-Za-z0-9]+$", max_length=20)] | None = None
 
 
 class OwnFolderConfig(WithoutTest):

@@ -46,12 +46,35 @@ def load_study(path: str | Path) -> Study:
     except ValidationError as error:
         lines = dict.fromkeys(" ".join(f"{path}: {_explain(detail)}".split()) for detail in error.errors())
         raise StudyError("\n".join(lines)) from None
+    if study.tuned_by is not None:
+        _check_tuning(path, study)
     if empty := [f"{path}: {key}{EMPTY}" for key in _empty_keys(content)]:
         raise StudyError("\n".join(empty))
     stem = Path(path).stem
     if study.name != stem:  # else the results of two studies would meet in one folder
         raise StudyError(f"{path}: name: {study.name!r} is not the file's own name; write name: {stem}")
     return study
+
+
+def _check_tuning(path: str | Path, study: Study) -> None:
+    """Raise a StudyError unless a study names a tuning study, none of whose seeds it reports."""
+    tuning = _read(_file(path).with_name(f"{study.tuned_by}.yaml"))  # not loaded: it may extend this study
+    if tuning.get("tuning") is not True:
+        raise StudyError(f"{path}: tuned_by: {study.tuned_by} is no tuning study: write tuning: true in it")
+    _check_seeds(path, _seeds(study.model_dump()), tuning, f"tuning study {study.tuned_by}")
+
+
+def _check_seeds(path: str | Path, own: set[int], other: dict[str, Any], whose: str) -> None:
+    """Raise a StudyError where a seed on which settings are chosen is reported too."""
+    if both := sorted(own & _seeds(other)):
+        shared = ", ".join(map(str, both))
+        raise StudyError(f"{path}: seeds: {shared} of the {whose} too: what is chosen on a seed is not reported on it")
+
+
+def _seeds(content: dict[str, Any]) -> set[int]:
+    """The seeds of a study's content, which may not have been checked yet."""
+    seeds = content.get("seeds")
+    return {seed for seed in seeds if isinstance(seed, int)} if isinstance(seeds, list) else set()
 
 
 def _read(path: str | Path) -> dict[str, Any]:
@@ -94,11 +117,16 @@ def _extended(path: str | Path, content: dict[str, Any]) -> dict[str, Any]:
         raise StudyError(f"{path}: extends: a study cannot extend itself; name another study, or leave extends out")
     if "extends" in base:
         raise StudyError(f"{path}: extends: {content['extends']} extends another study itself: extend that one")
+    if base.get("tuning"):
+        said = f"{path}: extends: {content['extends']} is a tuning study"
+        raise StudyError(f"{said}, whose teacher is not scored on test: extend another study")
+    if content.get("tuning") is True:
+        _check_seeds(path, _seeds({**base, **content}), base, f"study {content['extends']}")
     own = [key for key in ("data", "augmentation", "evaluation", "teacher", "cache_gib") if key in content]
     if own:
         has = "has its data, its augmentation, its evaluation, its teacher and its cache_gib"
         raise StudyError(f"{path}: {own[0]}: a study that extends {content['extends']} {has}")
-    return {**{key: value for key, value in base.items() if key not in ("name", "question")}, **content}
+    return {**{key: value for key, value in base.items() if key not in ("name", "question", "tuned_by")}, **content}
 
 
 def _explain(detail: ErrorDetails) -> str:

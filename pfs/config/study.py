@@ -7,10 +7,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from pfs.config.base import Name, Seed, Strict, StudyError, suggest
+from pfs.config.base import Name, SaidIfTrue, Seed, Strict, StudyError, suggest
 from pfs.config.data import (
     Ade20kConfig,
     AugmentationConfig,
+    CamVidConfig,
     Data,
     DigitScenesConfig,
     Evaluation,
@@ -18,7 +19,7 @@ from pfs.config.data import (
     Voc2012Config,
     WithoutTest,
 )
-from pfs.config.methods import Method
+from pfs.config.methods import Imitation, Method
 from pfs.config.networks import Network
 
 
@@ -52,7 +53,9 @@ class Training(Strict):
     """A network and the schedule that trains it: AdamW with one cycle of the learning rate, unless it names others.
 
     `class_weights` lets rare classes weigh more in the cross-entropy: `pfs.data.class_weights`. Its state is on disk
-    every `save_every` steps, which is what a killed run loses at most.
+    every `save_every` steps, which is what a killed run loses at most. The weights after the steps of `snapshots` are
+    kept for good (0: the first weights). So are those after every `val_every` steps, which are scored on val once the
+    training is done: the run's learning curve.
     """
 
     network: Network
@@ -64,6 +67,35 @@ class Training(Strict):
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4
     class_weights: Annotated[float, Field(gt=0, le=1)] | None = None
     save_every: Annotated[int, Field(ge=1)] = 200
+    snapshots: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] | None = None
+    val_every: Annotated[int, Field(ge=1)] | None = None
+
+    @model_validator(mode="after")
+    def _kept_steps_are_reached(self) -> Self:
+        for step in self.snapshots or []:
+            if step > self.steps:
+                raise ValueError(
+                    f"snapshots: {step} is more than steps, which is {self.steps}: the run never reaches it"
+                )
+        if self.snapshots and len(set(self.snapshots)) < len(self.snapshots):
+            raise ValueError(f"snapshots: {self.snapshots} names a step twice; write it once")
+        if self.val_every is not None and self.val_every > self.steps:
+            raise ValueError(
+                f"val_every: {self.val_every} is more than steps, which is {self.steps}: lower it, or leave it out"
+            )
+        return self
+
+    @property
+    def curve_steps(self) -> list[int]:
+        """The steps after which the network is scored on val: every `val_every`, and the last; none without it."""
+        if self.val_every is None:
+            return []
+        return sorted({*range(self.val_every, self.steps + 1, self.val_every), self.steps})
+
+    @property
+    def snapshot_steps(self) -> list[int]:
+        """The steps after which the weights are kept: those of `snapshots`, and those of the curve."""
+        return sorted({*(self.snapshots or []), *self.curve_steps})
 
     @model_validator(mode="after")
     def _one_cycle_moves_the_momentum_itself(self) -> Self:
@@ -100,6 +132,9 @@ class Study(Strict):
     networks are scored on are of one size; with it, of any. `cache_gib` bounds what the teacher's outputs may take on
     disk; where they need more, students ask the teacher at every step. `question` is what the study is to answer, for
     lists and pages.
+
+    A `tuning` study tries settings, to choose among them. Its students are scored on val alone, so that nothing can be
+    chosen on test, and it has no tables and pages. A study that is `tuned_by` such a one shares no seed with it.
     """
 
     name: Name
@@ -114,6 +149,8 @@ class Study(Strict):
     reference: str
     seeds: Annotated[list[Seed], Field(min_length=1)]
     extends: Name | None = None
+    tuning: SaidIfTrue = False
+    tuned_by: Name | None = None
 
     @model_validator(mode="after")
     def _names_agree(self) -> "Study":
@@ -123,6 +160,10 @@ class Study(Strict):
             raise ValueError("methods: 'teacher' is the teacher's own name in the tables; call the method otherwise")
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"seeds: {self.seeds} names a seed twice")
+        if self.tuning and self.tuned_by is not None:
+            raise ValueError(
+                "tuned_by: a study with tuning: true chooses the settings of others; leave one of them out"
+            )
         return self
 
     @model_validator(mode="after")
@@ -153,9 +194,25 @@ class Study(Strict):
             )
         return self
 
+    @model_validator(mode="after")
+    def _class_weighted_terms_have_class_weights(self) -> "Study":
+        for name, method in self.methods.items():
+            weighted = [
+                term for term, spec in method.terms.items() if isinstance(spec, Imitation) and spec.class_weighted
+            ]
+            if weighted and self.student.class_weights is None:
+                raise ValueError(
+                    f"methods.{name}.{weighted[0]}.class_weighted: true has no effect without student.class_weights; "
+                    "leave it out, or say how much classes weigh"
+                )
+        return self
+
     @property
     def splits(self) -> str:
         """What val and test are, where they are not the data set's own: a sentence, or nothing."""
+        if isinstance(self.data, CamVidConfig) and self.data.holdout_sequence is not None:
+            sequence = self.data.holdout_sequence
+            return f"val is the sequence {sequence} of camvid's training images, from which no network learnt."
         held = self.data.holdout if isinstance(self.data, WithoutTest) else None
         if held is None:
             return ""
@@ -163,6 +220,18 @@ class Study(Strict):
             f"{self.data.name} has no test split: val is {held} of its training images, from which no network learnt; "
             "test is its own val, on which nothing was chosen."
         )
+
+    def scored_splits(self, method: str) -> tuple[Literal["val", "test"], ...]:
+        """The splits on which a method's runs are scored; "teacher" may be that of the study that this one extends."""
+        own = method != "teacher" or self.extends is None
+        return ("val",) if self.tuning and own else ("val", "test")
+
+    def training(self, method: str) -> Training:
+        """The network and schedule of a method's runs, "teacher" or a student's."""
+        if method == "teacher":
+            return self.teacher
+        rate = self.method(method).learning_rate
+        return self.student if rate is None else self.student.model_copy(update={"learning_rate": rate})
 
     @property
     def teacher_study(self) -> str:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from pfs.config import data as config
-from pfs.data.dataset import SPLITS, DatasetError, SegmentationDataset, hold_out
+from pfs.data.dataset import SPLITS, DatasetError, SegmentationDataset, hold_out, hold_out_sequence
 from pfs.data.sets.ade20k import Ade20k
 from pfs.data.sets.base import PlacedDataset
 from pfs.data.sets.camvid import CamVid
@@ -64,7 +64,11 @@ def _found(spec: config.Data, root: Path) -> dict[str, SegmentationDataset]:
         case config.Ade20kConfig():
             return _splits(Ade20k, _placed(root / spec.name, spec.name))
         case config.CamVidConfig():
-            return _splits(CamVid, _placed(root / spec.name, spec.name))
+            own = _splits(CamVid, _placed(root / spec.name, spec.name))
+            if spec.holdout_sequence is None:
+                return own
+            train, val = hold_out_sequence(own["train"], spec.holdout_sequence)
+            return {"train": train, "val": val, "test": own["test"]}
 
 
 def _placed(folder: Path, arguments: str) -> Path:

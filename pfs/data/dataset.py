@@ -258,5 +258,23 @@ def hold_out(dataset: SegmentationDataset, count: int) -> tuple[SegmentationData
     return dataset.part(set(drawn[count:])), dataset.part(set(drawn[:count]))
 
 
+def hold_out_sequence(dataset: SegmentationDataset, sequence: str) -> tuple[SegmentationDataset, SegmentationDataset]:
+    """Part a training split of films into what is learnt from and one sequence, to choose on.
+
+    An image's sequence is what its name has before the first underscore: 0006R0 of 0006R0_f01140.
+
+    Raises:
+        DatasetError: there is no such sequence, or nothing would be left to learn from.
+    """
+    held = [name for name in dataset.names if name.split("_")[0] == sequence]
+    if not held or len(held) == len(dataset.names):
+        known = ", ".join(sorted({name.split("_")[0] for name in dataset.names}))
+        raise DatasetError(
+            f"{dataset.list_file}: holdout_sequence: {sequence}: the training images must have this sequence and "
+            f"another one; they have {known}"
+        )
+    return dataset.part(set(dataset.names) - set(held)), dataset.part(held)
+
+
 def _size(image: Image.Image) -> str:
     return f"{image.width}x{image.height}"

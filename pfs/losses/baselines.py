@@ -21,14 +21,21 @@ from pfs.losses.wsp import wsp_sums
 
 
 def kd_sums(
-    label: Tensor, valid: Tensor, student: Probabilities, teacher: Probabilities, *, temperature: float = 1.0
+    label: Tensor,
+    valid: Tensor,
+    student: Probabilities,
+    teacher: Probabilities,
+    *,
+    temperature: float = 1.0,
+    class_weights: Tensor | None = None,
 ) -> PixelSums:
     """Knowledge distillation at every pixel (Hinton et al. 2015, arXiv 1503.02531), summed over some pixels.
 
-    T² · KL(teacher ‖ student) with all valid pixels alike: WSP with equal weights. `pfs.losses.wsp.wsp_sums` gives the
-    shapes and the errors.
+    T² · KL(teacher ‖ student) with all valid pixels alike, or as `class_weights` says: WSP with equal gaps.
+    `pfs.losses.wsp.wsp_sums` gives the shapes and the errors.
     """
-    return wsp_sums(label, valid, student, teacher, gap="uniform", temperature=temperature)
+    by_class = class_weights
+    return wsp_sums(label, valid, student, teacher, gap="uniform", temperature=temperature, class_weights=by_class)
 
 
 def hard_pixel_sums(label: Tensor, valid: Tensor, student: Probabilities, *_: Probabilities) -> PixelSums:
@@ -56,11 +63,32 @@ def fitnet_loss(student: Tensor, teacher: Tensor) -> Tensor:
     Raises:
         ValueError: the channels differ.
     """
-    student, teacher = _comparable(student, teacher)
+    student, teacher = comparable(student, teacher)
     if student.shape != teacher.shape:
         raise ValueError(f"a hint needs equal channels, got {student.shape[1]} and {teacher.shape[1]}")
     # mean over b, c, i of (s_bci - t_bci)²
     return F.mse_loss(student, teacher)
+
+
+@in_full_precision
+def nfd_loss(student: Tensor, teacher: Tensor) -> Tensor:
+    """Normalised feature distillation (Liu et al. 2022, arXiv 2207.05256): the student need not match magnitudes.
+
+    Our reading: each channel of each image is brought to mean 0 and variance 1 over its locations, in both networks
+    alike, and the squared differences are averaged. A channel that is constant over the image becomes 0.
+
+    Args:
+        student: (B, C, H, W), already brought to the teacher's channels by a learnt 1 x 1 convolution.
+        teacher: (B, C, H', W').
+
+    Raises:
+        ValueError: the channels differ, or there is a single location, which has no variance.
+    """
+    student, teacher = comparable(student, teacher)
+    if student.shape != teacher.shape:
+        raise ValueError(f"channels are compared one by one, got {student.shape[1]} and {teacher.shape[1]}")
+    # n = (f - mean_i f) / sqrt(var_i f + 1e-5) per image and channel; mean over b, c, i of (n_S - n_T)²
+    return F.mse_loss(F.instance_norm(student), F.instance_norm(teacher))
 
 
 @in_full_precision
@@ -71,7 +99,7 @@ def attention_loss(student: Tensor, teacher: Tensor) -> Tensor:
         student: (B, C, H, W).
         teacher: (B, C', H', W').
     """
-    student, teacher = _comparable(student, teacher)
+    student, teacher = comparable(student, teacher)
     # q_i = mean_c f_ci², scaled to a mean square of 1 over the locations; mean over b, i of (q_S - q_T)²
     squares = (_of_size_one(f, (1, 2, 3)).square() for f in (student, teacher))
     attention = [F.normalize(square.mean(1).flatten(1), dim=1) for square in squares]  # (B, N)
@@ -88,7 +116,7 @@ def sp_loss(student: Tensor, teacher: Tensor) -> Tensor:
         student: (B, C, H, W).
         teacher: (B, C', H', W').
     """
-    student, teacher = _comparable(student, teacher)
+    student, teacher = comparable(student, teacher)
     # G = f fᵀ over flattened images, each row scaled to unit length; mean over B x B of (G_S - G_T)²
     rows = (_of_size_one(f, (0, 1, 2, 3)).flatten(1) for f in (student, teacher))  # (B, C N)
     gram = [F.normalize(product(f, f.T), dim=1) for f in rows]  # (B, B)
@@ -111,7 +139,7 @@ def skd_pairwise_loss(student: Tensor, teacher: Tensor, *, grid: int = 4, center
     Raises:
         ValueError: the grid is finer than a map, or less than 1.
     """
-    student, teacher = _comparable(student, teacher)
+    student, teacher = comparable(student, teacher)
     if not 1 <= grid <= min(student.shape[-2:]):
         raise ValueError(f"grid {grid} does not fit the features' map {tuple(student.shape[-2:])}: from 1 to its side")
     pooled = (F.adaptive_max_pool2d(features, grid) for features in (student, teacher))
@@ -132,7 +160,7 @@ def cwd_loss(student: Tensor, teacher: Tensor, *, temperature: float = 4.0) -> T
     Raises:
         ValueError: the channels differ, or the temperature is not positive.
     """
-    student, teacher = _comparable(student, teacher)
+    student, teacher = comparable(student, teacher)
     if not temperature > 0:
         raise ValueError(f"temperature must be positive, got {temperature}")
     if student.shape != teacher.shape:
@@ -160,7 +188,7 @@ def ifvd_loss(student: Tensor, teacher: Tensor, target: Tensor, *, classes: int,
     Raises:
         ValueError: the labels are not of the features' images.
     """
-    student, teacher = _comparable(student, teacher)
+    student, teacher = comparable(student, teacher)
     if target.dim() != 3 or len(target) != len(student):
         raise ValueError(f"labels must be (B, H, W) with B = {len(student)}, got {tuple(target.shape)}")
     grid = student.shape[-2:]
@@ -188,7 +216,7 @@ def _of_size_one(features: Tensor, dims: tuple[int, ...]) -> Tensor:
     return features / largest(features.detach(), dims).log2().floor().exp2()
 
 
-def _comparable(student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
-    """Both maps on the coarser grid and at least in fp32; no gradient for the teacher."""
+def comparable(student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
+    """Both maps (B, C, H, W) on the coarser grid and at least in fp32; no gradient for the teacher."""
     dtype = torch.promote_types(torch.promote_types(student.dtype, teacher.dtype), torch.float32)
     return to_common_grid(student.to(dtype), teacher.detach().to(dtype))

@@ -50,6 +50,7 @@ def pfs_loss(
     scope: Scope = "image",
     temperature: float = 0.1,
     teacher_terms: Tensor | None = None,
+    location_weights: Tensor | None = None,
 ) -> Tensor:
     """How far the student's similarity maps are from the teacher's: all pairs, in memory that grows with N, not N².
 
@@ -66,11 +67,13 @@ def pfs_loss(
             matched; centred, they tell locations apart (our reading: the abstract does not say).
         scope: "image": each location against all of its image. "batch": against all of the batch (our extension).
         temperature: the one of "kl". On Digit Scenes rows are nearly uniform well above 0.1, and the loss vanishes.
-        known: what has been computed of the teacher's maps before, with the same options (other options give a wrong
-            loss): their `squared_norm` (B,), which "squared" needs for its value, and not for its gradient; or the maps
-            (B, N, N) themselves, which saves work where locations are few and channels many; the loss is then as exact
-            as they are. Only "squared" uses it. It is ignored where the teacher's features are averaged to a coarser
-            grid, and a norm also where the maps are built.
+        teacher_terms: what has been computed of the teacher's maps before, with the same options (other options give a
+            wrong loss): their `squared_norm` (B,), which "squared" needs for its value, and not for its gradient; or
+            the maps (B, N, N) themselves, which saves work where locations are few and channels many; the loss is then
+            as exact as they are. Only "squared" uses it. It is ignored where the teacher's features are averaged to a
+            coarser grid, and a norm also where the maps are built.
+        location_weights: (B, N) of the coarser grid, `class_balance` for instance: a pair of locations counts as much
+            as the product of their weights says. Only with "squared" and "image", and without `teacher_terms`.
 
     Returns:
         A scalar, at least in fp32, never negative. It does not depend on the scale of the features, be they 1e-37 or
@@ -78,8 +81,8 @@ def pfs_loss(
         `create_graph=True` raises a RuntimeError, and so does one after features that it needs were changed in place.
 
     Raises:
-        ValueError: the shapes do not fit or are empty, an option is unknown, temperature is not positive, or
-            `teacher_terms` are not of the teacher's maps.
+        ValueError: the shapes do not fit or are empty, an option is unknown, temperature is not positive,
+            `teacher_terms` are not of the teacher's maps, or `location_weights` go with none of these options.
     """
     _check_options(distance, similarity, scope, temperature)
     grid = teacher.shape[-2:]
@@ -88,6 +91,10 @@ def pfs_loss(
         _check_teacher_terms(teacher_terms, len(teacher), grid.numel(), scope)
     if teacher.shape[-2:] != grid:  # an averaged map is another one
         teacher_terms = None
+    if location_weights is not None:
+        _check_weighted(distance, scope, teacher_terms)
+        rows = partial(similarity_rows, similarity=similarity, center=center)
+        return _weighted(rows(student), rows(teacher), location_weights)
     if distance == "squared":
         return _squared(student, teacher, similarity, center, scope, teacher_terms)
     scaled = (similarity_rows(x, similarity=similarity, center=center, scope=scope) for x in (student, teacher))
@@ -112,6 +119,45 @@ def _squared(
         rows = (as_rows(x, scope) for x in (student, teacher))
         loss = SquaredDifference.apply(*rows, similarity, center, teacher_terms)
     return loss
+
+
+def _check_weighted(distance: Distance, scope: Scope, teacher_terms: Tensor | None) -> None:
+    """Raise a ValueError unless weights of the locations can go with these arguments of `pfs_loss`."""
+    if distance != "squared" or scope != "image" or teacher_terms is not None:
+        raise ValueError("location_weights go with distance='squared' and scope='image', without teacher_terms")
+
+
+def _weighted(student: Tensor, teacher: Tensor, weights: Tensor) -> Tensor:
+    """The mean over pairs of w_i w_j (P_student - P_teacher)², of rows (B, N, C) and (B, N, C'), and weights (B, N)."""
+    # w_i w_j (s_i · s_j - t_i · t_j)² is the plain difference of the rows √w_i s_i and √w_i t_i.
+    s, t = (rows * weights.to(rows).sqrt()[..., None] for rows in (student, teacher))
+    if dense_is_cheaper(s.shape[1], s.shape[2], t.shape[2]):
+        loss: Tensor = MapDifference.apply(s, similarity_map(t))
+        return loss
+    # ‖SSᵀ - TTᵀ‖² = ‖SᵀS‖² - 2 ‖SᵀT‖² + ‖TᵀT‖², from products of channels
+    norms = [product(a.mT, b).square().sum((1, 2)) for a, b in ((s, s), (s, t), (t, t))]
+    return ((norms[0] - 2 * norms[1] + norms[2]) / s.shape[1] ** 2).mean().clamp_min(0)
+
+
+def class_balance(target: Tensor, grid: tuple[int, int], *, classes: int, ignore_index: int = 255) -> Tensor:
+    """Weights (B, N) of the locations of a grid by which every class that an image has counts as much as every other.
+
+    Each location has the nearest label of its image; one whose label is ignored has weight 0. The weights of an image
+    have mean 1, and are all 0 where all its labels are ignored.
+
+    Args:
+        target: (B, H, W) labels.
+        grid: height and width of the features, N locations.
+        classes: how many there are.
+        ignore_index: the label that counts nowhere.
+    """
+    label = F.interpolate(target[:, None].float(), size=grid, mode="nearest")[:, 0].long().flatten(1)  # (B, N)
+    valid = label != ignore_index
+    member = F.one_hot(label.masked_fill(~valid, 0), classes) * valid[..., None]  # (B, N, K)
+    count = member.sum(1, keepdim=True)  # (B, 1, K)
+    present = (count > 0).sum(2).clamp_min(1)  # (B, 1)
+    # w_i = N / (classes present · locations of the class of i)
+    return label.shape[1] * (member / count.clamp_min(1)).sum(2) / present
 
 
 def _check_options(distance: Distance, similarity: Similarity, scope: Scope, temperature: float) -> None:

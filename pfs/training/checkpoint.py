@@ -1,8 +1,9 @@
-"""A network's weights as a file, and the states of a training on disk, from which a run that was cut goes on."""
+"""A network's weights as a file, the weights that a run keeps on its way, and its states, from which it goes on."""
 
 import hashlib
 import io
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -30,6 +31,62 @@ def weights_checksum(network: nn.Module) -> str:
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
+
+
+def snapshot_file(step: int) -> str:
+    """Where a run keeps its weights after a step, from the run's folder."""
+    return f"snapshots/step-{step:06d}.pt"
+
+
+class Snapshots:
+    """The weights of one run after some of its steps: `snapshots/step-000040.pt` in its folder, each written whole.
+
+    Beside each lies a list with its checksum, named after the run's key, so that a damaged file, or one of an earlier
+    run in the same folder, is never taken for this run's.
+
+    Args:
+        folder: the run's own folder.
+        key: what the run depends on, as a hash.
+        steps: after which steps the weights are kept; 0 is before the first step.
+    """
+
+    def __init__(self, folder: Path, key: str, steps: Sequence[int]) -> None:
+        self.folder = folder
+        self.key = key[:16]
+        self.steps = sorted(steps)
+
+    def write(self, network: nn.Module, step: int) -> None:
+        """Keep a network's weights if this is one of the steps and they are not there yet."""
+        if step not in self.steps or self._is_whole(step):
+            return
+        file = self.folder / snapshot_file(step)
+        write_checkpoint(network, file)
+        write_checksums(self._list(step), [file])
+
+    def first_missing(self) -> int | None:
+        """The first step whose weights are not there whole: no later state of the run could give them any more."""
+        return next((step for step in self.steps if not self._is_whole(step)), None)
+
+    def begin(self, network: nn.Module, step: int) -> None:
+        """Delete the weights of other runs and steps from the folder; keep the first weights if the run begins here."""
+        wanted = {self.folder / snapshot_file(step) for step in self.steps if self._is_whole(step)}
+        wanted |= {self._list(step) for step in self.steps}
+        for file in (self.folder / "snapshots").glob("*"):
+            if file not in wanted:
+                file.unlink()
+        if not self.steps:
+            shutil.rmtree(self.folder / "snapshots", ignore_errors=True)
+        self.write(network, step)
+
+    def _list(self, step: int) -> Path:
+        return self.folder / f"{snapshot_file(step)}.{self.key}.json"
+
+    def _is_whole(self, step: int) -> bool:
+        try:
+            check_files(self._list(step))
+        except BrokenFileError:
+            return False
+        return True
 
 
 class SavedStates:
@@ -69,9 +126,14 @@ class SavedStates:
             if other not in kept:
                 shutil.rmtree(other)
 
-    def restore(self, accelerator: Accelerator) -> None:
-        """Load the latest state that is whole; without any, the training begins at its first step."""
-        state = self.latest()
+    def restore(self, accelerator: Accelerator, *, before: int | None = None) -> None:
+        """Load the latest state that is whole; without any, the training begins at its first step.
+
+        Args:
+            accelerator: what the state is loaded into.
+            before: the first step whose snapshot is missing, see `latest`.
+        """
+        state = self.latest(before)
         if state is not None:
             accelerator.load_state(str(state))
 
@@ -80,14 +142,21 @@ class SavedStates:
         state = self.latest()
         return state is not None and state.name.endswith(f"-{steps:08d}")
 
-    def latest(self) -> Path | None:
-        """The folder of the latest state that is whole; a broken one is told in one line, and deleted."""
+    def latest(self, before: int | None = None) -> Path | None:
+        """The folder of the latest state that is whole; a broken one is told in one line, and deleted.
+
+        Args:
+            before: the first step whose snapshot is missing. A state of this step or a later one cannot give that
+                snapshot any more, and is deleted too. None: none is missing.
+        """
         for state in self._states():
             try:
+                if before is not None and int(state.name.rsplit("-", 1)[1]) >= before:
+                    raise BrokenFileError(f"{self.folder.parent}: the snapshot of step {before} is missing or damaged")
                 check_files(state / LIST)
             except BrokenFileError as error:
-                print(f"{error}: this saved state is deleted; an earlier one is taken, or the beginning")
-                shutil.rmtree(state)
+                print(f"{error}: the saved state {state.name} is deleted; an earlier one is taken, or the beginning")
+                shutil.rmtree(state, ignore_errors=True)  # another process of the run may delete it too
                 continue
             return state
         return None

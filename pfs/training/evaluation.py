@@ -1,14 +1,60 @@
 """How good a network is: confusion counts of every image, and one mIoU from the counts of the whole split."""
 
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+
 import torch
 from torch import Tensor, nn
 
 from pfs.config.data import Evaluation
+from pfs.data.dataset import SegmentationDataset
 from pfs.data.splits import EvalSplit, ImageSplit
 from pfs.models.inference import predict
 from pfs.study.records import Metrics
 
 ScoredSplit = ImageSplit | EvalSplit  # a split in memory, of images of one size; or read one by one, of any
+SCORED_AT_ONCE = 50  # images in memory, of one size
+
+
+def count_split(
+    network: nn.Module, dataset: SegmentationDataset, images: ScoredSplit, evaluation: Evaluation | None
+) -> Tensor:
+    """`confusion_counts` of a split as a study has it scored: with its classes, and so many images at once as fit."""
+    return confusion_counts(
+        network,
+        images,
+        classes=len(dataset.classes),
+        ignore_index=dataset.ignore_index,
+        evaluation=evaluation,
+        batch_size=SCORED_AT_ONCE if evaluation is None else 1,
+    )
+
+
+def learning_curve(
+    network: nn.Module,
+    weights: Mapping[int, Path],
+    dataset: SegmentationDataset,
+    images: ScoredSplit,
+    evaluation: Evaluation | None,
+) -> list[dict[str, float]]:
+    """The mIoU in percent after each step of which a training has kept the weights.
+
+    It is scored once the training is over, so that neither the training's numbers nor its seconds are others.
+
+    Args:
+        network: of the weights' kind; it is left as it is.
+        weights: the file of each step's weights.
+        dataset: the split that is scored.
+        images: of the same split.
+        evaluation: the study's.
+    """
+    scored, curve = copy.deepcopy(network), []
+    for step, file in weights.items():
+        scored.load_state_dict(torch.load(file, weights_only=True))
+        counts = count_split(scored, dataset, images, evaluation)
+        curve.append({"step": step, "miou": score(counts, dataset.classes).miou})
+    return curve
 
 
 @torch.no_grad()

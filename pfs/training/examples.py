@@ -1,4 +1,4 @@
-"""What a network says of the first test images, kept for the figures."""
+"""What a network says of the first images of the split that it is reported on, kept for the figures."""
 
 from collections.abc import Mapping
 
@@ -14,7 +14,7 @@ from pfs.study.places import TEACHER, run_folder
 from pfs.training.evaluation import ScoredSplit
 from pfs.training.run import Run, write_arrays
 
-EXAMPLES = 12  # the first images of the test split, kept for the figures: not chosen
+EXAMPLES = 12  # the first images of the split, kept for the figures: not chosen
 SHOWN = 6  # of them in a notebook's pictures
 
 
@@ -22,7 +22,7 @@ SHOWN = 6  # of them in a notebook's pictures
 def save_examples(
     run: Run, network: nn.Module, dataset: SegmentationDataset, split: ScoredSplit
 ) -> dict[str, np.ndarray]:
-    """What a network says of the first test images, kept in the run's `examples.npz` for the figures.
+    """What a network says of the first images of a split, kept in the run's `examples.npz` for the figures.
 
     Returns:
         image (E, H, W, 3) uint8, label and prediction (E, H, W) uint8, probe (E, 2) row and column in image
@@ -53,6 +53,8 @@ def examples_beside_teacher(run: Run, examples: Mapping[str, np.ndarray]) -> tup
     teacher = run_folder(run.study, run.results / run.study.name, TEACHER, run.study.teacher.seed) / "examples.npz"
     if teacher.is_file():
         by_method = {TEACHER: dict(np.load(teacher)), **by_method}
+        if not np.array_equal(by_method[TEACHER]["image"], examples["image"]):  # those of a tuning study are of val
+            del by_method[TEACHER]
     for method, said in by_method.items():
         shown |= {f"{name}/{method}": said[name][:SHOWN] for name in ("prediction", "similarity")}
     return shown, list(by_method)

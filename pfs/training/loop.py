@@ -16,7 +16,7 @@ from pfs.config.study import Poly, SgdConfig, Training
 from pfs.data.splits import Batch, TrainingSplit, batch_order
 from pfs.study.execution.progress.stage import FollowedBar, StageBar
 from pfs.study.execution.stopping import RunStoppedError, stop_requested
-from pfs.training.checkpoint import SavedStates
+from pfs.training.checkpoint import SavedStates, Snapshots
 from pfs.training.devices.batch_norm import whole_batch_norm
 from pfs.training.devices.launch import run_on_devices
 from pfs.training.devices.processes import add_up_gradients, anywhere, process_count, process_rank
@@ -81,7 +81,8 @@ def train(
         split: the training images, with the teacher's outputs where the objective wants them.
         spec: the optimizer and its schedule.
         seed: sets the order of the images.
-        folder: the run's own folder; the state lies in its `state/`, the step it has reached in its `progress`.
+        folder: the run's own folder; the state lies in its `state/`, the step it has reached in its `progress`, and the
+            weights after the study's `snapshots` in its `snapshots/`.
         key: what the run depends on (settings, code, data, teacher) as a hash: a state of another key is discarded.
         devices: how many train it, each an equal part of every batch. Several are as many processes, whose last state
             this one then takes up.
@@ -93,7 +94,8 @@ def train(
         DeviceError: the machine has fewer devices, or one of their processes was killed.
     """
     run = (network, objective, split, spec, seed, folder, key)
-    if devices == 1 or SavedStates(folder / "state", key).is_finished(spec.steps):
+    missing = Snapshots(folder, key, spec.snapshot_steps).first_missing()
+    if devices == 1 or (missing is None and SavedStates(folder / "state", key).is_finished(spec.steps)):
         return _train(*run, Progress())
     spec.check_shares(devices)
     run_on_devices(devices, _train_share, *run, meanwhile=FollowedBar(folder, "training", spec.steps).follow)
@@ -128,7 +130,11 @@ def _train(
     stepper = accelerator.prepare_optimizer(optimizer)
     accelerator.register_for_checkpointing(scheduler, progress, objective)
     states = SavedStates(folder / "state", key)
-    states.restore(accelerator)
+    snapshots = Snapshots(folder, key, spec.snapshot_steps)
+    states.restore(accelerator, before=snapshots.first_missing())
+    accelerator.wait_for_everyone()  # until all have seen which snapshots are there
+    if accelerator.is_main_process:
+        snapshots.begin(network, progress.step)
     order = batch_order(len(split), spec.batch_size, spec.steps, seed, views=split.views)
     batches = split.batches(order[progress.step :, process_rank() :: process_count()], accelerator.device)
 
@@ -136,6 +142,7 @@ def _train(
     bar = StageBar(folder, "training", spec.steps, done=progress.step)
     for step in range(progress.step, spec.steps):
         start = time.perf_counter()
+        objective.done = step / spec.steps
         losses = take_step(accelerator, prepared, objective, stepper, next(batches))
         learning_rate = float(scheduler.get_last_lr()[0])
         scheduler.step()
@@ -148,6 +155,8 @@ def _train(
             progress.history.append(_entry(progress.step, learning_rate, losses))
         if accelerator.is_main_process and (logged or bar.is_due):
             bar.show(progress.step, loss=float(losses["total"].detach()))
+        if accelerator.is_main_process:
+            snapshots.write(network, progress.step)
         stopping = anywhere(stop_requested())
         if progress.step % spec.save_every == 0 or last or stopping:
             _check_finite(network, progress.step)

@@ -5,7 +5,6 @@ import json
 import platform
 import time
 from dataclasses import dataclass, field
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -25,7 +24,6 @@ from pfs.models import count_macs, count_parameters
 from pfs.study.code.hashes import Code, run_code
 from pfs.study.places import STATE_FOLDER, TEACHER, run_folder
 from pfs.study.records import (
-    SPLITS,
     Cost,
     Metrics,
     Provenance,
@@ -39,16 +37,15 @@ from pfs.study.records import (
     write_npz,
     write_record,
 )
-from pfs.study.staleness import run_settings, training_differences, why_stale
-from pfs.training.checkpoint import write_checkpoint
+from pfs.study.staleness import SCORING, run_settings, training_differences, why_stale
+from pfs.training.checkpoint import snapshot_file, write_checkpoint
 from pfs.training.devices.launch import check_machine
-from pfs.training.evaluation import ScoredSplit, confusion_counts, score
+from pfs.training.evaluation import ScoredSplit, count_split, score
 from pfs.training.loop import Progress
 from pfs.training.machine import instruction_set, mixed_precision, peak_memory_mib, prepare
 
 # What every run leaves beside its record, by the names that the record has for them.
 FILES = {"checkpoint": "checkpoint.pt", "confusion": "confusion.npz", "examples": "examples.npz"}
-SCORED_AT_ONCE = 50  # images in memory, of one size
 
 
 @dataclass(frozen=True)
@@ -82,11 +79,21 @@ class Run:
     @property
     def training(self) -> Training:
         """The network and schedule of this run."""
-        return self.study.teacher if self.method == TEACHER else self.study.student
+        return self.study.training(self.method)
+
+    @property
+    def splits(self) -> tuple[Split, ...]:
+        """The splits on which this run is scored; on the last of them its examples are shown."""
+        return self.study.scored_splits(self.method)
+
+    @property
+    def curve(self) -> dict[int, Path]:
+        """The weights that the learning curve is scored from, step by step; none without `val_every`."""
+        return {step: self.folder / snapshot_file(step) for step in self.training.curve_steps}
 
     def key(self, dataset: SegmentationDataset, teacher_checksum: str | None = None) -> str:
         """A hash of all that the run's weights depend on; how they are scored is no part of it."""
-        learnt = {key: value for key, value in self.settings.items() if key != "evaluation"}
+        learnt = {key: value for key, value in self.settings.items() if key not in SCORING}
         trained = self.trained_before(dataset)
         machine = _machine(self.devices) if trained is None else _machine_of(trained.provenance)
         parts = [learnt, self.code.training, data_checksum(dataset), teacher_checksum, machine]
@@ -169,34 +176,25 @@ def load_eval_splits(run: Run, splits: dict[str, SegmentationDataset], size: tup
         size: height and width to which `EvalSplit.read` crops or pads images of many sizes, to show them.
 
     Raises:
-        DatasetError: the data have no such split, or their images differ in size and the study has no `evaluation`.
+        DatasetError: a split is missing, or images differ in size and the study has no `evaluation`.
     """
-    scored = ("val", "test")
-    if missing := [split for split in scored if split not in splits]:
+    if missing := [split for split in run.splits if split not in splits]:
         raise DatasetError(
             f"networks are scored on val and test, and these data have no {missing[0]} (only {', '.join(splits)}): "
             "say in the study's data, with holdout, how many training images become val; their own val is then test"
         )
     if run.study.evaluation is not None:
-        return {split: EvalSplit(splits[split], size) for split in scored}
-    return {split: ImageSplit(*decoded(splits[split])) for split in scored}
+        return {split: EvalSplit(splits[split], size) for split in run.splits}
+    return {split: ImageSplit(*decoded(splits[split])) for split in run.splits}
 
 
 def evaluate(
     run: Run, network: nn.Module, splits: dict[str, SegmentationDataset], images: dict[str, ScoredSplit]
 ) -> dict[Split, Metrics]:
-    """Score a network on val and test; each image's confusion counts go to the run's `confusion.npz`."""
-    dataset, evaluation = splits["test"], run.study.evaluation
-    count = partial(
-        confusion_counts,
-        classes=len(dataset.classes),
-        ignore_index=dataset.ignore_index,
-        evaluation=evaluation,
-        batch_size=SCORED_AT_ONCE if evaluation is None else 1,
-    )
-    counts = {split: count(network, images[split]) for split in SPLITS}
+    """Score a network on the run's splits; each image's confusion counts go to the run's `confusion.npz`."""
+    counts = {split: count_split(network, splits[split], images[split], run.study.evaluation) for split in run.splits}
     write_arrays(run.folder / "confusion.npz", {split: count.to(torch.int32) for split, count in counts.items()})
-    return {split: score(count, dataset.classes) for split, count in counts.items()}
+    return {split: score(count, splits[split].classes) for split, count in counts.items()}
 
 
 def write_arrays(path: Path, tensors: dict[str, Tensor]) -> dict[str, np.ndarray]:
@@ -220,6 +218,7 @@ def finish(
     *,
     size: tuple[int, int],
     teacher_checksum: str | None,
+    curve: list[dict[str, float]] | None = None,
     files: dict[str, str] | None = None,
 ) -> Record:
     """Write the run's record, its last file: from here on the workflow takes the run as done.
@@ -229,13 +228,14 @@ def finish(
     Args:
         size: height and width of the images that it was trained on.
         teacher_checksum: of the teacher that the student learnt from; a teacher names itself.
-        files: what the run left besides checkpoint, confusion counts and examples, by name.
+        curve: its learning curve on val.
+        files: what the run left besides checkpoint, confusion counts, examples and snapshots, by name.
     """
-    folder = run.results / run.study.name
-    name = (run.method, run.seed)
-    if not why_stale(run.study, folder, *name, run.code, data_checksum(dataset), check_cache=check_files_once):
+    made = (run.study, run.results / run.study.name, run.method, run.seed, run.code)
+    if not why_stale(*made, data_checksum(dataset), check_cache=check_files_once):
         return read_record(run.folder / "record.json")
     trained = run.trained_before(dataset)
+    snapshots = {f"snapshot of step {step}": snapshot_file(step) for step in run.training.snapshot_steps}
     record = Record(
         study=run.study.teacher_study if run.method == TEACHER else run.study.name,
         method=run.method,
@@ -243,10 +243,11 @@ def finish(
         settings=run.settings,
         metrics=metrics,
         history=progress.history,
+        val_curve=curve or [],
         cost=Cost(parameters=count_parameters(network), macs=count_macs(network, size)),
         timing=_timing(run, progress) if trained is None else trained.timing,
         provenance=_provenance(run, network, dataset, teacher_checksum, trained),
-        files={**FILES, **(files or {})},
+        files={**FILES, **snapshots, **(files or {})},
     )
     write_record(record, run.folder)
     return record

@@ -211,9 +211,9 @@ def test_every_study_is_valid_and_named_like_its_file(file: Path) -> None:
         ("teacher.step", "steps"),
         ("teacher.network.widht", "width"),
         ("student.seed", "learning_rate"),
-        ("methods.kd.kdd", "kd, fitnet, at, sp, skd, cwd, ifvd, hard_pixels, pfs, wsp"),
-        ("methods.kd.kd.weigt", "weight, temperature"),
-        ("methods.both.pfs.centre", "weight, distance, similarity, center, scope, temperature"),
+        ("methods.kd.kdd", "kd, kd_standardized, dist, fitnet, nfd, at, sp, skd, cwd, ifvd, hard_pixels, pfs, wsp"),
+        ("methods.kd.kd.weigt", "weight, decay, class_weighted, temperature"),
+        ("methods.both.pfs.centre", "weight, decay, distance, similarity, center, scope, temperature, class_balanced"),
     ],
 )
 def test_a_misspelt_key_names_file_key_and_choices(tmp_path: Path, path: str, choices: str) -> None:

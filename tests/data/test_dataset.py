@@ -12,10 +12,11 @@ from PIL import Image
 
 from pfs.config import data as data_config
 from pfs.data.build import build
-from pfs.data.dataset import DatasetError, data_checksum, hold_out
+from pfs.data.dataset import DatasetError, data_checksum, hold_out, hold_out_sequence
 from pfs.data.install.place import place
 from pfs.data.loading.cache import decoded
 from pfs.data.sets.base import PlacedDataset
+from pfs.data.sets.camvid import CamVid
 from pfs.data.sets.folder import OwnFolder
 from pfs.data.sets.voc2012 import Voc2012
 from tests.data.trees import Kind, every_kind, tree
@@ -107,6 +108,19 @@ def test_what_is_held_out_is_the_same_for_every_order_and_grows_with_the_count(t
     _, two = hold_out(dataset, 2)
     assert set(one.names) < set(two.names)
     assert one.names == [min(dataset.names, key=lambda name: hashlib.sha256(name.encode()).hexdigest())]
+
+
+def test_a_sequence_of_a_film_is_held_out_whole(tmp_path: Path) -> None:
+    dataset = CamVid(tree(CamVid, tmp_path), "train")
+    dataset.names = dataset.listed = ["0006R0_f01140", "0016E5_01470", "0006R0_f00930", "0001TP_006690"]
+    train, val = hold_out_sequence(dataset, "0006R0")
+    assert train.names == ["0016E5_01470", "0001TP_006690"]
+    assert val.names == ["0006R0_f01140", "0006R0_f00930"]
+    with pytest.raises(DatasetError, match=r"holdout_sequence: 06R0: .* they have 0001TP, 0006R0, 0016E5"):
+        hold_out_sequence(dataset, "06R0")
+    dataset.names = dataset.listed = ["0006R0_f01140"]
+    with pytest.raises(DatasetError, match="and another one"):
+        hold_out_sequence(dataset, "0006R0")
 
 
 def test_a_holdout_that_does_not_fit_is_told(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from pfs.losses.baselines import (
     hard_pixel_sums,
     ifvd_loss,
     kd_sums,
+    nfd_loss,
     skd_pairwise_loss,
     sp_loss,
 )
@@ -50,6 +51,15 @@ def pixels(features: Tensor) -> list[tuple[int, int, int]]:
 def naive_fitnet(student: Tensor, teacher: Tensor) -> float:
     squares = [(s - t) ** 2 for s, t in zip(student.flatten().tolist(), teacher.flatten().tolist(), strict=True)]
     return float(sum(squares)) / len(squares)
+
+
+def naive_nfd(student: Tensor, teacher: Tensor) -> float:
+    total, C = 0.0, student.shape[1]
+    for b in range(B):
+        for c in range(C):
+            s, t = ((f - f.mean()) / (f.var(correction=0) + 1e-5).sqrt() for f in (student[b, c], teacher[b, c]))
+            total += float((s - t).square().mean()) / (B * C)
+    return total
 
 
 def naive_attention(student: Tensor, teacher: Tensor) -> float:
@@ -121,7 +131,7 @@ def skd(student: Tensor, teacher: Tensor) -> Tensor:
     return skd_pairwise_loss(student, teacher, grid=2)
 
 
-EQUAL_CHANNELS = [(fitnet_loss, naive_fitnet), (cwd_loss, naive_cwd)]
+EQUAL_CHANNELS = [(fitnet_loss, naive_fitnet), (nfd_loss, naive_nfd), (cwd_loss, naive_cwd)]
 ANY_CHANNELS = [(attention_loss, naive_attention), (sp_loss, naive_sp), (skd, naive_skd), (ifvd, naive_ifvd)]
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -211,6 +221,20 @@ def test_cwd_near_the_teacher_is_right_and_not_negative(apart: float) -> None:
         torch.testing.assert_close(loss.double(), expected, rtol=0, atol=5e-8)
         ours, true = (torch.autograd.grad(x, student)[0] for x in (loss, expected))
         assert (ours - true).norm() < 3e-6 / apart * true.norm()  # also where the value has been raised to 0
+
+
+def test_nfd_does_not_ask_for_the_teachers_magnitudes() -> None:
+    _, teacher = maps(5, 5)
+    scale, shift = torch.tensor([2.0, 0.5, 3.0, 10.0, 1.0])[:, None, None], 7.0
+    assert float(nfd_loss(scale * teacher + shift, teacher)) == pytest.approx(0, abs=1e-7)
+    assert float(nfd_loss(teacher.flip(2), teacher)) > 1
+
+
+def test_nfd_of_a_constant_channel_has_a_finite_gradient() -> None:
+    student, teacher = maps(5, 5)
+    student[:, 0] = 0  # a channel that the ReLU has closed
+    (gradient,) = torch.autograd.grad(nfd_loss(student.requires_grad_(), teacher), student)
+    assert gradient.isfinite().all()
 
 
 def test_ifvd_ignores_what_is_ignored() -> None:

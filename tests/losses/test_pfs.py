@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pfs.losses import pfs_kernels, pfs_loss
-from pfs.losses.pfs import Distance, precompute_teacher_terms, squared_norm
+from pfs.losses.pfs import Distance, class_balance, precompute_teacher_terms, squared_norm
 from pfs.losses.pfs_kernels import Similarity
 from tests.losses.similarity_definition import READINGS, dense_pfs, features, naive_maps, naive_pfs
 
@@ -207,6 +207,57 @@ def test_the_finer_map_is_averaged_to_the_coarser_grid() -> None:
     fine = coarse.repeat_interleave(2, -1).repeat_interleave(2, -2)
     torch.testing.assert_close(pfs_loss(fine, teacher), pfs_loss(coarse, teacher))
     torch.testing.assert_close(pfs_loss(teacher, fine), pfs_loss(teacher, coarse))
+
+
+# --- locations that do not count alike --------------------------------------------------------------------------------
+
+LOCATION_WEIGHTS = torch.tensor([[0.0, 2.0, 1.0, 3.0, 0.5, 1.0], [1.0, 0.0, 0.0, 4.0, 0.5, 0.5]], dtype=torch.float64)
+
+
+# C < N takes the products of channels, C > N those of locations.
+@pytest.mark.parametrize("channels", [(2, 3), (30, 40)])
+@pytest.mark.parametrize("center", [True, False])
+def test_weighted_locations_equal_the_definition(channels: tuple[int, int], center: bool) -> None:
+    student, teacher = features(2, channels[0], 2, 3).requires_grad_(), features(2, channels[1], 2, 3, seed=1)
+    w = LOCATION_WEIGHTS
+    P, Q = (naive_maps(x, similarity="cosine", center=center, scope="image") for x in (student, teacher))
+    expected = (w[:, :, None] * w[:, None] * (P - Q) ** 2).mean()
+    torch.testing.assert_close(pfs_loss(student, teacher, center=center, location_weights=w), expected)
+    loss = lambda s: pfs_loss(s, teacher, center=center, location_weights=w)  # noqa: E731
+    assert torch.autograd.gradcheck(loss, student)
+
+
+def test_equal_weights_of_the_locations_change_nothing() -> None:
+    student, teacher = features(2, 3, 2, 4), features(2, 5, 2, 4, seed=1)
+    weighted = pfs_loss(student, teacher, location_weights=torch.ones(2, 8))
+    torch.testing.assert_close(weighted, pfs_loss(student, teacher))
+
+
+@pytest.mark.parametrize(
+    "options", [{"distance": "kl"}, {"scope": "batch"}, {"teacher_terms": torch.zeros(2, dtype=torch.float64)}]
+)
+def test_weights_of_the_locations_are_refused_beside_options_that_have_none(options: dict[str, Any]) -> None:
+    student, teacher = features(2, 3, 2, 4), features(2, 5, 2, 4, seed=1)
+    with pytest.raises(ValueError, match="location_weights go with distance='squared' and scope='image'"):
+        pfs_loss(student, teacher, location_weights=torch.ones(2, 8), **options)
+
+
+def test_each_class_of_an_image_weighs_as_much_as_every_other() -> None:
+    target = torch.tensor([[[0, 0, 0], [0, 2, 255]], [[255, 255, 255], [255, 255, 255]]])
+    weights = class_balance(target, (2, 3), classes=4)
+    expected = torch.tensor([[0.75, 0.75, 0.75, 0.75, 3.0, 0.0], [0.0] * 6])
+    torch.testing.assert_close(weights, expected)
+    assert weights[0].mean() == 1
+    coarse = class_balance(target.repeat_interleave(2, 1).repeat_interleave(2, 2), (2, 3), classes=4)
+    assert torch.equal(coarse, weights)
+
+
+def test_an_image_without_any_label_counts_as_nothing() -> None:
+    student, teacher = features(2, 3, 2, 4).requires_grad_(), features(2, 5, 2, 4, seed=1)
+    nothing = class_balance(torch.full((2, 2, 4), 255), (2, 4), classes=3)
+    loss = pfs_loss(student, teacher, location_weights=nothing)
+    (gradient,) = torch.autograd.grad(loss, student)
+    assert loss.detach() == 0 and gradient.eq(0).all()
 
 
 def test_bad_options_are_refused() -> None:

@@ -1,6 +1,7 @@
 """WSP and KD against their definition, and where they must be silent."""
 
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -9,9 +10,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from pfs.losses import definition, pixelwise, wsp_loss
+from pfs.losses.baselines import kd_sums
 from pfs.losses.pixelwise import Probabilities
 from pfs.losses.prediction import upsample
-from pfs.losses.wsp import GAPS
+from pfs.losses.wsp import GAPS, wsp_sums
 
 IGNORE = 255
 
@@ -58,6 +60,26 @@ def naive_wsp(student: Tensor, teacher: Tensor, target: Tensor, *, T: float, gap
         divergences.append(T**2 * kl(softmax(t, T), softmax(s, T)))
     mean = sum(weights) / len(weights) if normalize else 1
     return sum(w / mean * d for w, d in zip(weights, divergences, strict=True)) / len(weights)
+
+
+@pytest.mark.parametrize("gap", ["margin", "uniform"])
+@pytest.mark.parametrize("normalize", [True, False])
+def test_weighted_by_class_a_pixel_counts_as_its_label_does(gap: str, normalize: bool) -> None:
+    student, teacher, target = scene()
+    by_class = torch.tensor([0.5, 1.0, 2.0, 4.0], dtype=torch.float64)
+    loss = partial(wsp_sums, gap=gap, normalize=normalize, class_weights=by_class)
+    (value,) = pixelwise.pixel_means([loss], student, teacher, target, ignore_index=IGNORE)
+    valid = target != IGNORE
+    each = by_class[target * valid] * valid
+    weight = each * gap_weights(student, teacher, target, gap)
+    p, q = (x.div(2).softmax(1) for x in (teacher, student))
+    expected = (weight * 4 * (p * (p / q).log()).sum(1)).sum() / (weight if normalize else each).sum()
+    torch.testing.assert_close(value, expected)
+    if gap == "uniform":
+        kd = partial(kd_sums, temperature=2.0, class_weights=by_class)
+        torch.testing.assert_close(
+            pixelwise.pixel_means([kd], student, teacher, target, ignore_index=IGNORE)[0], expected
+        )
 
 
 @pytest.mark.parametrize("temperature", [1.0, 2.0])

@@ -62,6 +62,17 @@ def test_outputs_larger_than_cache_gib_are_not_cached(digits: Study, networks: t
     assert cached_bytes(digits.model_copy(update={"cache_gib": 0.5}), COUNTS, networks[0]) == 0
 
 
+def test_a_learning_curve_costs_its_scoring_and_its_weights_on_disk(
+    digits: Study, networks: tuple[NetworkCost, NetworkCost]
+) -> None:
+    counts = {"train": 6000, "val": 300, "test": 500}
+    curved = digits.model_copy(update={"student": digits.student.model_copy(update={"val_every": 250})})
+    without, cost = (study_costs(one, counts, *networks, cached=True)["ce", 0] for one in (digits, curved))
+    assert cost.training == without.training
+    assert cost.evaluation == pytest.approx(without.evaluation * (300 * 5 + 500) / 800)
+    assert cost.disk - without.disk == 4 * 4 * networks[1].parameters
+
+
 def test_scales_and_mirror_images_of_the_evaluation_are_counted() -> None:
     spec = DilatedResNetConfig(name="dilated_resnet", width=2)
     images = StudyImages(3, (16, 16), ((32, 32),), COUNTS)

@@ -77,6 +77,14 @@ def test_another_way_to_evaluate_scores_again(study: Study, tmp_path: Path, reco
     assert not stale.trains
 
 
+def test_what_is_kept_on_the_way_is_a_setting_only_where_it_is_asked_for(study: Study) -> None:
+    """Runs of before, whose studies did not ask, are those of today's."""
+    asked = {"snapshots": [0, 1], "val_every": 1}
+    assert not run_settings(study, "ce", 1)["student"].keys() & asked.keys()
+    keeping = study.model_copy(update={"student": study.student.model_copy(update=asked)})
+    assert run_settings(keeping, "ce", 1)["student"].items() >= asked.items()
+
+
 @pytest.mark.parametrize(("now", "done"), [("e", False), (None, True)], ids=["other data", "data that are not there"])
 def test_data_are_compared_where_they_are(
     study: Study, tmp_path: Path, record: Record, now: str | None, done: bool

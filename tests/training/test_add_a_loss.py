@@ -20,14 +20,14 @@ from tests.training import test_terms as terms
 try:
     terms.test_every_term_has_one_loss_and_every_loss_a_term()
     terms.test_every_class_of_a_term_is_a_field_of_the_method()
-    terms.test_the_options_of_a_term_are_those_of_its_loss_with_the_same_defaults("dist")
+    terms.test_the_options_of_a_term_are_those_of_its_loss_with_the_same_defaults("matching")
 except AssertionError as error:
     raise SystemExit(f"told: {error}")
 generator = torch.Generator().manual_seed(0)
 student, teacher = (terms.Prediction(*torch.randn(2, 2, 4, 8, 8, generator=generator)) for _ in range(2))
 target = torch.zeros(2, 8, 8, dtype=torch.int64)
 for answer in (student, teacher):
-    print(float(terms.loss_of((answer, teacher, target), "dist", temperature=2.0)))
+    print(float(terms.loss_of((answer, teacher, target), "matching", center=False)))
 """
 
 
@@ -36,13 +36,13 @@ def apply(clone: Path, forgotten: str) -> None:
     block, field = EDITS[METHODS].split("class Method(Strict):\n")
     rewrite(clone / BASELINES, r"\Z", "\n\n" + EDITS[BASELINES])
     if forgotten == "option":
-        rewrite(clone / BASELINES, r"temperature: float = 1\.0", "heat: float = 1.0")
+        rewrite(clone / BASELINES, r"\*, center: bool = True\) -> Tensor", "*, centre: bool = True) -> Tensor")
     rewrite(clone / METHODS, r"(?=class Method\(Strict\):)", block)
     if forgotten != "field":
         rewrite(clone / METHODS, r"(?=\n    @property\n    def terms)", field)
     if forgotten != "tie":
-        rewrite(clone / OBJECTIVE, r"\nfrom pfs.losses.baselines import \(", r"\g<0>dist_loss,")
-        rewrite(clone / OBJECTIVE, r"\nfrom pfs.config.methods import ", r"\g<0>DIST, ")
+        rewrite(clone / OBJECTIVE, r"\nfrom pfs.losses.baselines import \(", r"\g<0>matching_loss,")
+        rewrite(clone / OBJECTIVE, r"\nfrom pfs.config.methods import \(", r"\g<0>Matching,")
         rewrite(clone / OBJECTIVE, r"\nOF_LOGITS: .*\n", "\n" + EDITS[OBJECTIVE])
 
 
@@ -74,9 +74,9 @@ def test_the_edits_of_the_page_make_a_loss(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("forgotten", "told"),
     [
-        ("tie", "DIST is a term of Method without a loss"),
-        ("field", "DIST has a loss in pfs/training/objective.py and is no term"),
-        ("option", "dist: the loss has {'heat': 1.0}, its term {'temperature': 1.0}"),
+        ("tie", "Matching is a term of Method without a loss"),
+        ("field", "Matching has a loss in pfs/training/objective.py and is no term"),
+        ("option", "matching: the loss has {'centre': True}, its term {'center': True}"),
     ],
 )
 def test_a_forgotten_edit_is_told(forgotten: str, told: str, tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """The total is what the study says it is."""
 
+from functools import partial
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -11,11 +13,14 @@ from pfs.losses.baselines import (
     cwd_loss,
     fitnet_loss,
     ifvd_loss,
+    nfd_loss,
     skd_pairwise_loss,
     sp_loss,
 )
-from pfs.losses.pfs import precompute_teacher_terms
+from pfs.losses.pfs import class_balance, precompute_teacher_terms
+from pfs.losses.pixelwise import pixel_means
 from pfs.losses.prediction import CachedPrediction, upsample
+from pfs.losses.relations import dist_loss, standardized_kd_sums
 from pfs.training.objective import Objective
 
 
@@ -33,7 +38,10 @@ def test_total_is_the_cross_entropy_plus_the_weighted_terms() -> None:
     method = Method.model_validate(
         {
             "kd": {"weight": 2.0, "temperature": 3.0},
+            "kd_standardized": {"weight": 0.6, "temperature": 3.0},
+            "dist": {"weight": 0.4, "beta": 2.0, "gamma": 0.5, "temperature": 2.0},
             "fitnet": {"weight": 3.0},
+            "nfd": {"weight": 1.2},
             "at": {"weight": 1.5},
             "sp": {"weight": 2.5},
             "skd": {"weight": 5.0, "grid": 2, "center": True},
@@ -53,14 +61,18 @@ def test_total_is_the_cross_entropy_plus_the_weighted_terms() -> None:
     )
     objective = Objective(method, ignore_index=255, channels=(3, 6))
     losses = objective(student, teacher, target)
-    assert objective.hint is not None
-    hinted = objective.hint(student.features)
+    hinted, normalised = (objective.hints[name](student.features) for name in ("fitnet", "nfd"))
     logits = upsample(student.logits, (10, 10))
     teacher_terms = logits.softmax(1).gather(1, target[:, None])  # p[y]
     expected = {
         "ce": F.cross_entropy(logits, target),
         "kd": definition.kd(logits, upsample(teacher.logits, (10, 10)), target, temperature=3.0),
+        "kd_standardized": pixel_means(
+            [partial(standardized_kd_sums, temperature=3.0)], student.logits, teacher.logits, target, ignore_index=255
+        )[0],
+        "dist": dist_loss(student.logits, teacher.logits, beta=2.0, gamma=0.5, temperature=2.0),
         "fitnet": fitnet_loss(hinted, teacher.features),
+        "nfd": nfd_loss(normalised, teacher.features),
         "at": attention_loss(student.features, teacher.features),
         "sp": sp_loss(student.features, teacher.features),
         "skd": skd_pairwise_loss(student.features, teacher.features, grid=2, center=True),
@@ -140,11 +152,55 @@ def test_the_control_needs_no_teacher() -> None:
     assert "hard_pixels" in Objective(method, ignore_index=255)(student, None, target)
 
 
-def test_a_hint_has_weights_of_its_own_and_needs_the_channels() -> None:
-    method = Method.model_validate({"fitnet": {"weight": 1.0}})
-    assert sum(p.numel() for p in Objective(method, ignore_index=255, channels=(3, 6)).parameters()) == 3 * 6 + 6
-    with pytest.raises(ValueError, match="'fitnet' needs the channels"):
+@pytest.mark.parametrize(("decay", "half_way"), [("linear", 0.5), ("cosine", 0.5), (None, 1.0)])
+def test_a_weight_that_decays_falls_from_its_value_to_nothing(decay: str | None, half_way: float) -> None:
+    student, teacher, target = predictions()
+    method = Method.model_validate({"pfs": {"weight": 4.0, **({"decay": decay} if decay else {})}})
+    objective = Objective(method, ignore_index=255)
+    factors = []
+    for done in (0.0, 0.25, 0.5, 1.0):
+        objective.done = done
+        losses = objective(student, teacher, target)
+        factors.append(float((losses["total"] - losses["ce"]) / (4 * losses["pfs"])))
+    quarter = {"linear": 0.75, "cosine": (1 + 0.5**0.5) / 2, None: 1.0}[decay]
+    assert factors == pytest.approx([1.0, quarter, half_way, 0.0 if decay else 1.0], abs=1e-5)
+
+
+def test_a_weight_that_decays_still_takes_what_the_cache_holds() -> None:
+    """Only the loss's own options say whether the cached terms are those of this loss."""
+    student, teacher, target = predictions()
+    kept = CachedPrediction(*teacher, -precompute_teacher_terms(teacher.features))
+    plain, decaying = (
+        Objective(Method.model_validate({"pfs": {"weight": 1.0, **said}}), ignore_index=255)(student, kept, target)
+        for said in ({}, {"decay": "linear"})
+    )
+    assert torch.equal(plain["pfs"], decaying["pfs"])
+
+
+def test_a_term_weighted_by_class_needs_class_weights() -> None:
+    method = Method.model_validate({"kd": {"weight": 1.0, "class_weighted": True}})
+    with pytest.raises(ValueError, match="'kd' is class_weighted, and there are no class weights"):
         Objective(method, ignore_index=255)
+
+
+def test_balanced_pfs_weighs_the_coarser_grids_locations() -> None:
+    student, teacher, target = predictions()
+    fine = Prediction(teacher.logits, teacher.features.repeat_interleave(2, 2).repeat_interleave(2, 3))
+    method = Method.model_validate({"pfs": {"weight": 1.0, "class_balanced": True}})
+    losses = Objective(method, ignore_index=255)(student, fine, target)
+    weights = class_balance(target, (5, 5), classes=4)
+    expected = pfs_loss(student.features, teacher.features, location_weights=weights)
+    torch.testing.assert_close(losses["pfs"], expected)
+    assert (losses["pfs"] - pfs_loss(student.features, teacher.features)).abs() > 1e-3 * expected
+
+
+def test_a_hint_has_weights_of_its_own_and_needs_the_channels() -> None:
+    for names in (["fitnet"], ["nfd"], ["fitnet", "nfd"]):
+        method = Method.model_validate({name: {"weight": 1.0} for name in names})
+        parameters = Objective(method, ignore_index=255, channels=(3, 6)).parameters()
+        assert sum(p.numel() for p in parameters) == len(names) * (3 * 6 + 6)
+        with pytest.raises(ValueError, match=f"'{names[0]}' needs the channels"):
+            Objective(method, ignore_index=255)
 
 
 def test_cross_entropy_without_a_valid_pixel_is_zero() -> None:

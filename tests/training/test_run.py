@@ -12,12 +12,16 @@ from torch import nn
 
 from pfs.config import data as config
 from pfs.config.base import StudyError
+from pfs.config.methods import Method
 from pfs.data.build import build
 from pfs.data.splits import ImageSplit
 from pfs.models import build_network, count_parameters
 from pfs.study.records import read_record
+from pfs.study.staleness import why_stale
 from pfs.training.checkpoint import weights_checksum
-from pfs.training.loop import Progress
+from pfs.training.evaluation import learning_curve
+from pfs.training.loop import Progress, train
+from pfs.training.objective import Objective
 from pfs.training.run import (
     Run,
     evaluate,
@@ -110,6 +114,66 @@ def test_a_finished_run_has_its_weights_counts_and_record(tmp_path: Path, data: 
     assert record.cost.parameters == count_parameters(network)
     assert record.timing.training_seconds == 2.0
     assert record.provenance.teacher_checksum is None
+
+
+@pytest.mark.trains
+def test_the_learning_curve_is_of_the_weights_after_its_steps(tmp_path: Path, data: Path) -> None:
+    """Two steps of five, and the last, whose score is the record's own."""
+    run = opened(tmp_path, student={**SCHEDULE, "steps": 5, "val_every": 2, "snapshots": [1]})
+    splits = build(config.DigitScenesConfig.model_validate(STUDY["data"]), data)
+    network = network_of(run)
+    progress = train(
+        network,
+        Objective(Method(), ignore_index=splits["train"].ignore_index),
+        load_training(run, splits["train"]),
+        run.training,
+        seed=0,
+        folder=run.folder,
+        key=run.key(splits["train"]),
+    )
+    scenes = load_eval_splits(run, splits, (64, 64))
+    metrics = evaluate(run, network, splits, scenes)
+    curve = learning_curve(network, run.curve, splits["val"], scenes["val"], None)
+    assert [point["step"] for point in curve] == [2, 4, 5]
+    assert curve[-1]["miou"] == metrics["val"].miou != curve[0]["miou"]
+    save_weights(run, network)
+    np.savez(run.folder / "examples.npz")
+    finish(run, network, progress, metrics, splits["train"], size=(64, 64), teacher_checksum=None, curve=curve)
+    assert read_record(run.folder / "record.json").val_curve == curve
+    (run.folder / "snapshots" / "step-000001.pt").unlink()
+    why = why_stale(run.study, tmp_path / "results" / "tiny", "ce", 0, run.code, None)
+    assert why is not None and why.trains and "step-000001.pt" in why.reason
+
+
+def test_a_run_of_a_tuning_study_is_never_scored_on_test(tmp_path: Path, data: Path) -> None:
+    run = opened(tmp_path, tuning=True)
+    splits = build(config.DigitScenesConfig.model_validate(STUDY["data"]), data)
+    network = network_of(run)
+    scenes = load_eval_splits(run, splits, (64, 64))
+    metrics = evaluate(run, network, splits, scenes)
+    assert run.splits == tuple(metrics) == tuple(np.load(run.folder / "confusion.npz")) == ("val",)
+    save_weights(run, network)
+    np.savez(run.folder / "examples.npz")
+    finish(run, network, Progress(), metrics, splits["train"], size=(64, 64), teacher_checksum=None)
+    assert set(read_record(run.folder / "record.json").metrics) == {"val"}
+    key = run.key(splits["train"])
+    reported = opened(tmp_path)
+    assert reported.key(splits["train"]) == key  # the weights are those of a reported run
+    why = why_stale(reported.study, tmp_path / "results" / "tiny", "ce", 0, reported.code, None)
+    assert why is not None and "settings (tuning)" in why.reason and "settings (student" not in why.reason
+
+
+def test_a_method_s_own_learning_rate_is_that_of_its_runs(tmp_path: Path) -> None:
+    run = opened(tmp_path, methods={"ce": {"learning_rate": 0.5}})
+    assert run.training.learning_rate == 0.5
+    assert run.settings["method"] == {"learning_rate": 0.5}
+
+
+def test_a_study_without_a_curve_has_none(tmp_path: Path, data: Path) -> None:
+    run = opened(tmp_path)
+    splits = build(config.DigitScenesConfig.model_validate(STUDY["data"]), data)
+    scenes = load_eval_splits(run, splits, (64, 64))
+    assert learning_curve(network_of(run), run.curve, splits["val"], scenes["val"], None) == []
 
 
 def test_arrays_are_written_as_they_are_returned(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from pfs.config import methods
-from pfs.config.methods import PFS, WSP, Method, Term
+from pfs.config.methods import OF_THE_OBJECTIVE, PFS, WSP, Imitation, Method, Term
 from pfs.losses import Prediction, pfs_loss, wsp_loss
 from pfs.losses.baselines import skd_pairwise_loss
 from pfs.losses.pfs import Distance, Scope
@@ -21,15 +21,20 @@ TIES: dict[type[Term], Any] = {**OF_PIXELS, **OF_LOGITS, **OF_FEATURES}
 TERMS: dict[str, type[Term]] = {
     name: next(kind for kind in get_args(field.annotation) if kind is not type(None))
     for name, field in Method.model_fields.items()
-    if name != "label"
+    if name not in ("label", "learning_rate")
 }
 # What the objective says to a loss itself: of the batch, or of the data set.
-FROM_THE_BATCH = {"teacher_terms", "classes", "ignore_index"}
+FROM_THE_BATCH = {"teacher_terms", "classes", "ignore_index", "class_weights", "location_weights"}
 
 
 def options(term: type[Term]) -> dict[str, Any]:
-    """The options of a term and their defaults."""
-    return {name: field.default for name, field in term.model_fields.items() if name != "weight"}
+    """The options of a term that are its loss's own, and their defaults."""
+    return {name: field.default for name, field in term.model_fields.items() if name not in OF_THE_OBJECTIVE}
+
+
+def switches(term: type[Term]) -> list[str]:
+    """The options by which the objective says more to a term's loss."""
+    return [name for name in ("class_weighted", "class_balanced") if name in term.model_fields]
 
 
 def untied(fields: set[type[Term]], ties: set[type[Term]]) -> str:
@@ -50,7 +55,10 @@ def test_every_term_has_one_loss_and_every_loss_a_term() -> None:
 
 
 def test_every_class_of_a_term_is_a_field_of_the_method() -> None:
-    classes = {kind for _, kind in inspect.getmembers(methods, inspect.isclass) if issubclass(kind, Term)} - {Term}
+    classes = {kind for _, kind in inspect.getmembers(methods, inspect.isclass) if issubclass(kind, Term)} - {
+        Term,
+        Imitation,
+    }
     assert classes == set(TERMS.values())
 
 
@@ -82,7 +90,7 @@ def test_the_choices_of_an_option_are_those_of_its_loss() -> None:
 
 def others(term: type[Term], option: str) -> list[Any]:
     """The other values that an option can have: all of a choice, the other truth, twice a number."""
-    annotation, default = term.model_fields[option].annotation, options(term)[option]
+    annotation, default = term.model_fields[option].annotation, term.model_fields[option].default
     if get_origin(annotation) is Literal:
         return [choice for choice in get_args(annotation) if choice != default]
     return [not default] if annotation is bool else [2 * default]
@@ -93,23 +101,25 @@ BESIDE: dict[tuple[type[Term], str], dict[str, Any]] = {(PFS, "temperature"): {"
 CASES = [
     pytest.param(name, option, value, id=f"{name}-{option}-{value}")
     for name, term in TERMS.items()
-    for option in options(term)
+    for option in (*options(term), *switches(term))
     for value in others(term, option)
 ]
 
 
 @pytest.fixture(scope="module")
 def batch() -> tuple[Prediction, Prediction, Tensor]:
-    """Of two images, whose 8 x 8 locations a grid of 4 or of 8 nodes divides."""
+    """Of two images, whose 8 x 8 locations a grid of 4 or of 8 nodes divides; most labels are 0, as a background's."""
     draw = partial(torch.randn, generator=torch.Generator().manual_seed(0))
     student, teacher = (Prediction(draw(2, 4, 8, 8), draw(2, channels, 8, 8)) for channels in (3, 5))
-    return student, teacher, torch.randint(0, 4, (2, 16, 16), generator=torch.Generator().manual_seed(1))
+    target = torch.randint(0, 16, (2, 16, 16), generator=torch.Generator().manual_seed(1)).sub(12).clamp(min=0)
+    return student, teacher, target
 
 
 def loss_of(batch: tuple[Prediction, Prediction, Tensor], name: str, **said: Any) -> Tensor:
     method = Method.model_validate({name: {"weight": 1.0, **said}})
     torch.manual_seed(0)  # the first weights of FitNet's convolution
-    losses: dict[str, Tensor] = Objective(method, ignore_index=255, channels=(3, 5))(*batch)
+    by_class = torch.tensor([0.1, 1.0, 2.0, 3.0])
+    losses: dict[str, Tensor] = Objective(method, ignore_index=255, channels=(3, 5), class_weights=by_class)(*batch)
     return losses[name].detach()
 
 

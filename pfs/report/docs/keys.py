@@ -27,7 +27,7 @@ def _named(union: Any) -> dict[str, Model]:
 
 def _terms() -> dict[str, Model]:
     """The classes of the terms, by the key that a method gives them."""
-    fields = {name: field for name, field in Method.model_fields.items() if name != "label"}
+    fields = {name: field for name, field in Method.model_fields.items() if name not in ("label", "learning_rate")}
     return {name: get_args(field.annotation)[0] for name, field in fields.items()}
 
 
@@ -50,7 +50,7 @@ TABLES: dict[str, list[Key]] = {
     "training": keys_of(TeacherConfig),
     "networks": _own_keys(_named(Network), ("name",)),
     "schedules": _own_keys({"sgd": SgdConfig, "adamw": AdamWConfig, "one_cycle": OneCycle, "poly": Poly}, ("name",)),
-    "terms": [*keys_of(Method), *keys_of(Term), *_own_keys(_terms(), ("weight",))],
+    "terms": [*keys_of(Method), *keys_of(Term), *_own_keys(_terms(), tuple(Term.model_fields))],
 }
 
 

@@ -17,9 +17,11 @@ FACTS = ("commit", "precision", "instruction_set")
 
 
 def studies_with_runs(results: Path) -> Iterator[tuple[Study, pd.DataFrame]]:
-    """Every study that has a `runs.csv`, with its runs, in the order of their names."""
+    """Every study that has a `runs.csv`, with its runs, in the order of their names; tuning studies are not shown."""
     for table in sorted(results.glob("*/runs.csv")):
-        yield load_study(f"studies/{table.parent.name}.yaml"), read_runs(table.parent)
+        study = load_study(f"studies/{table.parent.name}.yaml")
+        if not study.tuning:
+            yield study, read_runs(table.parent)
 
 
 def main_table_of(name: str, results: Path) -> str:

@@ -69,7 +69,7 @@ def bring_up_to_date(
         plan = plan_session(study, path, folder, trained, images, cores=cores, threads=threads)
         named = Path(results) / study.name  # as the Snakefile names them
         marks = [str(run_folder(study, named, *run) / DONE) for run in stale]
-        marks += [str(named / mark) for mark in _broken_pages(folder)]
+        marks += [str(named / mark) for mark in _broken_pages(folder, tuning=study.tuning)]
         config = {"study": path, "results": results, "data": data}
         config |= {} if threads is None else {"threads": str(threads)}
         config |= {} if devices == 1 else {"devices": str(devices)}
@@ -110,10 +110,13 @@ def _renew_marks(study: Study, folder: Path, stale: set[tuple[str, int]]) -> Non
             (place / leftover).unlink(missing_ok=True)
 
 
-def _broken_pages(folder: Path) -> list[str]:
-    """The marks of tables, figures and report of which a file is missing or was edited: told, and made again."""
+def _broken_pages(folder: Path, *, tuning: bool) -> list[str]:
+    """The marks of tables, figures and report of which a file is missing or was edited: told, and made again.
+
+    A tuning study has its table of runs alone.
+    """
     broken = []
-    for mark in (COLLECTED, DRAWN, REPORTED):
+    for mark in (COLLECTED,) if tuning else (COLLECTED, DRAWN, REPORTED):
         if not (folder / mark).is_file():  # Snakemake asks for the last of them alone
             broken.append(mark)
             continue
@@ -128,7 +131,8 @@ def _broken_pages(folder: Path) -> list[str]:
 
 def _nothing_to_write(study: Study, folder: Path) -> bool:
     """True for a study that is finished, whose results may only be read; a StudyError for one that is not."""
-    if finished_runs(study, folder) == set(runs_of(study)) and (folder / "report.html").is_file():
+    last = "runs.csv" if study.tuning else "report.html"
+    if finished_runs(study, folder) == set(runs_of(study)) and (folder / last).is_file():
         return True
     raise StudyError(f"{folder} cannot be written, and the study is not finished: name another folder with --results")
 

@@ -144,7 +144,15 @@ def draw_pages(path: str, *, results: str) -> None:
 
 
 def run_page(path: str, name: str, *, results: str) -> Path:
-    """Execute a notebook that reads collected records alone, such as `tables`; return the executed one."""
-    executed = study_folder(load_study(path), results) / f"{name}.ipynb"
+    """Execute a notebook that reads collected records alone, such as `tables`; return the executed one.
+
+    Raises:
+        NotebookError: the notebook failed.
+        StudyError: the study is a tuning study, of which nothing is shown.
+    """
+    study = load_study(path)
+    if study.tuning:
+        raise StudyError(f"{path}: a tuning study has no tables and pages; its scores on val are in its runs.csv")
+    executed = study_folder(study, results) / f"{name}.ipynb"
     run_notebook(notebook_path(name), executed, {"study": path, "results": results})
     return executed

@@ -49,7 +49,9 @@ def write_trial(study: Study, folder: Path) -> tuple[Path, list[str]]:
         The file, and what is said of the trial: a line each.
     """
     content = study.model_dump(mode="json", exclude_none=True, exclude_unset=True)  # what the study itself says
-    content.pop("extends", None)
+    for key in ("extends", "tuning", "tuned_by"):
+        content.pop(key, None)
+    content["data"].pop("holdout_sequence", None)  # the miniature's names have none
     terms = _all_terms(content["methods"])
     content |= {"name": f"{study.name}_dry_run", "methods": {METHOD: terms}, "reference": METHOD, "seeds": [0]}
     content["data"] |= _smaller(study)
@@ -69,7 +71,8 @@ def _all_terms(methods: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Every term that any of the methods has, with the options of the first method that has it."""
     terms: dict[str, Any] = {}
     for method in methods.values():
-        terms |= {term: options for term, options in method.items() if term not in terms}
+        said = {name: options for name, options in method.items() if isinstance(options, dict)}  # no label, no rate
+        terms |= {term: options for term, options in said.items() if term not in terms}
     return terms
 
 
@@ -78,6 +81,8 @@ def _shorten(content: dict[str, Any], study: Study) -> list[str]:
     said = []
     for name, training in (("teacher", study.teacher), ("student", study.student)):
         content[name]["steps"] = STEPS
+        for kept in ("snapshots", "val_every"):  # at steps that a trial does not reach
+            content[name].pop(kept, None)
         if missing := _missing_weights(training):
             del content[name]["network"]["weights"]
             said.append(f"{name}: from scratch, and the study itself will stop, for {missing}")

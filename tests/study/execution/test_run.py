@@ -23,7 +23,7 @@ from pfs.config.study import Study
 from pfs.data.install.state import current_checksum, digit_scenes_folder
 from pfs.study.code.hashes import code_of, run_code
 from pfs.study.execution.notebooks import NotebookError, NotebookStoppedError, check_parameters, run_notebook
-from pfs.study.execution.run import execute_run
+from pfs.study.execution.run import draw_pages, execute_run
 from pfs.study.execution.stopping import STOP_FILE
 from pfs.study.places import run_folder, runs_of, study_folder, study_path
 from pfs.study.records import Record, read_record, write_record
@@ -485,3 +485,10 @@ def test_collecting_nothing_is_a_mistake(clone: Path, capsys: pytest.CaptureFixt
 def test_the_command_line_never_imports_torch() -> None:
     code = "import sys, pfs.__main__; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_tuning_study_has_no_pages(tmp_path: Path) -> None:
+    file = tmp_path / "search.yaml"
+    file.write_text(STUDY.replace("name: toy", "name: search\ntuning: true"))
+    with pytest.raises(StudyError, match="a tuning study has no tables and pages"):
+        draw_pages(str(file), results=str(tmp_path / "results"))

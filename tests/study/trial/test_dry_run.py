@@ -204,6 +204,19 @@ def test_a_study_that_extends_another_is_tried_on_its_own(tmp_path: Path) -> Non
     assert (trial.extends, trial.teacher_study) == (None, "voc2012_mobilenet_dry_run")
 
 
+@pytest.mark.parametrize("name", ["digits_main", "digits_tuning", "camvid_pretrained"])
+def test_what_only_a_whole_study_can_have_is_left_out_of_its_trial(name: str, tmp_path: Path) -> None:
+    """Steps that a trial does not reach, the tuning study, and a sequence that the miniature does not have."""
+    small = _small()
+    student = small["student"].model_copy(update={"steps": 100, "snapshots": [0, 100], "val_every": 50})
+    study = load_study(f"studies/{name}.yaml").model_copy(update={**small, "student": student})
+    trial = load_study(write_trial(study, tmp_path)[0])
+    assert (trial.tuning, trial.tuned_by, trial.student.snapshot_steps) == (False, None, [])
+    (method,) = trial.methods.values()
+    assert (method.label, method.learning_rate) == (None, None)
+    assert list(build(trial.data, tmp_path / "data")) == ["train", "val", "test"]
+
+
 def _small() -> dict[str, Any]:
     """Networks that are built in no time."""
     study = tiny()
