@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PFS = ROOT / "pfs"
 TESTS = ROOT / "tests"
-ROOMS = ["config", "losses", "models", "data", "study", "training", "report", "bench"]
+ROOMS = ["config", "losses", "models", "data", "study", "training", "report", "bench", "export"]
 FILES = sorted(PFS.rglob("*.py"))
 FOLDERS = sorted({file.parent for file in FILES})
 # Files without a test file of their own, and the one that tests them.

@@ -39,8 +39,8 @@ class Deployable(nn.Module):
             self.network.check_size = lambda size: None  # type: ignore[assignment]  # `forward` pads to a size that fits
         for module in list(self.network.modules()):
             for name, child in module.named_children():
-                if isinstance(child, nn.AdaptiveAvgPool2d) and child.output_size != 1:
-                    setattr(module, name, _PoolByProducts(cast(int, child.output_size)))
+                if isinstance(child, nn.AdaptiveAvgPool2d) and child.output_size not in (1, (1, 1)):
+                    setattr(module, name, _PoolByProducts(child.output_size))
 
     def forward(self, images: Tensor) -> Tensor:
         """Images (B, H, W, 3) of uint8 to logits (B, classes, H, W)."""
@@ -57,13 +57,13 @@ class Deployable(nn.Module):
 class _PoolByProducts(nn.Module):
     """`AdaptiveAvgPool2d` as two matrix products. ONNX has no adaptive pooling, and its bins depend on the size."""
 
-    def __init__(self, bins: int) -> None:
+    def __init__(self, bins: Any) -> None:
         super().__init__()
-        self.bins = bins
+        self.bins = bins if isinstance(bins, tuple) else (bins, bins)  # along height and width
 
     def forward(self, x: Tensor) -> Tensor:
-        """A map (B, C, H, W) to the means of its bins, (B, C, bins, bins)."""
-        rows, columns = (_pooling_matrix(self.bins, side) for side in x.shape[-2:])
+        """A map (B, C, H, W) to the means of its bins, (B, C, *bins)."""
+        rows, columns = map(_pooling_matrix, self.bins, x.shape[-2:])
         return rows @ x @ columns.T
 
 
@@ -94,24 +94,27 @@ def write_onnx(network: nn.Module, file: Path) -> None:
         raise ExportError(f"{error.name} is not installed: pip install 'pfs[onnx]'") from None
     with _quiet():
         try:
-            program: Any = torch.onnx.export(
-                deployable,
-                (example,),
-                dynamo=True,
-                dynamic_shapes=(sides,),
-                input_names=["images"],
-                output_names=["logits"],
-                verbose=False,
-            )
+            # In two steps: within `torch.onnx.export` the library's PSPNet takes another way, of one size alone.
+            graph = torch.export.export(deployable, (example,), dynamic_shapes=(sides,))
+            names: dict[str, Any] = {"input_names": ["images"], "output_names": ["logits"]}
+            program: Any = torch.onnx.export(graph, dynamo=True, verbose=False, **names)
         except Exception as error:  # the exporter raises whatever it stumbles over
             cause = str(error.__cause__ or error).strip().splitlines()[0][:200]
             raise ExportError(f"the network has a part that torch cannot export to ONNX ({cause})") from None
     model = program.model_proto
     _name_sides(model.graph.input[0], {0: "batch", 1: "height", 2: "width"})
     _name_sides(model.graph.output[0], {0: "batch", 2: "height", 3: "width"})
-    del model.graph.value_info[:]  # inner shapes, by the sides' old names; every program finds them itself
+    _strip(model.graph)
     onnx.save(model, str(file))
     check_agreement(deployable, Session(file, threads=torch.get_num_threads()))
+
+
+def _strip(graph: Any) -> None:
+    """Take out what no program needs: inner shapes by the sides' old names, and from where in our source a node came."""
+    del graph.value_info[:]
+    for part in (graph, *graph.node, *graph.input, *graph.output, *graph.initializer):
+        part.doc_string = ""
+        del part.metadata_props[:]
 
 
 def _name_sides(value: Any, names: dict[int, str]) -> None:
