@@ -162,8 +162,8 @@ def _int8(description: Description) -> str:
     )
     return f"""## In 8 bits
 
-`{INT8}` has weights and activations in 8 bits, calibrated on {found.calibrated_on} training images; the first and the
-last convolution are in fp32. mIoU (%), of both on whole images:
+`{INT8}` has weights and activations in 8 bits, calibrated on {found.calibrated_on} training images.
+mIoU (%), of both networks on whole images:
 
 | Split | fp32 | int8 | Difference |
 | --- | ---: | ---: | ---: |

@@ -40,7 +40,6 @@ class Quantised(Strict):
     fp32: dict[str, float]
     int8: dict[str, float]
     calibrated_on: int
-    left_in_fp32: list[str]
 
 
 class Description(Strict):

@@ -110,7 +110,7 @@ def write_onnx(network: nn.Module, file: Path) -> None:
 
 
 def _strip(graph: Any) -> None:
-    """Take out what no program needs: inner shapes by the sides' old names, and from where in our source a node came."""
+    """Take out inner shapes by the sides' old names, and where in our source each node comes from."""
     del graph.value_info[:]
     for part in (graph, *graph.node, *graph.input, *graph.output, *graph.initializer):
         part.doc_string = ""

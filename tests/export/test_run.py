@@ -86,7 +86,7 @@ class Place:
         return score(confusion_counts(network, split, classes=len(dataset.classes), ignore_index=255), dataset.classes)
 
     def export(self, method: str = "ce", seed: int = 0, **options: Any) -> Description:
-        where = {"results": str(self.results), "data": str(self.data), "command": "pfs study small"}
+        where: dict[str, Any] = {"results": str(self.results), "data": str(self.data), "command": "pfs study small"}
         return export_run(self.study, method, seed, self.out, **where, **options)
 
 
@@ -112,7 +112,6 @@ def test_a_run_becomes_a_folder(place: Place) -> None:
         assert told.int8.fp32[split] == pytest.approx(metrics.miou, abs=0.01)  # but for ties
         assert told.int8.int8[split] == pytest.approx(metrics.miou, abs=5)
     assert told.int8.calibrated_on == 4
-    assert (place.out / INT8).stat().st_size < (place.out / ONNX).stat().st_size
     checkpoint = torch.load(place.run / "checkpoint.pt", weights_only=True)
     state = pfs.load(place.out).state_dict()
     assert all(torch.equal(state[name], tensor) for name, tensor in checkpoint.items())
@@ -129,10 +128,10 @@ def test_an_exported_folder_is_replaced_and_any_other_is_left(place: Place, with
     (place.out / "old").write_text("")
     place.export()
     assert not (place.out / "old").exists()
-    for content in (lambda: (place.out / "thesis.tex").write_text(""), lambda: (place.out / CONFIG).write_text("{}")):
+    for name in ("thesis.tex", CONFIG):
         shutil.rmtree(place.out)
         place.out.mkdir()
-        content()
+        (place.out / name).write_text("{}")
         with pytest.raises(ExportError):
             place.export()
         assert len(list(place.out.iterdir())) == 1
