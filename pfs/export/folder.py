@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import ConfigDict, ValidationError
 
 from pfs.config.base import Strict, StudyError
 from pfs.config.checksums import sha256
@@ -27,14 +27,20 @@ class ExportError(StudyError):
     """A network cannot be exported, or an exported one cannot be used; the message is one line."""
 
 
-class Normalisation(Strict):
+class Block(Strict):
+    """A block of config.json: keys of later versions are passed over."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class Normalisation(Block):
     """What the network is shown: (colour - mean) / deviation, of colours red, green and blue from 0 to 255."""
 
     mean: list[float]
     deviation: list[float]
 
 
-class Quantised(Strict):
+class Quantised(Block):
     """What 8 bits cost: mIoU in percent of the fp32 and of the int8 network on whole images, by split."""
 
     fp32: dict[str, float]
@@ -42,7 +48,7 @@ class Quantised(Strict):
     calibrated_on: int
 
 
-class Description(Strict):
+class Description(Block):
     """What the config.json of an exported folder says.
 
     Attributes:
@@ -77,6 +83,14 @@ def write_description(folder: Path, description: Description, library: dict[str,
     """Write config.json, whole, with what `library`, segmentation-models-pytorch, wants to read in it."""
     content = {**library, BLOCK: description.model_dump(mode="json", exclude_none=True)}
     atomic_write(folder / CONFIG, json.dumps(content, indent=1) + "\n")
+
+
+def is_exported(folder: Path) -> bool:
+    """Whether any version of `pfs export` wrote a folder."""
+    try:
+        return BLOCK in json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError, RecursionError):
+        return False
 
 
 def read_description(folder: Path) -> Description:

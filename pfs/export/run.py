@@ -13,19 +13,18 @@ from pfs.config.checksums import sha256
 from pfs.config.files import atomic_write, repository
 from pfs.config.study import Study
 from pfs.data.build import build
-from pfs.data.dataset import SegmentationDataset, data_checksum
+from pfs.data.dataset import DatasetError, SegmentationDataset, data_checksum
 from pfs.data.install.state import current_checksum
 from pfs.export.card import card
 from pfs.export.folder import (
     CARD,
-    CONFIG,
     INT8,
     ONNX,
     WEIGHTS,
     Description,
     ExportError,
     Quantised,
-    read_description,
+    is_exported,
     write_description,
 )
 from pfs.export.int8 import write_int8
@@ -109,7 +108,10 @@ def _classes(record: Record) -> list[str]:
 
 def _data_of(study: Study, record: Record, data: Path) -> dict[str, SegmentationDataset]:
     """The data that the run learnt from, for calibration and scores."""
-    splits = build(study.data, data)
+    try:
+        splits = build(study.data, data)
+    except DatasetError as error:
+        raise ExportError(f"--int8 needs the study's data: {error}") from None
     if data_checksum(splits["test"]) != record.provenance.data_checksum:
         raise ExportError(f"{splits['test'].folder}: are other data than the run learnt from: --int8 needs the same")
     return splits
@@ -150,10 +152,9 @@ def _replaced(out: Path) -> Iterator[Path]:
     Raises:
         ExportError: `out` holds something that `pfs export` did not write.
     """
-    if out.exists() and not (out.is_dir() and (not any(out.iterdir()) or (out / CONFIG).is_file())):
+    is_empty = out.is_dir() and not any(out.iterdir())
+    if out.exists() and not is_empty and not is_exported(out):
         raise ExportError(f"{out}: is there and is no exported folder: name another with --out, or delete it")
-    if (out / CONFIG).is_file():
-        read_description(out)  # raises unless it is ours
     out.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
     try:

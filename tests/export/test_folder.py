@@ -21,6 +21,14 @@ def test_a_description_is_read_as_it_was_written(exported: Path, tmp_path: Path)
     assert json.loads((tmp_path / CONFIG).read_text())["encoder_name"] == "resnet18"
 
 
+def test_keys_of_a_later_version_are_passed_over(copy: Path) -> None:
+    description = read_description(copy)
+    content = json.loads((copy / CONFIG).read_text())
+    content[BLOCK]["later"] = content[BLOCK]["normalisation"]["later"] = 1
+    (copy / CONFIG).write_text(json.dumps(content))
+    assert read_description(copy) == description
+
+
 def test_a_file_is_held_against_its_checksum(copy: Path) -> None:
     description = read_description(copy)
     assert checked_file(copy, description, ONNX) == copy / ONNX

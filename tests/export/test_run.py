@@ -14,7 +14,7 @@ from pfs.config.base import StudyError
 from pfs.config.load import load_study
 from pfs.config.study import Study
 from pfs.data.build import build
-from pfs.data.dataset import data_checksum
+from pfs.data.dataset import DatasetError, data_checksum
 from pfs.export import run as module
 from pfs.export.folder import CARD, CONFIG, INT8, ONNX, WEIGHTS, Description, ExportError, read_description
 from pfs.export.run import export_run, finished_record
@@ -126,13 +126,14 @@ def test_a_run_becomes_a_folder(place: Place) -> None:
 def test_an_exported_folder_is_replaced_and_any_other_is_left(place: Place, without_onnx: None) -> None:
     place.export()
     (place.out / "old").write_text("")
+    (place.out / CONFIG).write_text('{"_pfs": {"of another version": 1}}')
     place.export()
     assert not (place.out / "old").exists()
     for name in ("thesis.tex", CONFIG):
         shutil.rmtree(place.out)
         place.out.mkdir()
         (place.out / name).write_text("{}")
-        with pytest.raises(ExportError):
+        with pytest.raises(ExportError, match="is no exported folder"):
             place.export()
         assert len(list(place.out.iterdir())) == 1
     shutil.rmtree(place.out)
@@ -199,6 +200,15 @@ def test_unknown_methods_and_seeds_are_told(place: Place) -> None:
 def test_int8_wants_the_data_that_the_run_learnt_from(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "data_checksum", lambda dataset: "other")
     with pytest.raises(ExportError, match="other data than the run learnt from"):
+        place.export(int8=True)
+
+
+def test_int8_wants_data_that_are_there(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(*_: object) -> None:
+        raise DatasetError("data/camvid has not been verified: run pfs data camvid")
+
+    monkeypatch.setattr(module, "build", missing)
+    with pytest.raises(ExportError, match="--int8 needs the study's data: data/camvid .* run pfs data camvid"):
         place.export(int8=True)
 
 
