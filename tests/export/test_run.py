@@ -208,7 +208,7 @@ def test_int8_wants_data_that_are_there(place: Place, monkeypatch: pytest.Monkey
         raise DatasetError("data/camvid has not been verified: run pfs data camvid")
 
     monkeypatch.setattr(module, "build", missing)
-    with pytest.raises(ExportError, match="--int8 needs the study's data: data/camvid .* run pfs data camvid"):
+    with pytest.raises(ExportError, match=r"--int8 needs the study's data: data/camvid .* run pfs data camvid"):
         place.export(int8=True)
 
 
