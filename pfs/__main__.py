@@ -5,7 +5,7 @@ import os
 import sys
 from importlib.metadata import version
 
-from pfs.commands import cost, data, measure, pages, status, study
+from pfs.commands import cost, data, export, measure, pages, status, study
 from pfs.commands.arguments import Command, Parser
 from pfs.config.base import StudyError
 from pfs.config.files import repository
@@ -28,10 +28,11 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_all(arguments)
     command: Command = options.command
     try:
-        check_clone()
         prepare_temporary_folder()
-        _take_paths_from_the_clone(options)
-        os.chdir(repository())
+        if "outside" not in options:  # of a clone, where an exported network is used
+            check_clone()
+            _take_paths_from_the_clone(options)
+            os.chdir(repository())
         return command(options)
     except (StudyError, RecordError, NotebookError) as error:
         print(error, file=sys.stderr)
@@ -59,7 +60,7 @@ def _parser() -> Parser:
     parser = Parser(prog="pfs", description=__doc__)
     parser.add_argument("--version", action="version", version=f"pfs {version('pfs')}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="chosen")
-    for group in (study, status, cost, pages, data, measure):
+    for group in (study, status, cost, pages, data, measure, export):
         group.add_commands(commands)
     return parser
 

@@ -1,0 +1,1 @@
+"""A student as a folder that other programs can use, and predictions from it."""
