@@ -10,7 +10,7 @@ import traitlets
 _HERE = Path(__file__).parent
 
 
-class Pointer(anywidget.AnyWidget):  # type: ignore[misc]  # the library's classes have no types
+class Pointer(anywidget.AnyWidget):
     """A picture to point at, by mouse, touch or arrow keys.
 
     Its JavaScript draws the picture, crisp and as wide as its container, and a cross at the place.
