@@ -7,9 +7,9 @@ import ipywidgets as widgets
 import torch
 from torch import Tensor
 
-from pfs.walkthrough.alike.maps import Reading, entries_of_loss, loss_of, loss_of_rows, maps_of
-from pfs.walkthrough.alike.texts import HEADINGS, describe_entries, describe_map, key_of, terms_of
 from pfs.walkthrough.arrays import Walkthrough
+from pfs.walkthrough.lessons.alike.maps import Reading, entries_of_loss, loss_of, loss_of_rows, maps_of
+from pfs.walkthrough.lessons.alike.texts import HEADINGS, describe_entries, describe_map, key_of, terms_of
 from pfs.walkthrough.paint import Picture, as_png, paint_amount, paint_signed
 from pfs.walkthrough.pointer import Pointer
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from pfs.losses import definition
-from pfs.walkthrough.alike.maps import Reading, loss_of, rows_of_losses
 from pfs.walkthrough.arrays import Walkthrough
+from pfs.walkthrough.lessons.alike.maps import Reading, loss_of, rows_of_losses
 
 RIGHT, WRONG, MISSING = "Right: ", "Not yet: ", "Fill in your answer first: "
 

@@ -5,15 +5,15 @@ import torch
 from torch import Tensor
 
 from pfs.losses import definition, pfs_loss
-from pfs.walkthrough.alike.exercises import (
+from pfs.walkthrough.arrays import Walkthrough
+from pfs.walkthrough.lessons.alike.exercises import (
     CHANGES,
     check_definition,
     check_factor,
     check_largest,
     check_unchanged,
 )
-from pfs.walkthrough.alike.maps import Reading, loss_of, rows_of_losses
-from pfs.walkthrough.arrays import Walkthrough
+from pfs.walkthrough.lessons.alike.maps import Reading, loss_of, rows_of_losses
 
 
 def test_an_answer_that_is_missing_is_asked_for(tiny: Walkthrough) -> None:

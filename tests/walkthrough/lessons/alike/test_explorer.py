@@ -11,9 +11,9 @@ from PIL import Image
 
 from pfs.losses import pfs_loss
 from pfs.losses.definition import similarity_maps
-from pfs.walkthrough.alike import Explorer
-from pfs.walkthrough.alike.texts import number
 from pfs.walkthrough.arrays import Walkthrough
+from pfs.walkthrough.lessons.alike import Explorer
+from pfs.walkthrough.lessons.alike.texts import number
 from pfs.walkthrough.paint import paint_amount, paint_signed
 
 

@@ -5,7 +5,7 @@ from base64 import b64encode
 from torch import Tensor
 
 from pfs.report.style import DIVERGING
-from pfs.walkthrough.alike.maps import Reading
+from pfs.walkthrough.lessons.alike.maps import Reading
 from pfs.walkthrough.paint import SEQUENTIAL, as_png, palette_bar
 
 HEADINGS = {"teacher": "Teacher", "ce": "Student alone", "pfs": "Student with PFS"}

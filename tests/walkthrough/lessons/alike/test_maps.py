@@ -7,8 +7,8 @@ import torch
 
 from pfs.losses import pfs_loss
 from pfs.losses.definition import similarity_maps
-from pfs.walkthrough.alike.maps import Reading, entries_of_loss, loss_of, loss_of_rows, maps_of, rows_of_losses
 from pfs.walkthrough.arrays import Walkthrough
+from pfs.walkthrough.lessons.alike.maps import Reading, entries_of_loss, loss_of, loss_of_rows, maps_of, rows_of_losses
 
 READINGS = [
     Reading(center, similarity, distance, temperature)  # type: ignore[arg-type]
