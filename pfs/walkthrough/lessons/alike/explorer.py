@@ -46,6 +46,7 @@ class Explorer:
         self.losses: dict[str, float] = {}
         self.widget = self._arranged()
         self._compute()
+        self.pointer.point(self.rows // 2, self.columns // 2)
 
     # --- what is shown ----------------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ Maps = dict[str, Tensor]
 
 def number(value: float) -> str:
     """Three significant digits, and a minus that is one."""
-    return f"{value:.3g}".replace("-", "\N{MINUS SIGN}")
+    return f"{value:#.3g}".replace("-", "\N{MINUS SIGN}")
 
 
 def terms_of(
