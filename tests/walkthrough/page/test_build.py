@@ -136,9 +136,9 @@ def same_numbers(page: "Page", explorer: Explorer) -> bool:
 def test_its_numbers_are_those_of_python(page: "Page", tiny: Walkthrough) -> None:
     explorer = Explorer(tiny)
     assert same_numbers(page, explorer)
-    for scene, step, center, place in ((1, None, True, (9, 31)), (1, 40, True, (0, 0)), (0, 0, False, (20, 5))):
+    for scene, step, center, place in ((1, "end", True, (9, 31)), (1, 40, True, (0, 0)), (0, 0, False, (20, 5))):
         page.locator(f"input[name=scene][value='{scene}']").check(force=True)
-        page.locator(f"input[name=step][value='{'end' if step is None else step}']").check()
+        page.locator(f"input[name=step][value='{step}']").check()
         page.get_by_label("subtract their mean first").set_checked(center)
         explorer.scene.value, explorer.snapshot.value, explorer.center.value = scene, step, center
         point(page, *place)
