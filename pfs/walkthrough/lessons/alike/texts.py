@@ -51,10 +51,10 @@ def _pair(student: Tensor, teacher: Tensor, entries: Tensor, sign: str) -> str:
     row, column = divmod(at, entries.shape[1])
     s, t, term = (float(x.flatten()[at]) for x in (student, teacher, entries))
     if sign == "P":
-        formula = f"({number(s)} \N{MINUS SIGN} {_in_brackets(t)})² = {number(term)}"
+        formula = f"({number(s)} \N{MINUS SIGN} {_in_brackets(t)})²"
     else:
-        formula = f"{number(t)} · log({number(t)} / {number(s)}) = {number(term)}"
-    return f"j = ({row}, {column}): {formula}"
+        formula = f"{number(t)} · log({number(t)} / {number(s)})"
+    return f"j = ({row}, {column}): {formula.replace(' ', '&nbsp;')} = {number(term)}"
 
 
 def _in_brackets(value: float) -> str:
