@@ -13,7 +13,7 @@ _STYLE = (
     "border-collapse:collapse;width:100%;max-width:40rem;font:0.85rem/1.25 system-ui,sans-serif;"
     "font-variant-numeric:tabular-nums"
 )
-_CELL = "padding:0.1rem 0.3rem;text-align:left;border-bottom:1px solid #8884"
+_CELL = "padding:0.1rem 0.2rem;text-align:left;border-bottom:1px solid #8884"
 
 
 class Bar(NamedTuple):
@@ -61,7 +61,7 @@ def _drawn(bar: Bar) -> str:
     left = 0.0 if not bar.signed else 50.0 - (length if bar.value < 0 else 0)
     middle = '<i style="position:absolute;left:50%;top:0;bottom:0;border-left:1px solid currentColor"></i>'
     return (
-        '<div aria-hidden="true" style="position:relative;height:0.45rem;min-width:2.5rem;background:#8882">'
+        '<div aria-hidden="true" style="position:relative;height:0.45rem;min-width:2rem;background:#8882">'
         f'<i style="position:absolute;left:{left:.1f}%;width:{length:.1f}%;top:0;bottom:0;background:{bar.colour}"></i>'
         f"{middle if bar.signed else ''}</div>"
     )

@@ -1,6 +1,5 @@
 """The controls of the walkthroughs: each has a label in words, works by keyboard, and fits a narrow page."""
 
-import math
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
@@ -10,21 +9,13 @@ import ipywidgets as widgets
 from pfs.walkthrough.pointer import Pointer
 
 _ROW = {"flex_flow": "row wrap", "overflow": "visible"}
-_LAYOUT = {"width": "auto", "max_width": "24rem"}
-_STYLE = {"description_width": "6.5rem"}
+LAYOUT = {"width": "22rem", "max_width": "100%", "margin": "2px 12px 2px 2px"}
+STYLE = {"description_width": "6.5rem"}
 
 
 def choice(description: str, options: Sequence[tuple[str, Any]]) -> Any:
     """A list to choose from: words and values. The first is chosen."""
-    return widgets.Dropdown(options=options, description=description, layout=_LAYOUT, style=_STYLE)
-
-
-def slider(description: str, value: float, *, least: float, most: float) -> Any:
-    """A slider whose steps are a fourth of a doubling, between two powers of 2."""
-    bounds = {"min": math.log2(least), "max": math.log2(most)}
-    return widgets.FloatLogSlider(
-        value, base=2, step=0.25, readout_format=".2f", description=description, layout=_LAYOUT, style=_STYLE, **bounds
-    )
+    return widgets.Dropdown(options=options, description=description, layout=LAYOUT, style=STYLE)
 
 
 def linked_pictures(labels: Mapping[str, str], size: tuple[int, int]) -> dict[str, Pointer]:
@@ -44,10 +35,15 @@ def side_by_side(pictures: Mapping[str, Pointer]) -> Any:
 
 
 def _captioned(picture: Pointer) -> Any:
-    caption = widgets.HTML(f'<span style="font:0.8rem/1.3 system-ui,sans-serif">{escape(picture.label)}</span>')
-    return widgets.VBox([caption, picture], layout={"flex": "1 1 9rem", "max_width": "15rem"})
+    caption = widgets.HTML(f'<div style="font:0.8rem/1.3 system-ui,sans-serif">{escape(picture.label)}</div>')
+    return widgets.VBox([caption, picture], layout={"flex": "1 1 9rem", "max_width": "15rem", "margin": "0 6px 0 0"})
 
 
 def in_rows(*controls: Any) -> Any:
     """Controls side by side, in rows that break on a narrow page."""
     return widgets.HBox(controls, layout=_ROW)
+
+
+def shown() -> Any:
+    """A place for HTML that is at most as wide as the page."""
+    return widgets.HTML(layout={"max_width": "100%", "margin": "4px 24px 4px 2px"})

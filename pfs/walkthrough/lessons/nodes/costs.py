@@ -1,6 +1,7 @@
 """What the two ways to the loss cost: counted for any sizes, and as the committed benchmark measured them."""
 
 import io
+from typing import Any
 
 import ipywidgets as widgets
 import pandas as pd
@@ -11,7 +12,8 @@ from pfs.losses.pfs import dense_is_cheaper
 from pfs.walkthrough.bars import COLOURS, Bar, table
 from pfs.walkthrough.lessons.nodes.numbers import cost_of_channels, cost_of_maps, crossover
 from pfs.walkthrough.lessons.pictures import image
-from pfs.walkthrough.lessons.switches import in_rows, slider
+from pfs.walkthrough.lessons.slider import Slider, doublings
+from pfs.walkthrough.lessons.switches import LAYOUT, in_rows, shown
 
 FORMS = {"dense": "N x N maps", "ours": "products of channels", "skd": "SKD on all locations"}
 
@@ -25,12 +27,11 @@ class Crossover(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     """
 
     def __init__(self) -> None:
-        self.locations = slider("Locations N", 256, least=4, most=65536)
-        self.channels = slider("Student's C", 32, least=8, most=2048)
-        self.teacher_channels = slider("Teacher's C'", 64, least=8, most=2048)
-        self.counts = widgets.HTML()
+        self.locations = Slider("Locations N", doublings(4, 65536, 2), 256, layout=LAYOUT)
+        self.channels = Slider("Student's C", doublings(8, 2048, 2), 32, layout=LAYOUT)
+        self.teacher_channels = Slider("Teacher's C'", doublings(8, 2048, 2), 64, layout=LAYOUT)
+        self.counts = shown()
         for control in (self.locations, self.channels, self.teacher_channels):
-            control.readout_format = ".0f"
             control.observe(self._show, "value")
         self._show()
         super().__init__([in_rows(self.locations, self.channels, self.teacher_channels), self.counts])
@@ -62,7 +63,7 @@ def counts(N: int, C: int, C_teacher: int) -> str:
     taken = FORMS["dense" if dense_is_cheaper(N, C, C_teacher) else "ours"]
     caption = (
         f"N = {N:,}, C = {C:,}, C' = {C_teacher:,}: pfs_loss takes the {taken}. "
-        f"From N = {crossover(C, C_teacher):,} on, it takes the {FORMS['ours']}."
+        f"With these channels it takes the maps below N = {crossover(C, C_teacher):,}, and the products from there on."
     )
     return table(caption, ("Way", "Multiplications", "Held at once, fp32"), rows)
 
@@ -77,14 +78,17 @@ def measured() -> pd.DataFrame:
     return rows[chosen]
 
 
-def curves() -> widgets.HTML:
+def curves() -> Any:
     """Time and memory over the number of locations as the benchmark's figure, and its numbers as a table."""
     rows = measured()
     buffer = io.BytesIO()
     benchmark_figure(rows).savefig(buffer, format="png", dpi=150)
     alt = "Two log-log charts over the number of locations, time and peak memory. The table below has their numbers."
     picture = image(buffer.getvalue(), alt, "width:100%;min-width:36rem;max-width:56rem")
-    return widgets.HTML(f'<div style="overflow-x:auto" tabindex="0">{picture}</div>{_measured_table(rows)}')
+    scrolling = f'<div style="overflow-x:auto;max-width:calc(100vw - 3.5rem)" tabindex="0">{picture}</div>'
+    place = shown()
+    place.value = scrolling + _measured_table(rows)
+    return place
 
 
 def _measured_table(rows: pd.DataFrame) -> str:
@@ -100,7 +104,7 @@ def _measured_table(rows: pd.DataFrame) -> str:
 
 
 def _time(milliseconds: float) -> str:
-    return "more than 6 GiB: not run" if pd.isna(milliseconds) else f"{milliseconds:,.1f}"
+    return "not run: > 6 GiB" if pd.isna(milliseconds) else f"{milliseconds:,.1f}"
 
 
 def _ratio(value: float, largest: float) -> str | Bar:

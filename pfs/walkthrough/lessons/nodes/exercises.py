@@ -44,21 +44,17 @@ def check_identity(mine: Callable[[Tensor, Tensor], Tensor | float | None]) -> s
     return "Yes: the same numbers as from the maps, and no matrix was as large as they are."
 
 
-def check_crossover(answer: float | None, channels: int) -> str:
+def check_crossover(locations: float, *, channels: int) -> str:
     """Whether the two ways take the same multiplications at this number of locations, both networks as wide."""
-    if answer is None:
-        return "Write your number of locations into this cell, and run it."
     first = crossover(channels, channels)
-    if abs(answer - first) <= 1:
+    if abs(locations - first) <= 1:
         return f"Yes: up to N = {first - 1} the maps take fewer multiplications, from N = {first} on the channels do."
-    side = "maps" if answer < first else "products of channels"
-    return f"Not yet: at N = {answer:,.0f} the {side} are still the cheaper way."
+    side = "maps" if locations < first else "products of channels"
+    return f"Not yet: at N = {locations:,.0f} the {side} are still the cheaper way."
 
 
-def check_memory(gibibytes: float | None, *, side: int, batch: int) -> str:
+def check_memory(gibibytes: float, *, side: int, batch: int) -> str:
     """Whether a reader knows what both maps of a batch take in fp32, with side x side locations an image."""
-    if gibibytes is None:
-        return "Write your number of GiB into this cell, and run it."
     true = batch * cost_of_maps(side * side, 1, 1).mebibytes / 1024
     if abs(gibibytes - true) <= 0.05 * true:
         return f"Yes: {true:.2f} GiB."
@@ -66,9 +62,9 @@ def check_memory(gibibytes: float | None, *, side: int, batch: int) -> str:
 
 
 def check_way(way: str | None, *, locations: int, channels: int, teacher_channels: int) -> str:
-    """Whether a reader knows which way `pfs_loss` takes, "maps" or "channels"."""
-    if way not in ("maps", "channels"):
-        return 'Write "maps" or "channels" into this cell, and run it.'
+    """Whether a reader knows which way `pfs_loss` takes, "maps" or "channels"; None is no answer yet."""
+    if way is None:
+        return "Choose one of the two ways."
     taken = "maps" if dense_is_cheaper(locations, channels, teacher_channels) else "channels"
     sizes = (locations, channels, teacher_channels)
     maps, products = (cost(*sizes).products for cost in (cost_of_maps, cost_of_channels))

@@ -13,7 +13,7 @@ from pfs.study.places import TEACHER
 from pfs.walkthrough.arrays import Walkthrough
 from pfs.walkthrough.lessons.nodes.numbers import Comparison, agreeing_digits, compare, grids, node_of
 from pfs.walkthrough.lessons.pictures import figures
-from pfs.walkthrough.lessons.switches import choice, in_rows, linked_pictures, side_by_side
+from pfs.walkthrough.lessons.switches import choice, in_rows, linked_pictures, shown, side_by_side
 from pfs.walkthrough.paint import as_png, paint_amount, paint_signed
 from pfs.walkthrough.pointer import Pointer
 
@@ -46,7 +46,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.grid = choice("Grid", [(f"{grid} x {grid}", grid) for grid in grids(walkthrough)])
         self.center = widgets.Checkbox(True, description="centred, as PFS is", indent=False)
         self.pictures = linked_pictures(MAPS, self.size)
-        self.loss, self.matrices = widgets.HTML(), widgets.HTML()
+        self.loss, self.matrices = shown(), shown()
         for control in (self.image, self.student, self.grid, self.center):
             control.observe(self._show_grid, "value")
         self.place.on_move(self._show_node)

@@ -5,7 +5,7 @@ import pandas as pd
 
 from pfs.config.files import repository
 from pfs.walkthrough.bars import COLOURS, Bar, table
-from pfs.walkthrough.lessons.switches import in_rows
+from pfs.walkthrough.lessons.switches import LAYOUT, STYLE, in_rows, shown
 
 METHODS = {"grid_2": "Grid 2 x 2", "grid_4": "Grid 4 x 4", "grid_8": "Grid 8 x 8", "full": "Every location"}
 
@@ -33,14 +33,15 @@ class Guess(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         alone = measured_miou()["ce"]
         self.predictions = {
             method: widgets.BoundedFloatText(
-                round(alone), min=0, max=100, step=1, description=name, style={"description_width": "7rem"}
+                round(alone), min=0, max=100, step=1, description=name, layout=LAYOUT, style=STYLE
             )
             for method, name in METHODS.items()
         }
-        self.reveal = widgets.Button(description="Show what was measured")
-        self.told = widgets.HTML(f"The student alone has a test mIoU of {alone:.1f} %. What has each grid?")
+        self.reveal = widgets.Button(description="Show what was measured", layout={"width": "auto"})
+        self.told = shown()
+        self.told.value = f"<div>The student alone has a test mIoU of {alone:.1f} %. What has each grid?</div>"
         self.reveal.on_click(self._show)
-        super().__init__([self.told, in_rows(*self.predictions.values()), self.reveal])
+        super().__init__([self.told, in_rows(*self.predictions.values(), self.reveal)])
 
     def _show(self, _: object) -> None:
         """The measured numbers beside the predictions, as these stand now."""

@@ -15,22 +15,22 @@ HOT = 1e4  # a temperature so high that the gradient has reached its limit to fo
 
 
 def check_silent(
-    walkthrough: Walkthrough, image: int, row: int | None, column: int | None, *, student: str, temperature: float = 2.0
+    walkthrough: Walkthrough, image: int, row: int, column: int, *, student: str, temperature: float = 2.0
 ) -> str:
     """Whether KD teaches an error at a pixel where WSP is silent.
 
     Args:
         walkthrough: the data.
-        image: which of its images, from 0.
-        row: the pixel's row, or None before there is an answer.
-        column: its column.
+        image: which of its images, counted from 1 as the explorer does.
+        row: the pixel's row, from 0.
+        column: its column, from 0.
         student: the network that learns.
         temperature: KD's.
     """
-    pair = Pair.of(walkthrough, image, student)
+    if not 1 <= image <= len(walkthrough.images):
+        return f"Not yet: there is no image {image}; they are counted from 1 to {len(walkthrough.images)}."
+    pair = Pair.of(walkthrough, image - 1, student)
     H, W = pair.valid.shape
-    if row is None or column is None:
-        return "Write the row and the column of your pixel into this cell, and run it."
     if not (0 <= row < H and 0 <= column < W):
         return f"Not yet: row {row}, column {column} is outside of the image of {H} x {W} pixels, which count from 0."
     if not pair.valid[row, column]:
@@ -54,10 +54,8 @@ def check_silent(
     )
 
 
-def check_limit(pair: Pair, row: int, column: int, answer: float | None) -> str:
+def check_limit(pair: Pair, row: int, column: int, answer: float) -> str:
     """Whether a number is what KD's gradient for the label's logit tends to as the temperature grows."""
-    if answer is None:
-        return "Write your number into this cell, and run it."
     precise = Pair(pair.label, pair.teacher.double(), pair.student.double(), pair.ignore_index)
     true = float(gradient(precise, "uniform", HOT)[int(pair.known_label[0, row, column]), row, column])
     if abs(answer - true) <= 0.01 * max(1.0, abs(true)):
@@ -65,10 +63,8 @@ def check_limit(pair: Pair, row: int, column: int, answer: float | None) -> str:
     return f"Not yet: at temperature {HOT:,.0f} autograd gives another number than {answer:+.4f}."
 
 
-def check_scale(pair: Pair, answer: float | None, *, temperature: float = 2.0) -> str:
+def check_scale(pair: Pair, answer: float, *, temperature: float = 2.0) -> str:
     """Whether a number is the factor between WSP without normalising and WSP with it."""
-    if answer is None:
-        return "Write your factor into this cell, and run it."
     true = scale(pair, temperature)
     if abs(answer - true) <= 0.02 * true:
         return f"Yes: the loss without normalising is {true:.4f} times the one with it, and so is every gradient."
@@ -93,17 +89,18 @@ def scale(pair: Pair, temperature: float = 2.0) -> float:
     return plain / normalised if normalised else 0.0
 
 
-def check_doubt(pair: Pair, correlation: float | None, part: str | None) -> str:
+def check_doubt(pair: Pair, correlation: float, part: str | None) -> str:
     """Whether a reader knows how like the margin the student's doubt is, and where it is not.
 
     Args:
         pair: the teacher and the student.
         correlation: the predicted correlation of the two where p_teacher[y] is at least 0.9.
-        part: the name in `numbers.REGIONS` of the part whose share of the weight differs most between the two.
+        part: the predicted name in `numbers.REGIONS` of the part whose share of the weight differs most between the
+            two; None before one is chosen.
     """
     parts = regions(pair)
-    if correlation is None or part not in parts:
-        return f"Write your correlation, and one of these parts: {', '.join(map(repr, parts))}."
+    if part is None:
+        return "Choose a part of the image, too."
     margin, doubt = (shares(weights(pair, gap), parts) for gap in ("margin", "student"))
     differing = max(parts, key=lambda name: abs(doubt[name] - margin[name]))
     true = likeness(pair, least=0.9)

@@ -4,6 +4,9 @@ from functools import partial
 from typing import Any
 
 import ipywidgets as widgets
+import numpy as np
+import numpy.typing as npt
+import torch
 from torch import Tensor
 
 from pfs.losses import wsp_loss
@@ -11,7 +14,8 @@ from pfs.report.style import label as name_of
 from pfs.study.places import TEACHER
 from pfs.walkthrough.arrays import Walkthrough
 from pfs.walkthrough.bars import COLOURS, Bar, table
-from pfs.walkthrough.lessons.switches import choice, in_rows, linked_pictures, side_by_side, slider
+from pfs.walkthrough.lessons.slider import Slider, doublings
+from pfs.walkthrough.lessons.switches import LAYOUT, choice, in_rows, linked_pictures, shown, side_by_side
 from pfs.walkthrough.lessons.whom.numbers import (
     RULES,
     Pair,
@@ -27,8 +31,8 @@ from pfs.walkthrough.pointer import Pointer
 MAPS = {
     "image": "Image",
     "truth": "Labels",
-    "teacher": "p[y] of the teacher",
-    "student": "p[y] of the student",
+    "teacher": "Teacher's p[y]: dark 0, bright 1",
+    "student": "Student's p[y]: dark 0, bright 1",
     "weight": "Weight of each pixel",
 }
 
@@ -51,10 +55,10 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.image = choice("Image", images)
         self.student = choice("Student", students)
         self.gap = choice("Weight by", [(words, gap) for gap, words in RULES.items()])
-        self.temperature = slider("Temperature", 2.0, least=0.5, most=8.0)
+        self.temperature = Slider("Temperature", doublings(0.5, 8), 2.0, ".2f", layout=LAYOUT)
         self.normalize = widgets.Checkbox(True, description="weights over their mean", indent=False)
         self.pictures = linked_pictures(MAPS, walkthrough.images.shape[1:3])
-        self.pixel, self.parts = widgets.HTML(), widgets.HTML()
+        self.pixel, self.parts = shown(), shown()
         for control in (self.image, self.student):
             control.observe(self._show_networks, "value")
         for control in (self.gap, self.temperature, self.normalize):
@@ -70,7 +74,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
     def _laid_out(self) -> list[Any]:
         switches = in_rows(self.image, self.student, self.gap, self.temperature, self.normalize)
-        return [switches, side_by_side(self.pictures), self.pixel, self.parts]
+        return [switches, side_by_side(self.pictures), in_rows(self.pixel, self.parts)]
 
     # --- what changes with each switch --------------------------------------------------------------------
 
@@ -81,7 +85,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         pictures["image"].image = as_png(self.walkthrough.images[self.image.value])
         pictures["truth"].image = as_png(paint_labels(self.pair.label[0].numpy(), len(self.walkthrough.classes)))
         for network in ("teacher", "student"):
-            pictures[network].image = as_png(paint_amount(label_probability(self.pair, network).numpy()))
+            pictures[network].image = as_png(paint_amount(self._counted(label_probability(self.pair, network))))
         self._show_losses()
 
     def _show_losses(self, *_: object) -> None:
@@ -90,7 +94,9 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.weight = weights(self.pair, self.gap.value, normalize)
         self.kd = gradient(self.pair, "uniform", self.temperature.value)
         self.wsp = gradient(self.pair, self.gap.value, self.temperature.value, normalize)
-        self.pictures["weight"].image = as_png(paint_amount(self.weight.numpy(), float(self.weight.max()) or 1.0))
+        self.pictures["weight"].image = as_png(
+            paint_amount(self._counted(self.weight), float(self.weight.max()) or 1.0)
+        )
         self.parts.value = self._parts_table()
         self._describe_maps()
         self._show_pixel()
@@ -100,6 +106,10 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         row, column = self.place.place
         self.pixel.value = self._pixel_table(row, column)
         self.place.alt = f"Image {self.image.value + 1}. {self._sentence(row, column)}"
+
+    def _counted(self, values: Tensor) -> npt.NDArray[np.float64]:
+        """A map (H, W) for a picture, in which pixels that count nowhere are not numbers: they become grey."""
+        return values.double().where(self.pair.valid, torch.nan).numpy()
 
     # --- words and numbers --------------------------------------------------------------------------------
 
@@ -117,7 +127,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         )
         y = int(self.pair.label[0, row, column])
         named = [f"{name} (label)" if index == y else name for index, name in enumerate(names)]
-        head = ("Class", "Teacher", "Student", "Gradient of KD", "Gradient of WSP")
+        head = ("Class", "Teacher", "Student", "KD's gradient", "WSP's gradient")
         return table(self._sentence(row, column), head, list(zip(named, *columns, strict=True)))
 
     def _sentence(self, row: int, column: int) -> str:
@@ -137,7 +147,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         pixels, weight = shares(self.pair.valid.double(), parts), shares(self.weight, parts)
         rows = [(name, _share(pixels[name], COLOURS["kd"]), _share(weight[name], COLOURS["wsp"])) for name in parts]
         losses = " and ".join(f"{name} is {self._loss(gap):.4f}" for name, gap in (("KD", "uniform"), ("WSP", None)))
-        caption = f"Where the weight is. Over the image the loss of {losses}."
+        caption = f"Over the image the loss of {losses}. Weights go up to {float(self.weight.max()):.2f}."
         return table(caption, ("Part", "Pixels (KD's weight)", "WSP's weight"), rows)
 
     def _loss(self, gap: str | None) -> float:
