@@ -46,4 +46,4 @@ def in_rows(*controls: Any) -> Any:
 
 def shown() -> Any:
     """A place for HTML that is at most as wide as the page."""
-    return widgets.HTML(layout={"max_width": "100%", "margin": "4px 24px 4px 2px"})
+    return widgets.HTML(layout={"max_width": "100%", "margin": "4px 8px 4px 2px"})
