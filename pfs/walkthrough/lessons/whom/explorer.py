@@ -161,7 +161,8 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         """The maps' alternative texts: what they show now, in words and numbers."""
         valid = self.pair.valid
         present = [self.walkthrough.classes[index] for index in self.pair.label[0][valid].unique()]
-        self.pictures["truth"].alt = f"Labels: {', '.join(present)}. {_percent(~valid)} of the pixels are ignored."
+        said = f"{', '.join(present)}. {_percent(~valid)} of the pixels are ignored."
+        self.pictures["truth"].alt = f"Labels of image {self.image.value + 1}: {said}"
         for network in ("teacher", "student"):
             shown = label_probability(self.pair, network)[valid]
             said = f"mean {float(shown.mean()):.2f}; above one half at {_percent(shown > 0.5)} of the pixels"
