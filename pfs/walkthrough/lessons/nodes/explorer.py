@@ -97,7 +97,8 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         """A map (N,) of nodes at the image's pixels, (H, W)."""
         grid = self.grid.value
         rows, columns = (np.arange(side) * grid // side for side in self.size)
-        return values.reshape(grid, grid).numpy()[rows][:, columns]
+        enlarged: npt.NDArray[np.float64] = values.reshape(grid, grid).numpy()[rows][:, columns]
+        return enlarged
 
     def _described(self, name: str, values: Tensor | None) -> str:
         """A picture's alternative text."""

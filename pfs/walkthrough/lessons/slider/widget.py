@@ -10,7 +10,7 @@ import traitlets
 _HERE = Path(__file__).parent
 
 
-class Slider(anywidget.AnyWidget):  # type: ignore[misc]  # the library's classes have no types
+class Slider(anywidget.AnyWidget):
     """A slider over a list of values.
 
     Attributes:

@@ -160,7 +160,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     def _describe_maps(self) -> None:
         """The maps' alternative texts: what they show now, in words and numbers."""
         valid = self.pair.valid
-        present = [self.walkthrough.classes[index] for index in self.pair.label[0][valid].unique()]
+        present = [self.walkthrough.classes[index] for index in np.unique(self.pair.label[0][valid])]
         said = f"{', '.join(present)}. {_percent(~valid)} of the pixels are ignored."
         self.pictures["truth"].alt = f"Labels of image {self.image.value + 1}: {said}"
         for network in ("teacher", "student"):
