@@ -19,8 +19,8 @@ from pfs.walkthrough.pointer import Pointer
 
 MAPS = {
     "image": "Image with its grid",
-    "teacher": "Teacher: cosine with the node",
-    "student": "Student: cosine with the node",
+    "teacher": "Teacher's cosines",
+    "student": "Student's cosines",
     "difference": "Their squared difference",
 }
 

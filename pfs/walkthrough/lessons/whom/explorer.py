@@ -31,8 +31,8 @@ from pfs.walkthrough.pointer import Pointer
 MAPS = {
     "image": "Image",
     "truth": "Labels",
-    "teacher": "Teacher's p[y]: dark 0, bright 1",
-    "student": "Student's p[y]: dark 0, bright 1",
+    "teacher": "Teacher's p[y]",
+    "student": "Student's p[y]",
     "weight": "Weight of each pixel",
 }
 
