@@ -14,8 +14,7 @@ from pfs.report.style import label as name_of
 from pfs.study.places import TEACHER
 from pfs.walkthrough.arrays import Walkthrough
 from pfs.walkthrough.bars import COLOURS, Bar, table
-from pfs.walkthrough.lessons.slider import Slider, doublings
-from pfs.walkthrough.lessons.switches import LAYOUT, choice, in_rows, linked_pictures, shown, side_by_side
+from pfs.walkthrough.lessons.switches import choice, in_rows, linked_pictures, shown, side_by_side, slider
 from pfs.walkthrough.lessons.whom.numbers import (
     RULES,
     Pair,
@@ -55,7 +54,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.image = choice("Image", images)
         self.student = choice("Student", students)
         self.gap = choice("Weight by", [(words, gap) for gap, words in RULES.items()])
-        self.temperature = Slider("Temperature", doublings(0.5, 8), 2.0, ".2f", layout=LAYOUT)
+        self.temperature = slider("Temperature", 2.0, least=0.5, most=8.0)
         self.normalize = widgets.Checkbox(True, description="weights over their mean", indent=False)
         self.pictures = linked_pictures(MAPS, walkthrough.images.shape[1:3])
         self.pixel, self.parts = shown(), shown()

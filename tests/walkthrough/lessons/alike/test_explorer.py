@@ -106,9 +106,11 @@ def test_alternative_texts_say_what_is_shown_now(explorer: Explorer, tiny: Walkt
     explorer.pointer.point(9, 31)
     after = [picture.alt for picture in (explorer.pointer, *explorer.maps.values(), *explorer.entries.values())]
     assert all(after) and not set(before) & set(after)
-    assert explorer.pointer.alt == f"Scene 1. Row 9, column 31: class {tiny.classes[tiny.labels[0, 9, 31]]}."
+    said = f"Scene 1, row 9, column 31: class {tiny.classes[tiny.labels[0, 9, 31]]}. The loss of this map: "
+    losses = [number(explorer.row_losses[name]) for name in ("ce", "pfs")]
+    assert explorer.pointer.alt == f"{said}Student alone {losses[0]}, Student with PFS {losses[1]}."
     explorer.pointer.point(0, 0)
-    assert explorer.pointer.alt.endswith("class not scored.")
+    assert "class not scored." in explorer.pointer.alt
 
 
 def test_switches_that_have_no_effect_are_off(explorer: Explorer) -> None:
