@@ -1,12 +1,12 @@
 """The controls of the walkthroughs: each has a label in words, works by keyboard, and fits a narrow page."""
 
-import math
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
 import ipywidgets as widgets
 
+from pfs.walkthrough.lessons.slider import Slider, doublings
 from pfs.walkthrough.pointer import Pointer
 
 _ROW = {"flex_flow": "row wrap", "overflow": "visible"}
@@ -19,22 +19,25 @@ def choice(description: str, options: Sequence[tuple[str, Any]]) -> Any:
     return widgets.Dropdown(options=options, description=description, layout=LAYOUT, style=STYLE)
 
 
-def slider(description: str, value: float, *, least: float, most: float) -> Any:
-    """A slider whose steps are a fourth of a doubling, between two powers of 2."""
-    bounds = {"min": math.log2(least), "max": math.log2(most)}
-    return widgets.FloatLogSlider(
-        value, base=2, step=0.25, readout_format=".2f", description=description, layout=LAYOUT, style=STYLE, **bounds
-    )
+def slider(description: str, value: float, *, least: float, most: float, form: str = ".2f", steps: int = 4) -> Slider:
+    """A slider with so many steps for each doubling; `form` is how Python formats the values."""
+    return Slider(description, doublings(least, most, steps), value, form, layout=LAYOUT)
 
 
 def linked_pictures(labels: Mapping[str, str], size: tuple[int, int]) -> dict[str, Pointer]:
-    """Pictures of (H, W) image pixels by their names, each with its label; all have one place, at first the middle."""
+    """Pictures of (H, W) image pixels by their names, each with its label; all have one place, at first the middle.
+
+    A mouse points at any of them; the keyboard reaches the first.
+    """
     H, W = size
-    pictures = {name: Pointer(rows=H, columns=W, label=label) for name, label in labels.items()}
+    first = next(iter(labels))
+    pictures = {
+        name: Pointer(rows=H, columns=W, label=label, reachable=name == first) for name, label in labels.items()
+    }
     for name, picture in pictures.items():
         for other in pictures.keys() - {name}:
             picture.on_move(pictures[other].point)
-    next(iter(pictures.values())).point(H // 2, W // 2)
+    pictures[first].point(H // 2, W // 2)
     return pictures
 
 
@@ -55,4 +58,4 @@ def in_rows(*controls: Any) -> Any:
 
 def shown() -> Any:
     """A place for HTML that is at most as wide as the page."""
-    return widgets.HTML(layout={"max_width": "100%", "margin": "4px 24px 4px 2px"})
+    return widgets.HTML(layout={"max_width": "100%", "margin": "4px 8px 4px 2px"})
