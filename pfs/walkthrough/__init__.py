@@ -1,1 +1,1 @@
-"""What the notebooks of `notebooks/walkthrough/` are made of: their arrays, their pictures and their controls."""
+"""What the notebooks in `notebooks/walkthrough/` show: their data, the widget that points, and their pictures."""

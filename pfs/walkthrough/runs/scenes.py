@@ -13,6 +13,8 @@ from pfs.data.class_weights import class_weights
 from pfs.data.loading.cache import decoded
 from pfs.data.splits import ImageSplit, normalize
 from pfs.losses import Prediction
+from pfs.models.dilated_resnet import DilatedResNet
+from pfs.walkthrough.arrays import Walkthrough
 
 TEST = 100  # scenes that no network of the walkthrough has seen
 CLASS_WEIGHTS = 0.5  # the power of `quick`: digits cover little of a scene
@@ -77,6 +79,23 @@ def draw_scenes(count: int, teacher: nn.Module, data: str | Path = "data", test:
     return Scenes(
         taught, ImageSplit(*decoded(splits["test"])), weights, splits["train"].classes, splits["train"].ignore_index
     )
+
+
+def finished_network(walkthrough: Walkthrough, name: str) -> DilatedResNet:
+    """A trained network of the study that the walkthroughs are made from, in eval mode.
+
+    Args:
+        walkthrough: the data of the walkthroughs, which say where the weights lie.
+        name: "teacher", or the method of a student.
+
+    Raises:
+        WalkthroughError: its weights are not kept, or their file is missing or broken.
+    """
+    weights = walkthrough.weights(name)
+    classes, channels = weights["classifier.weight"].shape[:2]
+    network = DilatedResNet(channels // 4, classes)
+    network.load_state_dict(weights)
+    return network.eval()
 
 
 @torch.no_grad()

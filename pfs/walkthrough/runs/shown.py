@@ -4,20 +4,17 @@ from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
-from io import BytesIO
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
-from pfs.report.pictures import class_palette
 from pfs.report.style import label
+from pfs.walkthrough.paint import Picture, as_png, paint_labels
 from pfs.walkthrough.runs.scenes import Scenes
 from pfs.walkthrough.runs.svg import Frame
 
 COLUMNS = ("network", "state", "cross-entropy", "mIoU on unseen scenes")
-IGNORED = 235  # the grey of pixels that count nowhere
 
 
 @dataclass
@@ -45,8 +42,8 @@ def table(courses: Mapping[str, Course]) -> str:
 
 
 def _row(name: str, course: Course) -> str:
-    loss = f"{smoothed(course.losses)[-1][1]:.2f}" if course.losses else "–"
-    miou = f"{course.miou:.1f} %" if course.miou is not None else "–"
+    loss = f"{smoothed(course.losses)[-1][1]:.2f}" if course.losses else "-"
+    miou = f"{course.miou:.1f} %" if course.miou is not None else "-"
     cells = "".join(f"<td>{escape(cell)}</td>" for cell in (course.state, loss, miou))
     return f"<tr><th scope='row' style='text-align:left'>{escape(label(name))}</th>{cells}</tr>"
 
@@ -93,17 +90,13 @@ def _classes_figure(name: str, classes: npt.NDArray[Any], truth: npt.NDArray[Any
     counted = truth != scenes.ignore_index
     seen = ", ".join(scenes.classes[index] for index in np.unique(classes[counted]) if index != 0) or "no digit"
     right = 100 * (classes == truth)[counted].mean()
-    palette = np.full((256, 3), IGNORED, np.uint8)
-    palette[: len(scenes.classes)] = class_palette(len(scenes.classes))
-    return _figure(f"{name}: {seen}", palette[classes], f"{name}: {seen}; {right:.0f} % of the pixels are right")
+    colours = paint_labels(classes, len(scenes.classes))
+    return _figure(f"{name}: {seen}", colours, f"{name}: {seen}; {right:.0f} % of the pixels are right")
 
 
-def _figure(caption: str, pixels: npt.NDArray[Any], alt: str) -> str:
-    """A picture (H, W, 3) of uint8 with its caption, its pixels enlarged."""
-    buffer = BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
-    source = f"data:image/png;base64,{b64encode(buffer.getvalue()).decode()}"
+def _figure(caption: str, pixels: Picture, alt: str) -> str:
+    """A picture (H, W, 3) with its caption, its pixels enlarged."""
+    source = f"data:image/png;base64,{b64encode(as_png(pixels)).decode()}"
     style = "width:128px;image-rendering:pixelated;display:block"
     picture = f"<img src='{source}' alt='{escape(alt, quote=True)}' style='{style}'>"
     return f"<figure style='margin:0;width:128px'>{picture}<figcaption>{escape(caption)}</figcaption></figure>"
-

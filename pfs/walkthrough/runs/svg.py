@@ -1,7 +1,7 @@
 """Charts as SVG, light enough to be drawn anew while the reader watches: a frame with two axes, and marks in it.
 
-Lines and text have the colour of the page's own text, so a chart can be read in a light and in a dark theme. It takes the
-width that there is; at that of a phone its text is still larger than 10 pixels.
+Axes and text have the colour of the page's own text, so a chart can be read in a light and in a dark theme. It takes
+the width that there is; at that of a phone its text is still larger than 10 pixels.
 """
 
 from collections.abc import Sequence
@@ -99,6 +99,8 @@ def _text(x: float, y: float, text: str, anchor: str) -> str:
 
 def _ticks(low: float, high: float) -> list[float]:
     """Four to nine round numbers from `low` to `high`."""
-    step = next(step for power in (0.01, 0.1, 1, 10, 100) for step in (power, 2 * power, 5 * power) if (high - low) / step < 9)
+    step = next(
+        step for power in (0.01, 0.1, 1, 10, 100) for step in (power, 2 * power, 5 * power) if (high - low) / step < 9
+    )
     first = -(-low // step)
     return [round((first + index) * step, 6) for index in range(int((high - first * step) / step + 1e-9) + 1)]
