@@ -1,6 +1,7 @@
-"""How `make demo` shows the walkthroughs as pages: without their code, to this machine alone, asking nobody else for anything.
+"""How `make demo` shows the walkthroughs as pages: without their code, and to this machine alone.
 
-Only the notebooks of notebooks/walkthrough/ are shown: a page executes its notebook, and those of a study train.
+A page may ask no other server for anything: the header forbids it. Only the notebooks of notebooks/walkthrough/ are
+shown: a page executes its notebook, and those of a study train.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""A place for the answer to an exercise, and a button that checks it: in JupyterLab and on a page without code alike."""
+"""A place for the answer to an exercise, and a button that checks it: in JupyterLab and on a page of Voila alike."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -34,7 +34,7 @@ class Question:
         """Show whether the answer is right, and return it."""
         right = self.is_right(self.answer.value)
         said = f"<b>Right.</b> {self.right}" if right else f"<b>Not yet.</b> {self.wrong}"
-        self.verdict.value = f"<div role='status'>{said}</div>"
+        self.verdict.value = f"<div role='status' style='line-height:1.4'>{said}</div>"
         return right
 
 

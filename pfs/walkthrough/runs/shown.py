@@ -38,7 +38,7 @@ def table(courses: Mapping[str, Course]) -> str:
     """A row for each network: what it is doing, its cross-entropy now, and its score at the end."""
     head = "".join(f"<th scope='col' style='text-align:left'>{name}</th>" for name in COLUMNS)
     rows = "".join(_row(name, course) for name, course in courses.items())
-    return f"<table style='border-spacing:10px 2px;text-align:left'><tr>{head}</tr>{rows}</table>"
+    return f"<table style='border-spacing:10px 2px;text-align:left;line-height:1.35'><tr>{head}</tr>{rows}</table>"
 
 
 def _row(name: str, course: Course) -> str:
@@ -58,7 +58,7 @@ def curves(courses: Mapping[str, Course], steps: int) -> str:
         step, loss = line[-1]
         lift = -18 if name == "ce" else 8
         marks.append(frame.line(line, name, dashed=name == "ce"))
-        marks.append(frame.text(max(step, 0.45 * steps), loss, label(name), "end", lift=lift))
+        marks.append(frame.text(step, loss, label(name), "start" if step < steps / 2 else "end", lift=lift))
         said.append(f"{label(name)} {loss:.2f} at step {step}")
     alt = "Cross-entropy against the step. " + ("; ".join(said) or "Nothing is trained yet.")
     return frame.picture(marks, alt, name_of_y="cross-entropy: lower is better", name_of_x=f"step, of {steps}")
@@ -99,4 +99,4 @@ def _figure(caption: str, pixels: Picture, alt: str) -> str:
     source = f"data:image/png;base64,{b64encode(as_png(pixels)).decode()}"
     style = "width:128px;image-rendering:pixelated;display:block"
     picture = f"<img src='{source}' alt='{escape(alt, quote=True)}' style='{style}'>"
-    return f"<figure style='margin:0;width:128px'>{picture}<figcaption>{escape(caption)}</figcaption></figure>"
+    return f"<figure style='margin:0;width:128px'>{picture}<figcaption style='line-height:1.3'>{escape(caption)}</figcaption></figure>"

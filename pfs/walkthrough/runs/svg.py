@@ -7,12 +7,14 @@ the width that there is; at that of a phone its text is still larger than 10 pix
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from math import isfinite
 
 from matplotlib.colors import to_hex
 
 from pfs.report.style import colour
 
 WIDTH, TEXT = 420, 13  # in units of the picture, which are pixels where 420 of them are free
+ROW = 40  # of a chart of rows: its name and, below it, its marks
 LEFT, RIGHT, TOP, BOTTOM = 44, 12, 24, 38  # what the axes and their names take at each side
 SHAPES = {  # around (0, 0), about ten units wide
     "circle": '<circle r="5"/>',
@@ -76,15 +78,84 @@ class Frame:
             name_of_y: stands above the axis.
             name_of_x: stands below the chart.
         """
-        head = f'<svg viewBox="0 0 {WIDTH} {self.height}" role="img" aria-label="{escape(alt)}" '
-        style = f'style="width:100%;max-width:640px;display:block;font:{TEXT}px sans-serif" fill="currentColor">'
         names = [_text(4, 14, name_of_y, "start"), _text(WIDTH - RIGHT, self.height - 4, name_of_x, "end")]
-        return "".join([head, style, *map(self._tick, _ticks(*self.y)), *marks, *names, "</svg>"])
+        return self.wrap([*map(self._tick, _ticks(*self.y)), *marks, *names], alt)
+
+    def wrap(self, marks: Sequence[str], alt: str) -> str:
+        """Marks as one `<svg>` element that says in words what it shows."""
+        head = f'<svg viewBox="0 0 {WIDTH} {self.height}" role="img" aria-label="{escape(alt)}" '
+        style = f'style="width:100%;max-width:540px;display:block;font:{TEXT}px sans-serif" fill="currentColor">'
+        return "".join([head, style, *marks, "</svg>"])
+
+    def rule_down(self, value: float) -> str:
+        """A faint line from top to bottom at a number of x, which stands below it."""
+        x, end = self.across(value), self.height - BOTTOM
+        rule = f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{end}" stroke="currentColor" opacity=".18"/>'
+        return rule + _text(x, end + 15, f"{value:g}", "middle")
 
     def _tick(self, value: float) -> str:
         y = self.down(value)
         rule = f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}" stroke="currentColor" opacity=".18"/>'
         return rule + _text(LEFT - 6, y + 4, f"{value:g}", "end")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a chart of rows: a name above, numbers along a common axis, and what they come to in words.
+
+    Attributes:
+        name: of the row.
+        method: whose colour its marks have.
+        points: (value, shape, whether it is faint).
+        interval: a mean with the two ends of its interval, drawn as a diamond on a line.
+        note: at the right, in figures, what the row shows.
+    """
+
+    name: str
+    method: str
+    points: tuple[tuple[float, str, bool], ...] = ()
+    interval: tuple[float, float, float] | None = None
+    note: str = ""
+
+    @property
+    def values(self) -> list[float]:
+        """All numbers that must lie within the chart."""
+        return [number for number in (*(point[0] for point in self.points), *(self.interval or ())) if isfinite(number)]
+
+
+def rows_picture(rows: Sequence[Row], alt: str, *, name_of_x: str, zero: bool = False) -> str:
+    """Rows of marks along one axis, as one `<svg>` element; the chart is as high as it has rows.
+
+    Args:
+        rows: from the top down.
+        alt: what the chart shows now, in words.
+        name_of_x: what the numbers are.
+        zero: whether a line stands where they are 0.
+    """
+    values = [value for row in rows for value in row.values] + ([0.0] if zero else [])
+    low, high = (min(values), max(values)) if values else (0.0, 1.0)
+    margin = 0.05 * (high - low) or 1.0
+    frame = Frame((low - margin, high + margin), (len(rows), 0), TOP + BOTTOM + ROW * len(rows))
+    axis = [frame.rule_down(value) for value in _ticks(*frame.x)] + (
+        [frame.bar((0, 0), (0, len(rows)))] if zero else []
+    )
+    drawn = [mark for index, row in enumerate(rows) for mark in _row(frame, row, index)]
+    return frame.wrap([*axis, *drawn, _text(WIDTH - RIGHT, frame.height - 4, name_of_x, "end")], alt)
+
+
+def _row(frame: Frame, row: Row, index: int) -> list[str]:
+    """The name and the note of a row above its marks."""
+    named = [
+        _text(4, frame.down(index) + 12, row.name, "start"),
+        _text(WIDTH - 4, frame.down(index) + 12, row.note, "end"),
+    ]
+    middle = index + 0.68
+    marks = [frame.mark(value, middle, row.method, shape, faint=faint) for value, shape, faint in row.points]
+    if row.interval is not None:
+        mean, low, high = row.interval
+        line = [frame.bar((low, high), (middle, middle))] if isfinite(low) and isfinite(high) else []
+        marks = [*line, *marks, frame.mark(mean, middle, row.method, "diamond")]
+    return named + marks
 
 
 def hex_colour(method: str) -> str:

@@ -1,4 +1,4 @@
-"""JupyterLab and Voila on this machine alone, as `make lab` and `make demo` start them, for a browser that tests drive."""
+"""JupyterLab and Voila on the loopback interface, as `make lab` and `make demo` start them, for tests in a browser."""
 
 import json
 import os
