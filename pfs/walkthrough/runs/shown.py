@@ -99,4 +99,5 @@ def _figure(caption: str, pixels: Picture, alt: str) -> str:
     source = f"data:image/png;base64,{b64encode(as_png(pixels)).decode()}"
     style = "width:128px;image-rendering:pixelated;display:block"
     picture = f"<img src='{source}' alt='{escape(alt, quote=True)}' style='{style}'>"
-    return f"<figure style='margin:0;width:128px'>{picture}<figcaption style='line-height:1.3'>{escape(caption)}</figcaption></figure>"
+    named = f"<figcaption style='line-height:1.3'>{escape(caption)}</figcaption>"
+    return f"<figure style='margin:0;width:128px'>{picture}{named}</figure>"

@@ -107,7 +107,7 @@ class Row:
         name: of the row.
         method: whose colour its marks have.
         points: (value, shape, whether it is faint).
-        interval: a mean with the two ends of its interval, drawn as a diamond on a line.
+        interval: a mean with the two ends of its interval, drawn as an upright stroke on a line.
         note: at the right, in figures, what the row shows.
     """
 
@@ -154,7 +154,7 @@ def _row(frame: Frame, row: Row, index: int) -> list[str]:
     if row.interval is not None:
         mean, low, high = row.interval
         line = [frame.bar((low, high), (middle, middle))] if isfinite(low) and isfinite(high) else []
-        marks = [*line, *marks, frame.mark(mean, middle, row.method, "diamond")]
+        marks = [*line, *marks, frame.bar((mean, mean), (middle - 0.22, middle + 0.22))]
     return named + marks
 
 

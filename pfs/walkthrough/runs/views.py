@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 from ipywidgets import HTML, Checkbox, Dropdown, HBox, IntSlider, RadioButtons, VBox
 
+from pfs.config.load import load_study
 from pfs.report.statistics import Difference
 from pfs.report.style import label
 from pfs.walkthrough.runs import believe
@@ -15,6 +16,7 @@ from pfs.walkthrough.runs.svg import Row, rows_picture
 SHAPES = ("circle", "square", "triangle", "cross", "diamond")  # of the seeds 0, 1, 2, ...
 LAYOUT = {"max_width": "100%", "width": "auto"}
 WRAP = {"flex_flow": "row wrap"}
+BETTER = ": seems better"
 SHOWN = 12  # comparisons of a lottery that are drawn
 
 
@@ -108,16 +110,16 @@ class Tuning(View):
 
     def draw(self) -> None:
         """A row for each try: val a circle, test a square; hollow but for the one that is chosen."""
-        table = believe.read_scores(self.study.value)
+        table, study = believe.read_scores(self.study.value), load_study(f"studies/{self.study.value}.yaml")
         chosen, reported = believe.chosen_try(table, self.family.value, self.split.value)
         rows = []
         for name in believe.tries(table, self.family.value):
             val, test = (believe.scores_of(table, name, split)[0] for split in ("val", "test"))
             points = ((val, "circle", name != chosen), (test, "square", name != chosen))
             note = f"val {val:.1f}, test {test:.1f}" + (", chosen" if name == chosen else "")
-            rows.append(Row(name, self.family.value, points, None, note))
+            rows.append(Row(label(name, study), self.family.value, points, None, note))
         said = (
-            f"Chosen on {self.split.value}: <b>{chosen}</b>, reported with {reported:.1f} % on test. Over all methods "
+            f"Chosen on {self.split.value}: <b>{label(chosen, study)}</b>, reported with {reported:.1f} % on test. Over all methods "
             f"of this study, choosing on test makes the report {believe.flattery(table):+.1f} points better on average."
         )
         self.show(rows, said, "mIoU, % (circle: val, square: test)")
@@ -136,7 +138,7 @@ class Fooled(View):
 
     def __init__(self, studies: Sequence[str]) -> None:
         self.study = Dropdown(options=studies, description="Study", layout=LAYOUT)
-        methods = ("pfs", "wsp", "pfs_wsp", "kd", "cwd")
+        methods = ("pfs_wsp", "pfs", "wsp", "kd", "cwd")
         self.method = Dropdown(options=[(label(m), m) for m in methods], description="Method", layout=LAYOUT)
         self.way = RadioButtons(options=self.WAYS, description="Report", layout=LAYOUT)
         super().__init__([self.study, self.method, self.way])
@@ -193,22 +195,26 @@ class Comparisons(View):
         """The first comparisons of one draw, and of a thousand draws the share in which one seems better."""
         drawn = believe.lottery(self.spread, self.methods.value, self.seeds.value)
         row = self.draw_number.value - 1
-        rows = [
-            Row(f"copy {index + 1}", REFERENCE, (), (mean, low, high), "seems better" if low > 0 else "")
-            for index, (mean, (low, high)) in enumerate(zip(drawn.means[row], drawn.bounds[row], strict=True))
-        ]
-        rows.sort(key=lambda one: one.note == "")
+        found = zip(drawn.means[row], drawn.bounds[row], strict=True)
+        rows = [_copy(index, float(mean), bounds.tolist()) for index, (mean, bounds) in enumerate(found, 1)]
+        rows.sort(key=lambda one: not one.note.endswith(BETTER))
         said = (
-            f"Resampled: copies of the student alone, {self.methods.value} of them. In <b>{100 * drawn.share:.0f} %</b> of "
-            f"1000 draws at least one copy seems better than the original; in this draw {int(drawn.wins[row].sum())} do."
+            f"Resampled: copies of the student alone, {self.methods.value} of them. In <b>{100 * drawn.share:.0f} %</b> "
+            "of 1000 draws at least one copy seems better than the original; in this draw "
+            f"{int(drawn.wins[row].sum())} do."
         )
-        self.show(rows[:SHOWN], said, f"points ahead, with 95 % interval (the first {SHOWN} at most)", zero=True)
+        self.show(rows[:SHOWN], said, f"points ahead, with 95 % interval (at most {SHOWN} are drawn)", zero=True)
 
 
 def in_figures(found: Difference) -> str:
     """A difference with its interval; without one where there is none."""
     mean, low, high, _ = found
     return f"{mean:+.1f}" if pd.isna(low) else f"{mean:+.1f} [{low:+.1f}, {high:+.1f}]"
+
+
+def _copy(number: int, mean: float, bounds: tuple[float, float]) -> Row:
+    note = in_figures(Difference(mean, *bounds, p=float("nan"))) + (BETTER if bounds[0] > 0 else "")
+    return Row(f"copy {number}", REFERENCE, (), (mean, *bounds), note)
 
 
 def _scores(table: pd.DataFrame, method: str, used: list[int]) -> Row:
