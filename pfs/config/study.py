@@ -52,7 +52,9 @@ class Training(Strict):
     """A network and the schedule that trains it: AdamW with one cycle of the learning rate, unless it names others.
 
     `class_weights` lets rare classes weigh more in the cross-entropy: `pfs.data.class_weights`. Its state is on disk
-    every `save_every` steps, which is what a killed run loses at most.
+    every `save_every` steps, which is what a killed run loses at most. The weights after the steps of `snapshots` are
+    kept for good (0: the first weights). So are those after every `val_every` steps, which are scored on val once the
+    training is done: the run's learning curve.
     """
 
     network: Network
@@ -64,6 +66,35 @@ class Training(Strict):
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4
     class_weights: Annotated[float, Field(gt=0, le=1)] | None = None
     save_every: Annotated[int, Field(ge=1)] = 200
+    snapshots: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] | None = None
+    val_every: Annotated[int, Field(ge=1)] | None = None
+
+    @model_validator(mode="after")
+    def _kept_steps_are_reached(self) -> Self:
+        for step in self.snapshots or []:
+            if step > self.steps:
+                raise ValueError(
+                    f"snapshots: {step} is more than steps, which is {self.steps}: the run never reaches it"
+                )
+        if self.snapshots and len(set(self.snapshots)) < len(self.snapshots):
+            raise ValueError(f"snapshots: {self.snapshots} names a step twice; write it once")
+        if self.val_every is not None and self.val_every > self.steps:
+            raise ValueError(
+                f"val_every: {self.val_every} is more than steps, which is {self.steps}: lower it, or leave it out"
+            )
+        return self
+
+    @property
+    def curve_steps(self) -> list[int]:
+        """The steps after which the network is scored on val: every `val_every`, and the last; none without it."""
+        if self.val_every is None:
+            return []
+        return sorted({*range(self.val_every, self.steps + 1, self.val_every), self.steps})
+
+    @property
+    def snapshot_steps(self) -> list[int]:
+        """The steps after which the weights are kept: those of `snapshots`, and those of the curve."""
+        return sorted({*(self.snapshots or []), *self.curve_steps})
 
     @model_validator(mode="after")
     def _one_cycle_moves_the_momentum_itself(self) -> Self:

@@ -104,10 +104,10 @@ def _training_cost(spec: Training, network: NetworkCost, counts: Counts, asked: 
     memory = PROCESS_BYTES + BYTES_PER_PARAMETER * network.parameters + spec.batch_size * network.activation_bytes
     return RunCost(
         training=step * spec.batch_size * spec.steps,
-        evaluation=FLOP_PER_MAC * network.scored_macs * (counts["val"] + counts["test"]),
+        evaluation=FLOP_PER_MAC * network.scored_macs * ((1 + len(spec.curve_steps)) * counts["val"] + counts["test"]),
         outputs=0.0,
         memory=memory + (4 * asked.parameters if asked else 0),
-        disk=SAVED_BYTES_PER_PARAMETER * network.parameters,
+        disk=(SAVED_BYTES_PER_PARAMETER + 4 * len(spec.snapshot_steps)) * network.parameters,
     )
 
 

@@ -108,6 +108,8 @@ class Record(Block):
     Attributes:
         settings: the part of the study that this run depends on, `pfs.study.staleness.run_settings`.
         history: one dict a logged step: step, total, ce, each term, learning_rate.
+        val_curve: one dict a step after which the network was scored on val: step, and miou in percent. Empty where the
+            study asks for none.
         files: what else the run left -> the file's name beside the record.
     """
 
@@ -117,6 +119,7 @@ class Record(Block):
     settings: dict[str, Any] = {}
     metrics: dict[Split, Metrics]
     history: list[dict[str, float]] = []
+    val_curve: list[dict[str, float]] = []
     cost: Cost = Cost()
     timing: Timing = Timing()
     provenance: Provenance = Provenance()
@@ -228,7 +231,7 @@ def _row(record: Record, split: Split) -> dict[str, object]:
 
 
 def collect(study: Study, folder: Path, finished: Collection[tuple[str, int]]) -> list[str]:
-    """Gather a study's records into `folder/runs.csv` and `folder/examples.npz`.
+    """Gather a study's records into `folder/runs.csv`, `folder/examples.npz`, and `folder/curves.csv` if there are any.
 
     Args:
         study: says which runs there should be.
@@ -251,8 +254,20 @@ def collect(study: Study, folder: Path, finished: Collection[tuple[str, int]]) -
     table = run_table(records)
     atomic_write(folder / "runs.csv", table.to_csv(index=False, float_format="%.4f", lineterminator="\n"))
     _write_examples(study, folder, list(found))
-    write_checksums(folder / COLLECTED, [folder / "runs.csv", folder / "examples.npz"])
+    curves = _write_curves(folder / "curves.csv", records)
+    write_checksums(folder / COLLECTED, [folder / "runs.csv", folder / "examples.npz", *curves])
     return [f"{method}/{seed}" for method, seed in paths if (method, seed) not in found]
+
+
+def _write_curves(file: Path, records: Iterable[Record]) -> list[Path]:
+    """The learning curves of all runs that have one, a row a run and step; the files written: this one, or none."""
+    rows = [(r.method, r.seed, int(point["step"]), point["miou"]) for r in records for point in r.val_curve]
+    if not rows:
+        file.unlink(missing_ok=True)  # of an earlier version of the study
+        return []
+    table = pd.DataFrame(rows, columns=["method", "seed", "step", "val_miou"])
+    atomic_write(file, table.to_csv(index=False, float_format="%.4f", lineterminator="\n"))
+    return [file]
 
 
 def _refuse_mixture(folder: Path, records: Iterable[Record], key: str, what: str) -> None:

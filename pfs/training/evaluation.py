@@ -4,11 +4,27 @@ import torch
 from torch import Tensor, nn
 
 from pfs.config.data import Evaluation
+from pfs.data.dataset import SegmentationDataset
 from pfs.data.splits import EvalSplit, ImageSplit
 from pfs.models.inference import predict
 from pfs.study.records import Metrics
 
 ScoredSplit = ImageSplit | EvalSplit  # a split in memory, of images of one size; or read one by one, of any
+SCORED_AT_ONCE = 50  # images in memory, of one size
+
+
+def count_split(
+    network: nn.Module, dataset: SegmentationDataset, images: ScoredSplit, evaluation: Evaluation | None
+) -> Tensor:
+    """`confusion_counts` of a split as a study has it scored: with its classes, and so many images at once as fit."""
+    return confusion_counts(
+        network,
+        images,
+        classes=len(dataset.classes),
+        ignore_index=dataset.ignore_index,
+        evaluation=evaluation,
+        batch_size=SCORED_AT_ONCE if evaluation is None else 1,
+    )
 
 
 @torch.no_grad()

@@ -15,6 +15,7 @@ from pfs.config.study import Poly, SgdConfig, Training
 from pfs.data.splits import Batch, TrainingSplit, batch_order
 from pfs.study.execution.progress.stage import StageBar
 from pfs.study.execution.stopping import RunStoppedError, stop_requested
+from pfs.training.checkpoint import Snapshots
 from pfs.training.machine import mixed_precision
 from pfs.training.objective import Objective
 from pfs.training.saved_states import SavedStates
@@ -69,7 +70,8 @@ def train(
         split: the training images, with the teacher's outputs where the objective wants them.
         spec: the optimizer and its schedule.
         seed: sets the order of the images.
-        folder: the run's own folder; the state lies in its `state/`, the step it has reached in its `progress`.
+        folder: the run's own folder; the state lies in its `state/`, the step it has reached in its `progress`, and the
+            weights after the study's `snapshots` in its `snapshots/`.
         key: what the run depends on (settings, code, data, teacher) as a hash: a state of another key is discarded.
 
     Raises:
@@ -83,7 +85,10 @@ def train(
     progress = Progress()
     accelerator.register_for_checkpointing(scheduler, progress, objective)
     states = SavedStates(folder / "state", key)
-    states.restore(accelerator)
+    snapshots = Snapshots(folder, key, spec.snapshot_steps)
+    states.restore(accelerator, before=snapshots.first_missing())
+    if accelerator.is_main_process:
+        snapshots.begin(network, progress.step)
     order = batch_order(len(split), spec.batch_size, spec.steps, seed, views=split.views)
     batches = split.batches(order[progress.step :], accelerator.device)
 
@@ -103,6 +108,8 @@ def train(
             progress.history.append(_entry(progress.step, learning_rate, losses))
         if logged or bar.is_due:
             bar.show(progress.step, loss=float(losses["total"].detach()))
+        if accelerator.is_main_process:
+            snapshots.write(network, progress.step)
         stopping = stop_requested()
         if progress.step % spec.save_every == 0 or last or stopping:
             _check_finite(network, progress.step)

@@ -1,5 +1,6 @@
 """One run of a study, from its name to its record: what the two training notebooks share."""
 
+import copy
 import hashlib
 import json
 import platform
@@ -7,7 +8,6 @@ import resource
 import sys
 import time
 from dataclasses import dataclass, field
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -42,14 +42,13 @@ from pfs.study.records import (
     write_record,
 )
 from pfs.study.staleness import run_settings, training_differences, why_stale
-from pfs.training.checkpoint import write_checkpoint
-from pfs.training.evaluation import ScoredSplit, confusion_counts, score
+from pfs.training.checkpoint import snapshot_file, write_checkpoint
+from pfs.training.evaluation import ScoredSplit, count_split, score
 from pfs.training.loop import Progress
 from pfs.training.machine import instruction_set, mixed_precision, prepare
 
 # What every run leaves beside its record, by the names that the record has for them.
 FILES = {"checkpoint": "checkpoint.pt", "confusion": "confusion.npz", "examples": "examples.npz"}
-SCORED_AT_ONCE = 50  # images in memory, of one size
 
 
 @dataclass(frozen=True)
@@ -177,17 +176,23 @@ def evaluate(
     run: Run, network: nn.Module, splits: dict[str, SegmentationDataset], images: dict[str, ScoredSplit]
 ) -> dict[Split, Metrics]:
     """Score a network on val and test; each image's confusion counts go to the run's `confusion.npz`."""
-    dataset, evaluation = splits["test"], run.study.evaluation
-    count = partial(
-        confusion_counts,
-        classes=len(dataset.classes),
-        ignore_index=dataset.ignore_index,
-        evaluation=evaluation,
-        batch_size=SCORED_AT_ONCE if evaluation is None else 1,
-    )
-    counts = {split: count(network, images[split]) for split in SPLITS}
+    evaluation = run.study.evaluation
+    counts = {split: count_split(network, splits[split], images[split], evaluation) for split in SPLITS}
     write_arrays(run.folder / "confusion.npz", {split: count.to(torch.int32) for split, count in counts.items()})
-    return {split: score(count, dataset.classes) for split, count in counts.items()}
+    return {split: score(count, splits[split].classes) for split, count in counts.items()}
+
+
+def val_curve(run: Run, network: nn.Module, val: SegmentationDataset, images: ScoredSplit) -> list[dict[str, float]]:
+    """The learning curve: val mIoU in percent after every `val_every` steps, from the weights that the training kept.
+
+    Scored once the training is over, so that neither its numbers nor its seconds are others. Empty without `val_every`.
+    """
+    scored, curve = copy.deepcopy(network), []
+    for step in run.training.curve_steps:
+        scored.load_state_dict(torch.load(run.folder / snapshot_file(step), weights_only=True))
+        counts = count_split(scored, val, images, run.study.evaluation)
+        curve.append({"step": step, "miou": score(counts, val.classes).miou})
+    return curve
 
 
 def write_arrays(path: Path, tensors: dict[str, Tensor]) -> dict[str, np.ndarray]:
@@ -211,6 +216,7 @@ def finish(
     *,
     size: tuple[int, int],
     teacher_checksum: str | None,
+    curve: list[dict[str, float]] | None = None,
     files: dict[str, str] | None = None,
 ) -> Record:
     """Write the run's record, its last file: from here on the workflow takes the run as done.
@@ -220,13 +226,15 @@ def finish(
     Args:
         size: height and width of the images that it was trained on.
         teacher_checksum: of the teacher that the student learnt from; a teacher names itself.
-        files: what the run left besides checkpoint, confusion counts and examples, by name.
+        curve: its learning curve, `val_curve`.
+        files: what the run left besides checkpoint, confusion counts, examples and snapshots, by name.
     """
     folder = run.results / run.study.name
     name = (run.method, run.seed)
     if not why_stale(run.study, folder, *name, run.code, data_checksum(dataset), check_cache=check_files_once):
         return read_record(run.folder / "record.json")
     trained = run.trained_before(dataset)
+    snapshots = {f"snapshot of step {step}": snapshot_file(step) for step in run.training.snapshot_steps}
     record = Record(
         study=run.study.teacher_study if run.method == TEACHER else run.study.name,
         method=run.method,
@@ -234,10 +242,11 @@ def finish(
         settings=run.settings,
         metrics=metrics,
         history=progress.history,
+        val_curve=curve or [],
         cost=Cost(parameters=count_parameters(network), macs=count_macs(network, size)),
         timing=_timing(run, progress) if trained is None else trained.timing,
         provenance=_provenance(run, network, dataset, teacher_checksum, trained),
-        files={**FILES, **(files or {})},
+        files={**FILES, **snapshots, **(files or {})},
     )
     write_record(record, run.folder)
     return record

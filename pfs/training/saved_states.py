@@ -36,16 +36,23 @@ class SavedStates:
             if other not in kept:
                 shutil.rmtree(other)
 
-    def restore(self, accelerator: Accelerator) -> None:
+    def restore(self, accelerator: Accelerator, *, before: int | None = None) -> None:
         """Load the latest state that is whole; a broken one is told in one line, and deleted.
 
         Without any, the training begins at its first step.
+
+        Args:
+            accelerator: what the state is loaded into.
+            before: the first step whose snapshot is missing. A state of this step or a later one cannot give that
+                snapshot any more, and is deleted, which is told too. None: none is missing.
         """
         for state in self._states():
             try:
+                if before is not None and int(state.name.rsplit("-", 1)[1]) >= before:
+                    raise BrokenFileError(f"{state.parent.parent}: the snapshot of step {before} is missing or damaged")
                 check_files(state / LIST)
             except BrokenFileError as error:
-                print(f"{error}: this saved state is deleted; an earlier one is taken, or the beginning")
+                print(f"{error}: the saved state {state.name} is deleted; an earlier one is taken, or the beginning")
                 shutil.rmtree(state)
                 continue
             accelerator.load_state(str(state))

@@ -32,6 +32,9 @@ REFUSED = [
     ("methods.kd", {"skd": {"weight": 1.0, "grid": 1}}, "methods.kd.skd.grid", "greater than or equal to 2 (got 1)"),
     ("methods.kd", {"kd": {"weight": 0.0}}, "methods.kd.kd.weight", "greater than 0 (got 0.0)"),
     ("student.optimizer", SGD, "student.optimizer.momentum: 0.5", "write schedule: {name: poly}"),
+    ("student.snapshots", [0, 9999], "student.snapshots: 9999", "the run never reaches it"),
+    ("student.snapshots", [1, 0, 1], "student.snapshots: [1, 0, 1]", "write it once"),
+    ("student.val_every", 9999, "student.val_every: 9999", "lower it, or leave it out"),
     ("evaluation", {}, "evaluation: {}", "leave it out, or say window, scales or flip"),
     ("evaluation", {"scales": [1.0, 1.0]}, "evaluation.scales: [1.0, 1.0]", "write it once"),
 ]
@@ -41,6 +44,8 @@ ACCEPTED = [
     ("methods.kd", {"wsp": {"weight": 1.0, "normalize": False}}),
     ("methods.kd", {"skd": {"weight": 1.0, "grid": 2}}),
     ("student.optimizer", {"name": "sgd"}),
+    ("student.snapshots", [0, 1]),
+    ("student.val_every", 1),
     ("evaluation", {"flip": True}),
     ("evaluation", {"scales": [0.5, 1.0]}),
 ]

@@ -75,6 +75,19 @@ def make_record(method: str = "ce", seed: int = 1, miou: float = 44.7) -> Record
     return Record.model_validate(content)
 
 
+def test_learning_curves_are_collected_where_runs_have_them(study: Study, tmp_path: Path) -> None:
+    folder = tmp_path / "results" / "small"
+    for run in runs_of(study):
+        write_run(study, folder, *run)
+    collect(study, folder, set(runs_of(study)))
+    assert not (folder / "curves.csv").exists()
+    curve = [{"step": 1.0, "miou": 30.25}, {"step": 2.0, "miou": 44.7}]
+    place = run_folder(study, folder, "ce", 3)
+    write_record(make_record("ce", 3).model_copy(update={"val_curve": curve}), place)
+    collect(study, folder, set(runs_of(study)))
+    assert (folder / "curves.csv").read_text() == "method,seed,step,val_miou\nce,3,1,30.2500\nce,3,2,44.7000\n"
+
+
 def write_run(study: Study, folder: Path, method: str, seed: int) -> None:
     place = run_folder(study, folder, method, seed)
     write_record(make_record(method, seed), place)

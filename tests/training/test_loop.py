@@ -117,6 +117,54 @@ def test_a_run_that_was_cut_goes_on_bit_for_bit(
     assert progress.history == expected.history
 
 
+def snapshots_of(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in (folder / "snapshots").glob("*.pt")}
+
+
+def test_snapshots_change_no_number_and_the_last_one_is_the_trained_network(tmp_path: Path) -> None:
+    plain, _ = run(tmp_path / "plain")
+    with_snapshots, _ = run(tmp_path / "kept", snapshots=[0, 3], val_every=5)
+    assert torch.equal(weights(plain), weights(with_snapshots))
+    assert sorted(snapshots_of(tmp_path / "kept")) == [f"step-{step:06d}.pt" for step in (0, 3, 5, 10, 12)]
+    last = torch.load(tmp_path / "kept" / "snapshots" / "step-000012.pt", weights_only=True)
+    assert all(torch.equal(last[name], tensor) for name, tensor in plain.state_dict().items())
+    assert not (tmp_path / "plain" / "snapshots").exists()
+
+
+def test_a_run_that_was_cut_misses_no_snapshot_and_writes_none_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = [0, 3, 6, 10]
+    run(tmp_path / "whole", snapshots=kept)
+    original, calls = Objective.__call__, iter(range(100))
+
+    def cut_at_step_seven(self: Objective, *arguments: object) -> Any:
+        if next(calls) == 7:  # the state on disk is that of step 4, the snapshot that of step 6
+            raise KeyboardInterrupt
+        return original(self, *arguments)
+
+    monkeypatch.setattr(Objective, "__call__", cut_at_step_seven)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "cut", snapshots=kept)
+    written = {file: file.stat().st_mtime_ns for file in (tmp_path / "cut" / "snapshots").iterdir()}
+    assert len(snapshots_of(tmp_path / "cut")) == 3
+    run(tmp_path / "cut", snapshots=kept)
+    assert {file: file.stat().st_mtime_ns for file in written} == written
+    assert snapshots_of(tmp_path / "cut") == snapshots_of(tmp_path / "whole")
+
+
+def test_a_run_whose_snapshot_is_lost_goes_on_from_a_state_before_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(tmp_path, snapshots=[3, 10])  # the states on disk are those of steps 8 and 12
+    expected = snapshots_of(tmp_path)
+    (tmp_path / "snapshots" / "step-000010.pt").write_bytes(b"")
+    run(tmp_path, snapshots=[3, 10])
+    assert snapshots_of(tmp_path) == expected
+    told = capsys.readouterr().out
+    assert "the snapshot of step 10 is missing or damaged" in told and "key-00000012 is deleted" in told
+
+
 def test_the_fields_schedule_is_sgd_with_momentum_and_poly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop, "LOG_EVERY", 1)
     _, progress = run(tmp_path, method={}, **FIELDS)

@@ -124,6 +124,8 @@ ELSEWHERE = {
     "batch_size": "tests of the order of the batches",
     "class_weights": "tests of class weights",
     "save_every": "changes how much a killed run loses, and no number",
+    "snapshots": "tests of checkpoints and of the loop",
+    "val_every": "tests of checkpoints and of runs",
 }
 
 

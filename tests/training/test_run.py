@@ -11,12 +11,15 @@ from torch import nn
 
 from pfs.config import data as config
 from pfs.config.base import StudyError
+from pfs.config.methods import Method
 from pfs.data.build import build
 from pfs.data.splits import ImageSplit
 from pfs.models import build_network, count_parameters
 from pfs.study.records import read_record
+from pfs.study.staleness import why_stale
 from pfs.training.checkpoint import weights_checksum
-from pfs.training.loop import Progress
+from pfs.training.loop import Progress, train
+from pfs.training.objective import Objective
 from pfs.training.run import (
     Run,
     evaluate,
@@ -25,6 +28,7 @@ from pfs.training.run import (
     load_training,
     open_run,
     save_weights,
+    val_curve,
     write_arrays,
 )
 
@@ -102,6 +106,40 @@ def test_a_finished_run_has_its_weights_counts_and_record(tmp_path: Path, data: 
     assert record.cost.parameters == count_parameters(network)
     assert record.timing.training_seconds == 2.0
     assert record.provenance.teacher_checksum is None
+
+
+def test_the_learning_curve_is_of_the_weights_after_its_steps(tmp_path: Path, data: Path) -> None:
+    """Two steps of five, and the last, whose score is the record's own."""
+    run = opened(tmp_path, student={**SCHEDULE, "steps": 5, "val_every": 2, "snapshots": [1]})
+    splits = build(config.DigitScenesConfig.model_validate(STUDY["data"]), data)
+    network = network_of(run)
+    progress = train(
+        network,
+        Objective(Method(), ignore_index=splits["train"].ignore_index),
+        load_training(run, splits["train"]),
+        run.training,
+        seed=0,
+        folder=run.folder,
+        key=run.key(splits["train"]),
+    )
+    scenes = load_eval_splits(run, splits, (64, 64))
+    metrics = evaluate(run, network, splits, scenes)
+    curve = val_curve(run, network, splits["val"], scenes["val"])
+    assert [point["step"] for point in curve] == [2, 4, 5]
+    assert curve[-1]["miou"] == metrics["val"].miou != curve[0]["miou"]
+    save_weights(run, network)
+    np.savez(run.folder / "examples.npz")
+    finish(run, network, progress, metrics, splits["train"], size=(64, 64), teacher_checksum=None, curve=curve)
+    assert read_record(run.folder / "record.json").val_curve == curve
+    (run.folder / "snapshots" / "step-000001.pt").unlink()
+    why = why_stale(run.study, tmp_path / "results" / "tiny", "ce", 0, run.code, None)
+    assert why is not None and why.trains and "step-000001.pt" in why.reason
+
+
+def test_a_study_without_a_curve_has_none(tmp_path: Path, data: Path) -> None:
+    run = opened(tmp_path)
+    splits = build(config.DigitScenesConfig.model_validate(STUDY["data"]), data)
+    assert val_curve(run, network_of(run), splits["val"], load_eval_splits(run, splits, (64, 64))["val"]) == []
 
 
 def test_arrays_are_written_as_they_are_returned(tmp_path: Path) -> None:

@@ -78,6 +78,8 @@ def _shorten(content: dict[str, Any], study: Study) -> list[str]:
     said = []
     for name, training in (("teacher", study.teacher), ("student", study.student)):
         content[name]["steps"] = STEPS
+        for kept in ("snapshots", "val_every"):  # at steps that a trial does not reach
+            content[name].pop(kept, None)
         if missing := _missing_weights(training):
             del content[name]["network"]["weights"]
             said.append(f"{name}: from scratch, and the study itself will stop, for {missing}")

@@ -22,6 +22,7 @@ from pfs.models import build_network
 from pfs.study.places import TEACHER, run_folder
 from pfs.study.records import read_record, write_npz
 from pfs.study.staleness import stale_runs
+from pfs.training.checkpoint import snapshot_file
 from pfs.walkthrough.arrays.read import FILE, WEIGHTS, WalkthroughError, arrays_checksum
 
 METHODS = ("ce", "kd", "pfs", "wsp", "pfs_wsp")  # the students that walkthroughs show
@@ -100,11 +101,10 @@ def layers_of(spec: Network) -> tuple[str, ...]:
 
 
 def _snapshots(study: Study, network: str, run: Path) -> Iterator[tuple[int, Path]]:
-    """The steps of a student's training of which there are weights, but for the last one, and their files."""
-    for file in sorted((run / "snapshots").glob("step-*.pt")) if network != TEACHER else ():
-        step = int(file.stem.removeprefix("step-"))
+    """The steps of a student's training after which its study keeps the weights, but for the last, and their files."""
+    for step in sorted(study.student.snapshots or []) if network != TEACHER else ():
         if step < study.student.steps:
-            yield step, file
+            yield step, run / snapshot_file(step)
 
 
 @torch.no_grad()
@@ -136,7 +136,6 @@ def _write_weights(network: str, run: Path, folder: Path) -> str:
 
 def _record(study: Study, runs: dict[str, Path]) -> dict[str, Any]:
     """Where the numbers come from, as `Walkthrough.record` has it."""
-    steps = [{step for step, _ in _snapshots(study, network, run)} for network, run in runs.items()]
     return {
         "study": study.name,
         "seed": study.seeds[0],
@@ -145,7 +144,7 @@ def _record(study: Study, runs: dict[str, Path]) -> dict[str, Any]:
         "scenes": RULE,
         "classes": _classes(runs[TEACHER]),
         "ignore_index": SegmentationDataset.ignore_index,
-        "snapshots": sorted(set.intersection(*steps[1:])),
+        "snapshots": [step for step, _ in _snapshots(study, METHODS[0], runs[METHODS[0]])],
         "runs": {network: _provenance(study, network, run) for network, run in runs.items()},
     }
 

@@ -11,10 +11,10 @@ const clamp = (value, last) => Math.min(Math.max(value, 0), last);
 function render({ model, el }) {
   const [box, canvas, spoken] = ["div", "canvas", "p"].map((tag) => document.createElement(tag));
   box.className = "pfs-pointer";
-  canvas.tabIndex = 0;
-  canvas.setAttribute("role", "application");
-  canvas.setAttribute("aria-roledescription", "picture to point at with the arrow keys");
-  spoken.ariaLive = "polite";
+  if (model.get("reachable")) {
+    Object.assign(canvas, { tabIndex: 0, role: "application", ariaRoleDescription: "picture, moved by arrow keys" });
+    spoken.ariaLive = "polite";
+  } else canvas.role = "img";
   box.append(canvas, spoken);
   el.append(box);
 

@@ -10,7 +10,7 @@ import traitlets
 _HERE = Path(__file__).parent
 
 
-class Pointer(anywidget.AnyWidget):  # type: ignore[misc]  # the library's classes have no types
+class Pointer(anywidget.AnyWidget):
     """A picture to point at, by mouse, touch or arrow keys.
 
     Its JavaScript draws the picture, crisp and as wide as its container, and a cross at the place.
@@ -23,6 +23,7 @@ class Pointer(anywidget.AnyWidget):  # type: ignore[misc]  # the library's class
         row: the image pixel that is pointed at, from 0 at the top to rows - 1.
         column: likewise, from the left.
         step: how many image pixels an arrow key moves the place; Page Up and Page Down move it by four steps.
+        reachable: whether the keyboard reaches it; of several pictures that point at the same place, one is enough.
         label: what the picture is for, in a few words; read out when it gets the focus.
         alt: what it shows now.
     """
@@ -37,6 +38,7 @@ class Pointer(anywidget.AnyWidget):  # type: ignore[misc]  # the library's class
     row = traitlets.Int(0).tag(sync=True)
     column = traitlets.Int(0).tag(sync=True)
     step = traitlets.Int(1, min=1).tag(sync=True)
+    reachable = traitlets.Bool(True).tag(sync=True)
     label = traitlets.Unicode("A picture to point at").tag(sync=True)
     alt = traitlets.Unicode("").tag(sync=True)
 

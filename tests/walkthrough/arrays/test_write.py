@@ -18,7 +18,7 @@ from pfs.data.splits import normalize
 from pfs.models import build_network
 from pfs.study.places import TEACHER, run_folder
 from pfs.study.records import Metrics, Record, write_npz, write_record
-from pfs.training.checkpoint import write_checkpoint
+from pfs.training.checkpoint import snapshot_file, write_checkpoint
 from pfs.walkthrough.arrays import WalkthroughError, load_walkthrough, write
 from pfs.walkthrough.arrays.write import METHODS, RULE, SCENES, write_walkthrough
 
@@ -26,7 +26,12 @@ STUDY = """
 name: tiny
 data: {name: digit_scenes, train: 8, val: 4, test: 16, seed: 0}
 teacher: {network: {name: dilated_resnet, width: 4}, steps: 2, batch_size: 4, learning_rate: 1.0e-3, seed: 7}
-student: {network: {name: dilated_resnet, width: 2}, steps: 60, batch_size: 4, learning_rate: 1.0e-3}
+student:
+  network: {name: dilated_resnet, width: 2}
+  steps: 60
+  batch_size: 4
+  learning_rate: 1.0e-3
+  snapshots: [0, 20, 60]
 methods:
   ce: {}
   kd: {kd: {weight: 1.0}}
@@ -60,8 +65,8 @@ class Runs:
         self.networks[name] = build_network(spec, len(CLASSES)).eval()
         write_checkpoint(self.networks[name], own / "checkpoint.pt")
         if name != TEACHER:
-            for step in (0, 20, 60):
-                write_checkpoint(build_network(spec, len(CLASSES)), own / "snapshots" / f"step-{step:06d}.pt")
+            for step in (0, 20, 30, 60):  # that of step 30 is of a curve, and is not shown
+                write_checkpoint(build_network(spec, len(CLASSES)), own / snapshot_file(step))
         random = np.random.default_rng(0)
         images, labels = (
             random.integers(0, 256, (12, 32, 32, 3), np.uint8),

@@ -20,7 +20,7 @@ def test_whoever_watches_is_told_once_of_each_move() -> None:
 
 
 def test_the_browser_gets_script_and_style() -> None:
-    assert "export default" in Pointer()._esm and ".pfs-pointer" in Pointer()._css
+    assert "export default" in str(Pointer()._esm) and ".pfs-pointer" in str(Pointer()._css)
 
 
 def test_the_script_is_short() -> None:

@@ -1,0 +1,184 @@
+"""The controls and pictures of walkthrough 1, which follow the pointer."""
+
+from functools import partial
+from typing import Any
+
+import ipywidgets as widgets
+import torch
+from torch import Tensor
+
+from pfs.walkthrough.arrays import Walkthrough
+from pfs.walkthrough.lessons.alike.maps import Reading, entries_of_loss, loss_of, loss_of_rows, maps_of
+from pfs.walkthrough.lessons.alike.texts import HEADINGS, describe_entries, describe_map, key_of, terms_of
+from pfs.walkthrough.paint import Picture, as_png, paint_amount, paint_signed
+from pfs.walkthrough.pointer import Pointer
+
+TEACHER, STUDENTS = "teacher", ("ce", "pfs")
+END = None  # the snapshot of a finished training
+COLUMNS = {"grid_template_columns": "repeat(3, minmax(0, 1fr))", "grid_gap": "4px 12px", "max_width": "900px"}
+
+
+class Explorer:
+    """One scene, the similarity maps of three networks for the location that is pointed at, and PFS with its terms.
+
+    Set the value of a control, or `pointer.row` and `pointer.column`, and the pictures and numbers follow.
+
+    Args:
+        walkthrough: with features of the teacher, of the student alone ("ce") and of the student with PFS ("pfs").
+
+    Attributes:
+        pointer: the scene. The maps are pointers, too, and all of them point at the same place.
+        maps: network -> its map.
+        entries: student -> what each location of the map adds to the loss.
+        terms: the loss, with its terms filled in.
+        widget: all of it.
+        row_losses: student -> the loss of the map that is shown.
+        losses: student -> PFS of the scene.
+    """
+
+    def __init__(self, walkthrough: Walkthrough) -> None:
+        self.walkthrough = walkthrough
+        self.rows, self.columns = walkthrough.labels.shape[1:]
+        self._place = (0, 0)
+        self._make_controls()
+        self._make_pictures()
+        self.row_losses: dict[str, float] = {}
+        self.losses: dict[str, float] = {}
+        self.widget = self._arranged()
+        self._compute()
+
+    # --- what is shown ----------------------------------------------------------------------------------------
+
+    def _make_controls(self) -> None:
+        walkthrough = self.walkthrough
+        scenes = [(str(number + 1), number) for number in range(len(walkthrough.images))]
+        self.scene = _choice("Scene", scenes)
+        steps = [(f"step {step}" if step else "start", step) for step in walkthrough.snapshots]
+        self.snapshot = _choice("Students at", [*steps, ("end", END)], value=END)
+        self.layer = _choice("Features of", [(name.replace("_", " "), name) for name in walkthrough.layers(TEACHER)])
+        self.layer.value = walkthrough.record["layer"]
+        self.center = widgets.Checkbox(True, description="Subtract the mean feature first", indent=False)
+        self.similarity = _choice("Similarity", [("cosine", "cosine"), ("dot product", "dot")])
+        self.distance = _choice("Compared by", [("squares", "squared"), ("softmax, KL", "kl")])
+        temperatures = [0.05, 0.1, 0.2, 0.5, 1.0]
+        self.temperature = widgets.SelectionSlider(
+            options=temperatures, value=0.1, description="Temperature", disabled=True, style=_LABEL, layout=_CONTROL
+        )
+        for control in self._controls():
+            control.observe(self._switched, names="value")
+
+    def _controls(self) -> list[Any]:
+        """All of them but the pointer, in the order in which they are shown."""
+        views = [self.scene, self.snapshot, self.layer]
+        return [*views, self.center, self.similarity, self.distance, self.temperature]
+
+    def _make_pictures(self) -> None:
+        self.pointer = Pointer(label="The scene: point at a location", rows=self.rows, columns=self.columns)
+        follower = partial(Pointer, reachable=False, rows=self.rows, columns=self.columns)
+        self.maps = {network: follower(label=HEADINGS[network]) for network in (TEACHER, *STUDENTS)}
+        self.entries = {network: follower(label=f"{HEADINGS[network]}, terms of PFS") for network in STUDENTS}
+        self.key, self.terms = widgets.HTML(), widgets.HTML()
+        self._pictures = [self.pointer, *self.maps.values(), *self.entries.values()]
+        for picture in self._pictures:
+            picture.on_move(self._moved)
+
+    def _arranged(self) -> widgets.VBox:
+        self.pointer.layout.width = "min(100%, 300px)"
+        controls = widgets.VBox(self._controls(), layout=widgets.Layout(flex="1 1 280px", min_width="0"))
+        top = widgets.Box([self.pointer, controls], layout=widgets.Layout(flex_flow="row wrap", grid_gap="12px 24px"))
+        headings = [widgets.HTML(f"<b>{HEADINGS[network]}</b>") for network in self.maps]
+        columns = [*headings, *self.maps.values(), self.key, *self.entries.values()]
+        return widgets.VBox([top, widgets.GridBox(columns, layout=widgets.Layout(**COLUMNS)), self.terms])
+
+    # --- what happens -----------------------------------------------------------------------------------------
+
+    @property
+    def reading(self) -> Reading:
+        """The reading of PFS that the switches say."""
+        return Reading(self.center.value, self.similarity.value, self.distance.value, self.temperature.value)
+
+    @property
+    def location(self) -> tuple[int, int]:
+        """The row and column of the features under the pointer."""
+        h, w = self._grid
+        return self.pointer.row * h // self.rows, self.pointer.column * w // self.columns
+
+    def features(self, network: str) -> Tensor:
+        """The features (C, h, w) of the scene, the layer and, of a student, the snapshot that the switches say."""
+        snapshot = END if network == TEACHER else self.snapshot.value
+        return self.walkthrough.features(network, snapshot, self.layer.value)[self.scene.value]
+
+    def _switched(self, change: Any) -> None:
+        if change["owner"] is self.snapshot and self.snapshot.value is not END:
+            self.layer.value = self.walkthrough.record["layer"]  # snapshots hold the features of this one alone
+        self.layer.disabled = self.snapshot.value is not END
+        self.temperature.disabled = self.distance.value != "kl"
+        self._compute()
+
+    @torch.no_grad()
+    def _compute(self) -> None:
+        """Everything that does not depend on the place."""
+        features = {network: self.features(network) for network in self.maps}
+        self._grid: tuple[int, int] = (features[TEACHER].shape[1], features[TEACHER].shape[2])
+        self._maps = {network: maps_of(x, self.reading) for network, x in features.items()}
+        self._entries = {
+            network: entries_of_loss(self._maps[network], self._maps[TEACHER], self.reading) for network in STUDENTS
+        }
+        self.losses = {network: loss_of(features[network], features[TEACHER], self.reading) for network in STUDENTS}
+        for picture in self._pictures:
+            picture.step = self.rows // self._grid[0]
+        self.pointer.image = as_png(self.walkthrough.images[self.scene.value])
+        self._show()
+
+    def _moved(self, row: int, column: int) -> None:
+        if (row, column) == self._place:
+            return  # this is one of the pictures that follow
+        self._place = row, column
+        for picture in self._pictures:
+            picture.point(row, column)
+        self._show()
+
+    def _show(self) -> None:
+        """Everything that depends on the place."""
+        row, column = self.location
+        at = row * self._grid[1] + column
+        maps = {network: values[at].view(self._grid) for network, values in self._maps.items()}
+        entries = {network: values[at].view(self._grid) for network, values in self._entries.items()}
+        self.row_losses = {
+            network: float(loss_of_rows(values[at : at + 1], self.reading)) for network, values in self._entries.items()
+        }
+        self._paint(maps, entries)
+        self.terms.value = terms_of(maps, entries, self.row_losses, self.losses, self.location, self.reading)
+
+    def _paint(self, maps: dict[str, Tensor], entries: dict[str, Tensor]) -> None:
+        """The pictures of maps and of what they add to the loss, all of one row on one scale; and what they show."""
+        scale = max(float(values.abs().max()) for values in maps.values())
+        scale = 1.0 if self.reading.distance == "squared" and self.reading.similarity == "cosine" else scale
+        top = max(float(values.abs().max()) for values in entries.values()) or 1.0
+        for network, values in maps.items():
+            self.maps[network].image = _picture(values, scale, signed=self.reading.distance == "squared")
+            self.maps[network].alt = describe_map(values, self.location, self.reading)
+        for network, values in entries.items():
+            self.entries[network].image = _picture(values, top, signed=self.reading.distance == "kl")
+            self.entries[network].alt = describe_entries(values, self.row_losses[network], self.reading)
+        self.key.value = key_of(scale, top, self.reading)
+        label = self.walkthrough.labels[self.scene.value, self.pointer.row, self.pointer.column]
+        known = self.walkthrough.classes[label] if label < len(self.walkthrough.classes) else "not scored"
+        self.pointer.alt = (
+            f"Scene {self.scene.value + 1}. Row {self.pointer.row}, column {self.pointer.column}: class {known}."
+        )
+
+
+_LABEL = {"description_width": "88px"}
+_CONTROL = widgets.Layout(width="100%", max_width="420px")
+
+
+def _choice(label: str, options: list[Any], **value: Any) -> widgets.ToggleButtons:
+    """A row of buttons of which one is pressed."""
+    style = {**_LABEL, "button_width": "auto"}
+    return widgets.ToggleButtons(options=options, description=label, style=style, layout=_CONTROL, **value)
+
+
+def _picture(values: Tensor, limit: float, *, signed: bool) -> bytes:
+    colours: Picture = (paint_signed if signed else paint_amount)(values.numpy(), limit)
+    return as_png(colours)
