@@ -4,18 +4,19 @@ from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
-from ipywidgets import HTML, Checkbox, Dropdown, HBox, IntSlider, RadioButtons, VBox
+from ipywidgets import Checkbox, RadioButtons, VBox
 
 from pfs.config.load import load_study
 from pfs.report.statistics import Difference
 from pfs.report.style import label
-from pfs.walkthrough.runs import believe
-from pfs.walkthrough.runs.believe import FAMILIES, REFERENCE
-from pfs.walkthrough.runs.svg import Row, rows_picture
+from pfs.walkthrough.lessons.runs import believe
+from pfs.walkthrough.lessons.runs.believe import FAMILIES, REFERENCE
+from pfs.walkthrough.lessons.runs.svg import Row, rows_picture
+from pfs.walkthrough.lessons.slider import Slider
+from pfs.walkthrough.lessons.switches import LAYOUT, STYLE, choice, in_rows, shown
 
 SHAPES = ("circle", "square", "triangle", "cross", "diamond")  # of the seeds 0, 1, 2, ...
-LAYOUT = {"max_width": "100%", "width": "auto"}
-WRAP = {"flex_flow": "row wrap"}
+TICK = {"width": "auto", "max_width": "100%", "margin": "2px 12px 2px 2px"}  # the layout of what is ticked
 BETTER = ": seems better"
 SHOWN = 12  # comparisons of a lottery that are drawn
 
@@ -30,10 +31,10 @@ class View:
     """
 
     def __init__(self, switches: Sequence[Any]) -> None:
-        self.picture, self.said = HTML(), HTML()
+        self.picture, self.said = shown(), shown()
         for switch in switches:
             switch.observe(lambda _: self.draw(), "value")
-        self.widget = VBox([HBox(list(switches), layout=WRAP), self.said, self.picture])
+        self.widget = VBox([in_rows(*switches), self.said, self.picture])
         self.draw()
 
     def draw(self) -> None:
@@ -58,11 +59,11 @@ class Dots(View):
     """
 
     def __init__(self, studies: Sequence[str]) -> None:
-        self.study = Dropdown(options=studies, description="Study", layout=LAYOUT)
-        self.what = RadioButtons(options=["scores", "differences"], description="Show", layout=LAYOUT)
-        self.paired = Checkbox(value=True, description="paired by seed", indent=False, layout=LAYOUT)
+        self.study = choice("Study", [(study, study) for study in studies])
+        self.what = RadioButtons(options=["scores", "differences"], description="Show", layout=LAYOUT, style=STYLE)
+        self.paired = Checkbox(value=True, description="paired by seed", indent=False, layout=TICK)
         self.seeds = {
-            seed: Checkbox(value=True, description=f"seed {seed} ({SHAPES[seed]})", indent=False, layout=LAYOUT)
+            seed: Checkbox(value=True, description=f"seed {seed} ({SHAPES[seed]})", indent=False, layout=TICK)
             for seed in range(5)
         }
         super().__init__([self.study, self.what, self.paired, *self.seeds.values()])
@@ -102,10 +103,10 @@ class Tuning(View):
     """
 
     def __init__(self, studies: Sequence[str]) -> None:
-        self.study = Dropdown(options=studies, description="Study", layout=LAYOUT)
-        self.family = Dropdown(options=[(name, key) for key, name in FAMILIES.items()], description="Method")
+        self.study = choice("Study", [(study, study) for study in studies])
+        self.family = choice("Method", [(name, key) for key, name in FAMILIES.items()])
         self.family.value = "pfs_wsp"
-        self.split = RadioButtons(options=["val", "test"], description="Choose on", layout=LAYOUT)
+        self.split = RadioButtons(options=["val", "test"], description="Choose on", layout=LAYOUT, style=STYLE)
         super().__init__([self.study, self.family, self.split])
 
     def draw(self) -> None:
@@ -119,8 +120,9 @@ class Tuning(View):
             note = f"val {val:.1f}, test {test:.1f}" + (", chosen" if name == chosen else "")
             rows.append(Row(label(name, study), self.family.value, points, None, note))
         said = (
-            f"Chosen on {self.split.value}: <b>{label(chosen, study)}</b>, reported with {reported:.1f} % on test. Over all methods "
-            f"of this study, choosing on test makes the report {believe.flattery(table):+.1f} points better on average."
+            f"Chosen on {self.split.value}: <b>{label(chosen, study)}</b>, reported with {reported:.1f} % on test. Over all "
+            f"methods of this study, the choice on test makes the report {believe.flattery(table):+.1f} points better on "
+            "average."
         )
         self.show(rows, said, "mIoU, % (circle: val, square: test)")
 
@@ -137,10 +139,10 @@ class Fooled(View):
     WAYS = ("all seeds, paired", "the luckiest seeds", "the best of 10 checkpoints", "one seed")
 
     def __init__(self, studies: Sequence[str]) -> None:
-        self.study = Dropdown(options=studies, description="Study", layout=LAYOUT)
+        self.study = choice("Study", [(study, study) for study in studies])
         methods = ("pfs_wsp", "pfs", "wsp", "kd", "cwd")
-        self.method = Dropdown(options=[(label(m), m) for m in methods], description="Method", layout=LAYOUT)
-        self.way = RadioButtons(options=self.WAYS, description="Report", layout=LAYOUT)
+        self.method = choice("Method", [(label(method), method) for method in methods])
+        self.way = RadioButtons(options=self.WAYS, description="Report", layout=LAYOUT, style=STYLE)
         super().__init__([self.study, self.method, self.way])
 
     def draw(self) -> None:
@@ -186,21 +188,21 @@ class Comparisons(View):
 
     def __init__(self, study: str) -> None:
         self.spread = believe.deviations(believe.read_scores(study))
-        self.methods = IntSlider(value=1, min=1, max=40, description="Methods", continuous_update=False)
-        self.seeds = IntSlider(value=3, min=2, max=10, description="Seeds", continuous_update=False)
-        self.draw_number = IntSlider(value=1, min=1, max=20, description="Draw", continuous_update=False)
+        self.methods = Slider("Methods", range(1, 41), 1, layout=LAYOUT)
+        self.seeds = Slider("Seeds", range(2, 11), 3, layout=LAYOUT)
+        self.draw_number = Slider("Draw", range(1, 21), 1, layout=LAYOUT)
         super().__init__([self.methods, self.seeds, self.draw_number])
 
     def draw(self) -> None:
         """The first comparisons of one draw, and of a thousand draws the share in which one seems better."""
-        drawn = believe.lottery(self.spread, self.methods.value, self.seeds.value)
-        row = self.draw_number.value - 1
+        drawn = believe.lottery(self.spread, int(self.methods.value), int(self.seeds.value))
+        row = int(self.draw_number.value) - 1
         found = zip(drawn.means[row], drawn.bounds[row], strict=True)
         rows = [_copy(index, float(mean), bounds.tolist()) for index, (mean, bounds) in enumerate(found, 1)]
         rows.sort(key=lambda one: not one.note.endswith(BETTER))
         said = (
-            f"Resampled: copies of the student alone, {self.methods.value} of them. In <b>{100 * drawn.share:.0f} %</b> "
-            "of 1000 draws at least one copy seems better than the original; in this draw "
+            f"Resampled: copies of the student alone, {int(self.methods.value)} of them. In "
+            f"<b>{100 * drawn.share:.0f} %</b> of 1000 draws at least one copy seems better than the original; in this draw "
             f"{int(drawn.wins[row].sum())} do."
         )
         self.show(rows[:SHOWN], said, f"points ahead, with 95 % interval (at most {SHOWN} are drawn)", zero=True)

@@ -11,15 +11,16 @@ from typing import Any
 
 import numpy.typing as npt
 import torch
-from ipywidgets import HTML, Button, HBox, VBox
+from ipywidgets import Button, VBox
 from torch import nn
 
 from pfs.data.splits import normalize
 from pfs.models.inference import predict
 from pfs.report.style import label
 from pfs.training.evaluation import confusion_counts, score
-from pfs.walkthrough.runs.scenes import Scenes
-from pfs.walkthrough.runs.shown import Course, curves, pictures, table
+from pfs.walkthrough.lessons.runs.scenes import Scenes
+from pfs.walkthrough.lessons.runs.shown import Course, curves, pictures, table
+from pfs.walkthrough.lessons.switches import in_rows, shown
 
 METHODS = ("ce", "pfs_wsp")
 SECONDS_BETWEEN_PICTURES = 0.5
@@ -60,13 +61,13 @@ class Board:
         self.courses = {method: Course() for method in METHODS}
         self.error: Exception | None = None
         self._stop, self._thread, self._drawn = Event(), Thread(), 0.0
-        self.buttons = {method: _button(f"Train: {label(method)}", "play") for method in METHODS}
-        self.stop_button = _button("Stop", "stop", disabled=True)
-        self.status, self.chart, self.pictures = HTML(), HTML(), HTML()
+        self.buttons = {method: _button(f"Train: {label(method)}") for method in METHODS}
+        self.stop_button = _button("Stop", disabled=True)
+        self.status, self.chart, self.pictures = shown(), shown(), shown()
         for method, button in self.buttons.items():
             button.on_click(lambda _, method=method: self.start(method))
         self.stop_button.on_click(lambda _: self.stop())
-        buttons = HBox([*self.buttons.values(), self.stop_button], layout={"flex_flow": "row wrap"})
+        buttons = in_rows(*self.buttons.values(), self.stop_button)
         self.widget = VBox([buttons, self.status, self.chart, self.pictures])
         self._draw()
 
@@ -164,5 +165,5 @@ class Board:
         self.pictures.value = pictures(self.scenes, self.scene, self.courses)
 
 
-def _button(text: str, icon: str, *, disabled: bool = False) -> Button:
-    return Button(description=text, icon=icon, disabled=disabled, layout={"width": "auto"})
+def _button(text: str, *, disabled: bool = False) -> Button:
+    return Button(description=text, disabled=disabled, layout={"width": "auto"})

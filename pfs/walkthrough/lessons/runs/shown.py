@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from pfs.report.style import label
+from pfs.walkthrough.lessons.runs.scenes import Scenes
+from pfs.walkthrough.lessons.runs.svg import Frame
 from pfs.walkthrough.paint import Picture, as_png, paint_labels
-from pfs.walkthrough.runs.scenes import Scenes
-from pfs.walkthrough.runs.svg import Frame
 
 COLUMNS = ("network", "state", "cross-entropy", "mIoU on unseen scenes")
 
