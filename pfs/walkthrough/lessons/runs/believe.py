@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pfs.config.files import repository
-from pfs.report.statistics import Difference, half_width, intervals, paired_difference, unpaired_difference
+from pfs.report.statistics import Difference, half_width, intervals, paired_difference, read_runs, unpaired_difference
 from pfs.study.places import TEACHER
 
 REFERENCE = "ce"
@@ -33,7 +33,7 @@ FAMILIES = {  # the tries of one method in a study of weights begin with its nam
 
 def read_scores(study: str) -> pd.DataFrame:
     """The committed runs of a study's students: method, seed, split and miou, a row for each run and split."""
-    table = pd.read_csv(repository() / "results" / study / "runs.csv")
+    table = read_runs(repository() / "results" / study)
     return table.loc[table["method"] != TEACHER, ["method", "seed", "split", "miou"]]
 
 

@@ -120,9 +120,9 @@ class Tuning(View):
             note = f"val {val:.1f}, test {test:.1f}" + (", chosen" if name == chosen else "")
             rows.append(Row(label(name, study), self.family.value, points, None, note))
         said = (
-            f"Chosen on {self.split.value}: <b>{label(chosen, study)}</b>, reported with {reported:.1f} % on test. Over all "
-            f"methods of this study, the choice on test makes the report {believe.flattery(table):+.1f} points better on "
-            "average."
+            f"Chosen on {self.split.value}: <b>{label(chosen, study)}</b>, reported with {reported:.1f} % on test. "
+            f"Over all methods of this study, choosing on test makes the report {believe.flattery(table):+.1f} points "
+            "better on average."
         )
         self.show(rows, said, "mIoU, % (circle: val, square: test)")
 
@@ -202,8 +202,8 @@ class Comparisons(View):
         rows.sort(key=lambda one: not one.note.endswith(BETTER))
         said = (
             f"Resampled: copies of the student alone, {int(self.methods.value)} of them. In "
-            f"<b>{100 * drawn.share:.0f} %</b> of 1000 draws at least one copy seems better than the original; in this draw "
-            f"{int(drawn.wins[row].sum())} do."
+            f"<b>{100 * drawn.share:.0f} %</b> of 1000 draws at least one copy seems better than the original; in "
+            f"this draw {int(drawn.wins[row].sum())} do."
         )
         self.show(rows[:SHOWN], said, f"points ahead, with 95 % interval (at most {SHOWN} are drawn)", zero=True)
 
