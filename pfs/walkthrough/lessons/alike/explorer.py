@@ -155,11 +155,18 @@ class Explorer:
         self._paint(maps, entries)
         self.terms.value = terms_of(maps, entries, self.row_losses, self.losses, self.location, self.reading)
 
+    def _largest(self, values: Tensor) -> float:
+        """The largest absolute value of a picture (h, w); of shares, without the location's own, which hides others."""
+        sizes = values.abs()
+        if self.reading.distance == "kl":
+            sizes[self.location] = 0
+        return float(sizes.max())
+
     def _paint(self, maps: dict[str, Tensor], entries: dict[str, Tensor]) -> None:
         """The pictures of maps and of what they add to the loss, all of one row on one scale; and what they show."""
-        scale = max(float(values.abs().max()) for values in maps.values())
-        scale = 1.0 if self.reading.distance == "squared" and self.reading.similarity == "cosine" else scale
-        top = max(float(values.abs().max()) for values in entries.values()) or 1.0
+        scale, top = (max(map(self._largest, shown.values())) or 1.0 for shown in (maps, entries))
+        if self.reading.distance == "squared" and self.reading.similarity == "cosine":
+            scale = 1.0
         for network, values in maps.items():
             self.maps[network].image = _picture(values, scale, signed=self.reading.distance == "squared")
             self.maps[network].alt = describe_map(values, self.location, self.reading)

@@ -64,7 +64,7 @@ def key_of(scale: float, top: float, reading: Reading) -> str:
     if reading.distance == "squared":
         maps = _key(DIVERGING, number(-scale), number(scale), "above: similarity, from unlike to like")
         return maps + _key(SEQUENTIAL, "0", number(top), "right: squared difference to the teacher's map")
-    maps = _key(SEQUENTIAL, "0", number(scale), "above: share of the similarity")
+    maps = _key(SEQUENTIAL, "0", number(scale), "above: share of the similarity; the location's own may be more")
     return maps + _key(DIVERGING, number(-top), number(top), "right: what the location adds to KL")
 
 

@@ -15,6 +15,7 @@ from pfs.losses import pfs_loss
 from pfs.losses.definition import similarity_maps
 from pfs.walkthrough.arrays import Walkthrough
 from pfs.walkthrough.lessons.alike import Explorer
+from pfs.walkthrough.lessons.alike.maps import maps_of
 from pfs.walkthrough.lessons.alike.texts import number
 from pfs.walkthrough.paint import paint_amount, paint_signed
 
@@ -41,6 +42,19 @@ def test_the_pictures_are_of_the_location_that_is_pointed_at(explorer: Explorer,
         difference = decoded(explorer.entries[name].image).astype(int) - paint_amount(values.numpy(), top)
         assert abs(difference).max() <= 4
         assert explorer.row_losses[name] == pytest.approx(float(values.mean()), rel=1e-4)
+
+
+def test_shares_are_painted_on_the_scale_of_the_other_locations(explorer: Explorer, tiny: Walkthrough) -> None:
+    """At a low temperature a location is like itself above all: on a scale up to that, all others would be black."""
+    explorer.distance.value, explorer.temperature.value = "kl", 0.05
+    explorer.pointer.point(9, 31)
+    shares = {name: maps_of(tiny.features(name)[0], explorer.reading)[23] for name in explorer.maps}
+    others = torch.arange(64) != 23
+    scale = max(float(values[others].max()) for values in shares.values())
+    for name, values in shares.items():
+        difference = decoded(explorer.maps[name].image).astype(int) - paint_amount(values.view(8, 8).numpy(), scale)
+        assert abs(difference).max() <= 4
+    assert f"<span>{number(scale)}</span>" in explorer.key.value
 
 
 def test_all_pictures_point_at_the_same_place_whichever_is_moved(explorer: Explorer) -> None:
