@@ -9,9 +9,9 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PFS = ROOT / "pfs"
 TESTS = ROOT / "tests"
-ROOMS = ["config", "losses", "models", "data", "study", "training", "report", "bench", "export"]
+ROOMS = ["config", "losses", "models", "data", "study", "training", "report", "bench", "export", "walkthrough"]
 FILES = sorted(PFS.rglob("*.py"))
-FOLDERS = sorted({file.parent for file in FILES})
+FOLDERS = sorted({file.parent for file in FILES} - {PFS})  # which rooms there are is a test of its own
 # Files without a test file of their own, and the one that tests them.
 TESTED_IN = {
     "commands/arguments.py": "study/test_caller.py",  # which types what no command takes
@@ -19,6 +19,7 @@ TESTED_IN = {
     "commands/measure.py": "bench/test_kernels.py",
     "commands/standing.py": "commands/test_status.py",
     "commands/study.py": "study/test_caller.py",
+    "commands/walkthrough.py": "walkthrough/arrays/test_write.py",
     "config/plain_yaml.py": "config/test_load.py",  # which reads studies with any fault that YAML allows
     "data/sets/ade20k.py": "data/sets/test_base.py",  # it differs from the others in names and numbers alone
     "losses/pixelwise.py": "losses/test_wsp.py",  # the losses that it computes
@@ -34,6 +35,9 @@ TESTED_IN = {
     "report/site/look.py": "report/test_look.py",
     "report/site/pages.py": "report/test_look.py",
     "report/site/verdict.py": "report/test_page.py",
+    "walkthrough/lessons/alike/texts.py": "walkthrough/lessons/alike/test_explorer.py",
+    "walkthrough/lessons/pictures.py": "walkthrough/lessons/nodes/test_explorer.py",
+    "walkthrough/lessons/switches.py": "walkthrough/lessons/whom/test_explorer.py",
     "study/execution/kernels_end.py": "study/execution/test_run.py",
     "study/execution/notebooks.py": "study/execution/test_run.py",
     "study/execution/stopping.py": "training/test_loop.py",  # which stops

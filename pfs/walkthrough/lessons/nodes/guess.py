@@ -1,0 +1,63 @@
+"""The measured mIoU of each grid, which a reader predicts before it is shown."""
+
+from typing import Any
+
+import ipywidgets as widgets
+import pandas as pd
+
+from pfs.config.files import repository
+from pfs.walkthrough.bars import COLOURS, Bar, table
+from pfs.walkthrough.lessons.switches import LAYOUT, STYLE, in_rows, shown
+
+METHODS = {"grid_2": "Grid 2 x 2", "grid_4": "Grid 4 x 4", "grid_8": "Grid 8 x 8", "full": "Every location"}
+
+
+def measured_miou() -> dict[str, float]:
+    """Test mIoU in percent of each grid of the study `digits_grids`, seed 0, and of the same student alone ("ce")."""
+    found: dict[Any, Any] = {}
+    for study, methods in (("digits", ["ce"]), ("digits_grids", list(METHODS))):
+        runs = pd.read_csv(repository() / "results" / study / "runs.csv")
+        runs = runs[(runs["study"] == study) & (runs["seed"] == 0) & (runs["split"] == "test")]
+        found |= runs[runs["method"].isin(methods)].set_index("method")["miou"].to_dict()
+    return {str(method): float(miou) for method, miou in found.items()}
+
+
+class Guess(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
+    """A number to predict for each grid, and a button that shows the measured ones beside them.
+
+    Attributes:
+        predictions: a field for each of `METHODS`.
+        reveal: the button.
+        told: what is known before, and after the button all numbers, as HTML.
+    """
+
+    def __init__(self) -> None:
+        alone = measured_miou()["ce"]
+        self.predictions = {
+            method: widgets.BoundedFloatText(
+                round(alone), min=0, max=100, step=1, description=name, layout=LAYOUT, style=STYLE
+            )
+            for method, name in METHODS.items()
+        }
+        self.reveal = widgets.Button(description="Show what was measured", layout={"width": "auto"})
+        self.told = shown()
+        self.told.value = f"<div>The student alone has a test mIoU of {alone:.1f} %. What has each grid?</div>"
+        self.reveal.on_click(self._show)
+        super().__init__([self.told, in_rows(*self.predictions.values(), self.reveal)])
+
+    def _show(self, _: object) -> None:
+        """The measured numbers beside the predictions, as these stand now."""
+        measured = measured_miou()
+        rows = [
+            (
+                name,
+                Bar(guess := self.predictions[method].value, f"{guess:.1f}", 100, COLOURS["kd"]),
+                Bar(measured[method], f"{measured[method]:.1f}", 100, COLOURS["student"]),
+                f"{guess - measured[method]:+.1f}",
+            )
+            for method, name in METHODS.items()
+        ]
+        caption = (
+            f"Test mIoU (%) of one run each (study digits_grids, seed 0). The student alone has {measured['ce']:.1f}."
+        )
+        self.told.value = table(caption, ("Nodes", "Predicted", "Measured", "Difference"), rows)
