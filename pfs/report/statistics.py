@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
@@ -140,6 +141,33 @@ def paired_difference(table: pd.DataFrame, method: str, reference: str) -> Diffe
     test = stats.ttest_rel(pairs[method], pairs[reference])
     low, high = test.confidence_interval(0.95)
     return Difference(mean, float(low), float(high), float(test.pvalue))
+
+
+def unpaired_difference(table: pd.DataFrame, method: str, reference: str) -> Difference:
+    """The same difference as if no run of one method belonged to a run of the other: Welch's t-test.
+
+    Every run of either method counts, whatever its seed. What a seed does to both methods alike, which pairing takes
+    away, stays in the interval. It and the p-value are NaN where a method has fewer than two runs.
+    """
+    test = table[table["split"] == "test"]
+    scores, others = (test.loc[test["method"] == name, "miou"].to_numpy() for name in (method, reference))
+    mean = float(scores.mean() - others.mean())
+    if min(len(scores), len(others)) < 2:
+        return Difference(mean, low=np.nan, high=np.nan, p=np.nan)
+    result = stats.ttest_ind(scores, others, equal_var=False)
+    low, high = result.confidence_interval(0.95)
+    return Difference(mean, float(low), float(high), float(result.pvalue))
+
+
+def intervals(differences: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The 95 % Student-t intervals of the means of many sets of n differences, (..., n) to (..., 2): low and high."""
+    bounds = stats.ttest_1samp(differences, 0, axis=-1).confidence_interval(0.95)
+    return np.stack([bounds.low, bounds.high], axis=-1)
+
+
+def half_width(deviation: float, seeds: int) -> float:
+    """Half the 95 % Student-t interval of a mean of so many differences whose standard deviation is given."""
+    return float(stats.t.ppf(0.975, seeds - 1) * deviation / np.sqrt(seeds))
 
 
 def findings(runs: pd.DataFrame, study: Study) -> list[Finding]:

@@ -4,4 +4,4 @@ from pfs.study.notebook_source import keep_source
 
 c = get_config()  # noqa: F821  # Jupyter defines it where it reads this file
 c.FileContentsManager.pre_save_hook = keep_source
-c.LabApp.default_url = "/lab/tree/notebooks/index.ipynb"
+c.LabApp.default_url = "/lab/tree/notebooks/walkthrough/index.ipynb"

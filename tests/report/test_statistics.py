@@ -8,7 +8,16 @@ from scipy import stats
 
 from pfs.config.study import Study
 from pfs.report import statistics
-from pfs.report.statistics import findings, methods_to_show, missing_runs, paired_difference, read_runs
+from pfs.report.statistics import (
+    findings,
+    half_width,
+    intervals,
+    methods_to_show,
+    missing_runs,
+    paired_difference,
+    read_runs,
+    unpaired_difference,
+)
 from pfs.report.style import label
 from pfs.report.tables import main_table
 from pfs.study.records import RecordError
@@ -43,6 +52,29 @@ def test_pairs_are_of_common_seeds_whatever_the_order_of_the_rows() -> None:
     miou = {**FULL, "kd": {2: 50.0, 0: 47.0}}
     difference = paired_difference(runs_of(miou).iloc[::-1], "kd", "ce")
     assert difference[:3] == pytest.approx((3.5, 3.5 - 6.3531, 3.5 + 6.3531), abs=1e-4)
+
+
+def test_unpaired_difference_is_welchs_test_of_all_runs() -> None:
+    """kd has lost its seed 0 and ce has all three: nothing is paired, so all five runs count."""
+    difference = unpaired_difference(runs_of({**FULL, "kd": {1: 47.0, 2: 50.0}}), "kd", "ce")
+    expected = stats.ttest_ind([47.0, 50.0], [44.0, 45.0, 46.0], equal_var=False)
+    low, high = expected.confidence_interval(0.95)
+    assert difference == pytest.approx((3.5, low, high, expected.pvalue))
+    alone = unpaired_difference(runs_of({**FULL, "kd": {1: 47.0}}), "kd", "ce")
+    assert alone == pytest.approx((2.0, np.nan, np.nan, np.nan), nan_ok=True)
+
+
+def test_intervals_of_many_sets_are_those_of_each() -> None:
+    """Differences 3, 2, 4 of kd, and 2, -1, -1 of skd."""
+    both = intervals(np.array([[3.0, 2.0, 4.0], [2.0, -1.0, -1.0]]))
+    for bounds, method in zip(both, ("kd", "skd"), strict=True):
+        assert bounds == pytest.approx(paired_difference(runs_of(FULL), method, "ce")[1:3])
+
+
+def test_half_a_width_by_hand() -> None:
+    """s = 1 and three seeds: 4.3027 / √3; the interval of 3, 2, 4 has that at each side."""
+    assert half_width(1.0, 3) == pytest.approx(2.4841, abs=1e-4)
+    assert half_width(2.0, 3) == pytest.approx(2 * half_width(1.0, 3))
 
 
 # --- findings -----------------------------------------------------------------------------------------------

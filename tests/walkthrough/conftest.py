@@ -7,11 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save
 
+from pfs.config.checksums import sha256
+from pfs.config.files import atomic_write
 from pfs.models.dilated_resnet import DilatedResNet
 from pfs.study.records import write_npz
 from pfs.walkthrough.arrays import Walkthrough, load_walkthrough
-from pfs.walkthrough.arrays.read import FILE, arrays_checksum
+from pfs.walkthrough.arrays.read import FILE, WEIGHTS, arrays_checksum
 
 LAYERS = ("stage3", "stage4", "before_relu")
 STUDENTS = ("ce", "kd", "pfs", "wsp", "pfs_wsp")
@@ -74,3 +77,17 @@ def tiny_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny(tiny_file: Path) -> Walkthrough:
     """A tiny walkthrough."""
     return load_walkthrough(tiny_file)
+
+
+@pytest.fixture(scope="session")
+def walkthrough_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a tiny walkthrough and, beside it, weights of random networks for all classes of Digit Scenes."""
+    folder = tmp_path_factory.mktemp("with_weights")
+    checksums = {}
+    for seed, name in enumerate(("teacher", "ce", "pfs_wsp")):
+        torch.manual_seed(seed)
+        file = folder / WEIGHTS / f"{name}.safetensors"
+        atomic_write(file, save(DilatedResNet(4 if name == "teacher" else 2, 11).state_dict()))
+        checksums[name] = sha256(file)
+    write_tiny(folder / FILE, weights=checksums)
+    return folder

@@ -144,7 +144,7 @@ def test_its_numbers_are_those_of_python(page: "Page", tiny: Walkthrough) -> Non
         point(page, *place)
         explorer.pointer.point(*place)
         assert same_numbers(page, explorer), (scene, step, center, place)
-        pairs = page.locator("#pair-ce").inner_text().replace("\N{NO-BREAK SPACE}", " ")
+        pairs = page.locator("#pair-ce").inner_text().replace("\N{NO-BREAK SPACE}", "&nbsp;")
         assert pairs in explorer.terms.value
 
 

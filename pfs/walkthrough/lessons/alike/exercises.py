@@ -33,15 +33,14 @@ def check_largest(walkthrough: Walkthrough, *, scene: int, row: int, column: int
     Args:
         walkthrough: the data.
         scene: counted from 1, as the button says.
-        row: of the image, in pixels.
+        row: of the features' grid, from 0, as in the "i = (row, column)" of the explorer.
         column: likewise.
     """
-    H, W = walkthrough.labels.shape[1:]
-    if not (0 <= row < H and 0 <= column < W):
-        return f"{WRONG}rows are counted from 0 to {H - 1}, columns from 0 to {W - 1}"
     student, teacher = (walkthrough.features(name)[scene - 1] for name in ("ce", "teacher"))
     losses = rows_of_losses(student, teacher, Reading())
-    at = (row * losses.shape[0] // H, column * losses.shape[1] // W)
+    at, (h, w) = (row, column), losses.shape
+    if not (0 <= row < h and 0 <= column < w):
+        return f"{WRONG}rows are counted from 0 to {h - 1}, columns from 0 to {w - 1}"
     chosen, most = float(losses[at]), float(losses.max())
     share = float((losses < chosen).double().mean())
     said = f"the loss of the map of location {at} is {chosen:.3f}, more than that of {share:.0%} of the maps"

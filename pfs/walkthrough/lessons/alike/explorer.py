@@ -64,7 +64,7 @@ class Explorer:
         self.center = widgets.Checkbox(True, description="Subtract the mean feature first", style=STYLE, layout=LAYOUT)
         self.similarity = choice("Similarity", [("cosine", "cosine"), ("dot product", "dot")])
         self.distance = choice("Compared by", [("squared differences", "squared"), ("softmax and KL", "kl")])
-        self.temperature = slider("Temperature", 0.125, least=2**-5, most=1)
+        self.temperature = slider("Temperature", 0.1, least=2**-5, most=1)
         self.temperature.disabled = True
         for control in self._controls():
             control.observe(self._switched, names="value")

@@ -50,11 +50,9 @@ def _pair(student: Tensor, teacher: Tensor, entries: Tensor, sign: str) -> str:
     at = int(entries.abs().argmax())
     row, column = divmod(at, entries.shape[1])
     s, t, term = (float(x.flatten()[at]) for x in (student, teacher, entries))
-    if sign == "P":
-        formula = f"({number(s)} \N{MINUS SIGN} {_in_brackets(t)})² = {number(term)}"
-    else:
-        formula = f"{number(t)} · log({number(t)} / {number(s)}) = {number(term)}"
-    return f"j = ({row}, {column}): {formula}"
+    squared = f"({number(s)} \N{MINUS SIGN} {_in_brackets(t)})²"
+    formula = squared if sign == "P" else f"{number(t)} · log({number(t)} / {number(s)})"
+    return f"j = ({row}, {column}): {formula.replace(' ', '&nbsp;')} = {number(term)}"
 
 
 def _in_brackets(value: float) -> str:

@@ -2,6 +2,8 @@
 
 import io
 import re
+import statistics
+import time
 from typing import Any
 
 import numpy as np
@@ -90,6 +92,16 @@ def test_the_mean_of_the_rows_is_the_loss(explorer: Explorer) -> None:
             for name, losses in rows.items():
                 losses.append(explorer.row_losses[name])
     assert {name: float(np.mean(losses)) for name, losses in rows.items()} == pytest.approx(explorer.losses, rel=1e-4)
+
+
+def test_pictures_and_numbers_follow_the_pointer_at_once(explorer: Explorer) -> None:
+    """In 200 ms, in the median: a busy machine makes single moves slower."""
+    seconds = []
+    for row in range(0, 32, 4):
+        began = time.perf_counter()
+        explorer.pointer.point(row, 31 - row)
+        seconds.append(time.perf_counter() - began)
+    assert statistics.median(seconds) < 0.2
 
 
 def test_the_terms_are_filled_in(explorer: Explorer, tiny: Walkthrough) -> None:
