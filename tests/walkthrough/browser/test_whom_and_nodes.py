@@ -23,8 +23,9 @@ def test_pointing_and_the_slider_show_the_numbers_of_the_losses(
     picture = page.locator(".pfs-pointer canvas").first
     picture.click(position={"x": 5, "y": 40})
     expected = Explorer(tiny)
-    rows = (picture.bounding_box() or {})["height"]
-    expected.place.point(int(40 / rows * 32), int(5 / rows * 32))
+    box = picture.bounding_box()
+    assert box
+    expected.place.point(int(40 / box["height"] * 32), int(5 / box["width"] * 32))
     page.wait_for_selector(f"caption:has-text('{caption(expected.pixel.value)}')", timeout=SECONDS)
     page.get_by_role("slider", name="Temperature").focus()
     page.keyboard.press("End")
