@@ -1,16 +1,18 @@
-"""The words of walkthroughs 2 and 3: worked answers pass their checks, and links lead to files."""
+"""The words of walkthroughs 1 to 3: worked answers pass their checks, and links lead to files."""
 
 import json
 import re
 from typing import Any
 
 import pytest
+import torch.nn.functional as F
 
 from pfs.config.files import repository
+from pfs.walkthrough.lessons.alike import check_definition
 from pfs.walkthrough.lessons.nodes import check_identity
 
 FOLDER = repository() / "notebooks" / "walkthrough"
-NOTEBOOKS = ["2_whom_to_listen_to", "3_sixteen_nodes"]
+NOTEBOOKS = ["1_what_is_alike", "2_whom_to_listen_to", "3_sixteen_nodes"]
 
 
 def cells(name: str, kind: str) -> list[str]:
@@ -23,6 +25,13 @@ def test_the_worked_answer_is_the_identity() -> None:
     namespace: dict[str, Any] = {}
     exec(answers[0], namespace)
     assert check_identity(namespace["mine"]).startswith("Yes")
+
+
+def test_the_worked_answer_is_pfs() -> None:
+    [answer] = re.findall(r"```python\n(def maps.*?)```", "\n".join(cells("1_what_is_alike", "markdown")), re.DOTALL)
+    namespace: dict[str, Any] = {"F": F}
+    exec(answer, namespace)
+    assert check_definition(namespace["my_pfs"]).startswith("Right: ")
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)

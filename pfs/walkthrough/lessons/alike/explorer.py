@@ -11,7 +11,8 @@ from torch import Tensor
 from pfs.walkthrough.arrays import Walkthrough
 from pfs.walkthrough.lessons.alike.maps import Reading, entries_of_loss, loss_of, loss_of_rows, maps_of
 from pfs.walkthrough.lessons.alike.texts import HEADINGS, describe_entries, describe_map, key_of, number, terms_of
-from pfs.walkthrough.lessons.switches import LAYOUT, STYLE, choice, slider
+from pfs.walkthrough.lessons.slider import Slider
+from pfs.walkthrough.lessons.switches import LAYOUT, STYLE, choice
 from pfs.walkthrough.paint import Picture, as_png, paint_amount, paint_signed
 from pfs.walkthrough.pointer import Pointer
 
@@ -64,8 +65,8 @@ class Explorer:
         self.center = widgets.Checkbox(True, description="Subtract the mean feature first", style=STYLE, layout=LAYOUT)
         self.similarity = choice("Similarity", [("cosine", "cosine"), ("dot product", "dot")])
         self.distance = choice("Compared by", [("squared differences", "squared"), ("softmax and KL", "kl")])
-        self.temperature = slider("Temperature", 0.1, least=2**-5, most=1)
-        self.temperature.disabled = True
+        self.temperature = Slider("Temperature", [0.05, 0.1, 0.2, 0.5, 1.0], 0.1, ".2f", layout=LAYOUT)
+        self.temperature.layout.visibility = "hidden"  # until distributions are compared
         for control in self._controls():
             control.observe(self._switched, names="value")
 
@@ -116,7 +117,7 @@ class Explorer:
         if change["owner"] is self.snapshot and self.snapshot.value != END:
             self.layer.value = self.walkthrough.record["layer"]  # snapshots hold the features of this one alone
         self.layer.disabled = self.snapshot.value != END
-        self.temperature.disabled = self.distance.value != "kl"
+        self.temperature.layout.visibility = "visible" if self.distance.value == "kl" else "hidden"
         self._compute()
 
     @torch.no_grad()

@@ -126,9 +126,9 @@ def test_alternative_texts_say_what_is_shown_now(explorer: Explorer, tiny: Walkt
 
 
 def test_switches_that_have_no_effect_are_off(explorer: Explorer) -> None:
-    assert explorer.temperature.disabled and not explorer.layer.disabled
+    assert explorer.temperature.layout.visibility == "hidden" and not explorer.layer.disabled
     explorer.distance.value, explorer.layer.value, explorer.snapshot.value = "kl", "stage3", 0
-    assert not explorer.temperature.disabled
+    assert explorer.temperature.layout.visibility == "visible"
     assert explorer.layer.disabled and explorer.layer.value == "stage4"  # the only layer that snapshots have
 
 

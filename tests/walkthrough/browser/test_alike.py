@@ -1,0 +1,88 @@
+"""Walkthrough 1 in JupyterLab and in Voila: point, drag a slider, and the pictures and numbers are those of `pfs`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pfs.walkthrough.arrays import load_walkthrough
+from pfs.walkthrough.arrays.read import FILE
+from pfs.walkthrough.lessons.alike import Explorer
+from tests.walkthrough.browser.test_lab import run_all
+
+if TYPE_CHECKING:
+    from playwright.sync_api import BrowserContext, Page
+
+SECONDS = 90_000  # milliseconds, on cores that others use too
+PICTURES = "[...document.querySelectorAll('.pfs-alike canvas')].map(canvas => canvas.toDataURL())"
+
+
+@pytest.fixture(scope="module")
+def explorer(walkthrough_folder: Path) -> Explorer:
+    """What the page should show."""
+    return Explorer(load_walkthrough(walkthrough_folder / FILE))
+
+
+def click(page: "Page", row: int, column: int) -> None:
+    """Click the pixel of the scene's 32 x 32."""
+    scene = page.locator(".pfs-alike-scene canvas")
+    scene.scroll_into_view_if_needed()
+    box = scene.bounding_box()
+    assert box is not None
+    position: Any = {"x": (column + 0.5) / 32 * box["width"], "y": (row + 0.5) / 32 * box["height"]}
+    scene.click(position=position)
+
+
+def shows(page: "Page", explorer: Explorer) -> None:
+    """Wait until the page's table and the scene's alternative text are those of the explorer."""
+    told = explorer.pointer.alt
+    page.wait_for_selector(f'.pfs-alike-scene canvas[aria-label$="{told}"]', timeout=SECONDS, state="attached")
+    page.wait_for_function(
+        """expected => {
+          const template = document.createElement("template");
+          template.innerHTML = expected;
+          return document.querySelector(".pfs-terms")?.textContent === template.content.textContent;
+        }""",
+        arg=explorer.terms.value,
+        timeout=SECONDS,
+    )
+
+
+def drive(page: "Page", explorer: Explorer) -> None:
+    """Point by mouse and by key, switch to the softmax, and move the temperature."""
+    page.wait_for_selector(".pfs-alike-scene canvas", timeout=SECONDS)
+    shows(page, explorer)
+    before = page.evaluate(PICTURES)
+    click(page, 9, 25)
+    explorer.pointer.point(9, 25)
+    shows(page, explorer)
+    assert len(before) == 6 and not set(before) & set(page.evaluate(PICTURES))
+    page.keyboard.press("ArrowDown")
+    explorer.pointer.point(13, 25)
+    shows(page, explorer)
+    page.get_by_label("Compared by").select_option("softmax and KL")
+    explorer.distance.value = "kl"
+    shows(page, explorer)
+    page.get_by_role("slider", name="Temperature").focus()
+    page.keyboard.press("End")
+    explorer.temperature.value = 1.0
+    shows(page, explorer)
+    explorer.temperature.value, explorer.distance.value = 0.1, "squared"
+    explorer.pointer.point(16, 16)
+
+
+@pytest.mark.parametrize("width", ["desk", "phone"])
+def test_in_voila(voila: str, width: str, explorer: Explorer, request: pytest.FixtureRequest) -> None:
+    context: BrowserContext = request.getfixturevalue(width)
+    page = context.new_page()
+    page.goto(f"{voila}/voila/render/1_what_is_alike.ipynb", wait_until="commit", timeout=SECONDS)
+    drive(page, explorer)
+    assert page.evaluate("document.documentElement.scrollWidth") <= page.evaluate("innerWidth")
+
+
+def test_in_jupyterlab(lab: str, desk: "BrowserContext", explorer: Explorer) -> None:
+    page = desk.new_page()
+    page.goto(f"{lab}/lab/tree/notebooks/walkthrough/1_what_is_alike.ipynb", timeout=SECONDS)
+    page.wait_for_selector("h1:has-text('1. What is alike?')", timeout=SECONDS)
+    run_all(page)
+    drive(page, explorer)
