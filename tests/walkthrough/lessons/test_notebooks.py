@@ -1,8 +1,7 @@
-"""Walkthroughs 1 to 3 run from top to bottom, and their worked answers pass their checks."""
+"""The words of walkthroughs 1 to 3: worked answers pass their checks, and links lead to files."""
 
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,17 +18,6 @@ NOTEBOOKS = ["1_what_is_alike", "2_whom_to_listen_to", "3_sixteen_nodes"]
 def cells(name: str, kind: str) -> list[str]:
     content = json.loads((FOLDER / f"{name}.ipynb").read_text())
     return ["".join(cell["source"]) for cell in content["cells"] if cell["cell_type"] == kind]
-
-
-@pytest.mark.parametrize("name", NOTEBOOKS)
-def test_every_cell_runs_and_none_is_longer_than_15_lines(name: str, tiny_file: Path) -> None:
-    namespace: dict[str, Any] = {}
-    first, *others = cells(name, "code")
-    exec(first, namespace)
-    namespace["data"] = str(tiny_file)
-    for cell in others:
-        exec(cell, namespace)
-        assert len(cell.splitlines()) <= 15
 
 
 def test_the_worked_answer_is_the_identity() -> None:
