@@ -13,8 +13,8 @@ SECONDS = 90_000  # milliseconds, on cores that others use too
 
 def run_all(page: "Page") -> None:
     """Run all cells of the notebook that is open."""
-    page.click("text=/^Run$/")
-    page.click("text=/^Run All Cells/")
+    page.click(".lm-MenuBar-itemLabel:text-is('Run')")
+    page.click(".lm-Menu-item:has(:text-is('Run All Cells'))")
 
 
 def test_the_index_leads_to_a_walkthrough_whose_student_can_be_stopped(
