@@ -101,5 +101,5 @@ def finished_network(walkthrough: Walkthrough, name: str) -> DilatedResNet:
 @torch.no_grad()
 def ask(network: nn.Module, images: Tensor) -> Prediction:
     """A network's outputs for images (N, 3, H, W) in uint8, a few of them at a time."""
-    outputs = [network(part) for part in normalize(images).split(50)]
+    outputs = [network(part) for part in torch.split(normalize(images), 50)]
     return Prediction(*(torch.cat(parts) for parts in zip(*outputs, strict=True)))
