@@ -36,6 +36,8 @@ TESTED_IN = {
     "report/site/pages.py": "report/test_look.py",
     "report/site/verdict.py": "report/test_page.py",
     "walkthrough/lessons/alike/texts.py": "walkthrough/lessons/alike/test_explorer.py",
+    "walkthrough/lessons/pictures.py": "walkthrough/lessons/nodes/test_explorer.py",
+    "walkthrough/lessons/switches.py": "walkthrough/lessons/whom/test_explorer.py",
     "study/execution/kernels_end.py": "study/execution/test_run.py",
     "study/execution/notebooks.py": "study/execution/test_run.py",
     "study/execution/stopping.py": "training/test_loop.py",  # which stops

@@ -1,23 +1,42 @@
 """The command that makes what the walkthroughs show."""
 
 import argparse
+from pathlib import Path
 from typing import Any
 
-from pfs.commands.arguments import RESULTS, STUDY, add_command
+from pfs.commands.arguments import RESULTS, STUDY, absolute, add_command
 from pfs.config.load import load_study
+from pfs.config.study import Study
 from pfs.study.places import study_folder
+
+PAGE = "docs/what-is-alike.html"  # in the clone, where every command runs
 
 
 def add_commands(commands: Any) -> None:
     """Add `walkthrough`."""
-    add_command(commands, "walkthrough", _walkthrough, STUDY, RESULTS)
+    parser = add_command(commands, "walkthrough", _walkthrough, STUDY, RESULTS)
+    page = f"only write this page, from data that are there ({PAGE} of the clone)"
+    parser.add_argument("--page", metavar="FILE", nargs="?", const=PAGE, type=absolute, help=page)
 
 
 def _walkthrough(options: argparse.Namespace) -> int:
-    """make the data of notebooks/walkthrough/ from a study's finished runs"""
-    from pfs.walkthrough.arrays.write import write_walkthrough  # torch takes seconds to import
-
+    """make the data of the walkthroughs from a study's finished runs, or from the data the page that needs no kernel"""
     study = load_study(options.study)
-    file = write_walkthrough(study, study_folder(study, options.results))
+    folder = study_folder(study, options.results)
+    file = _page(folder, Path(options.page)) if options.page else _data(study, folder)
     print(f"{file}: {file.stat().st_size / 1e6:.1f} MB")
     return 0
+
+
+def _data(study: Study, folder: Path) -> Path:
+    from pfs.walkthrough.arrays.write import write_walkthrough  # torch takes seconds to import
+
+    return write_walkthrough(study, folder)
+
+
+def _page(folder: Path, file: Path) -> Path:
+    from pfs.walkthrough.arrays.read import FILE, load_walkthrough
+    from pfs.walkthrough.page.build import write_page
+
+    write_page(load_walkthrough(folder / FILE), file)
+    return file

@@ -52,12 +52,12 @@ def _look_up(name: str, shares: npt.NDArray[np.float64]) -> Picture:
     """The colours of shares (h, w) of the way from a table's first colour to its last."""
     known = np.isfinite(shares)
     index = np.round(255 * np.clip(np.where(known, shares, 0), 0, 1)).astype(np.intp)
-    colours: Picture = np.where(known[..., None], _table(name)[index], np.uint8(UNDEFINED))
+    colours: Picture = np.where(known[..., None], colour_table(name)[index], np.uint8(UNDEFINED))
     return colours
 
 
 @cache
-def _table(name: str) -> Picture:
+def colour_table(name: str) -> Picture:
     """The 256 colours (256, 3) of one of matplotlib's maps."""
     table: Picture = colormaps[name](np.arange(256), bytes=True)[:, :3]
     return table

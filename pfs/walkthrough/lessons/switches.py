@@ -6,6 +6,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from pfs.walkthrough.lessons.slider import Slider, doublings
 from pfs.walkthrough.pointer import Pointer
 
 _ROW = {"flex_flow": "row wrap", "overflow": "visible"}
@@ -18,14 +19,25 @@ def choice(description: str, options: Sequence[tuple[str, Any]]) -> Any:
     return widgets.Dropdown(options=options, description=description, layout=LAYOUT, style=STYLE)
 
 
+def slider(description: str, value: float, *, least: float, most: float, form: str = ".2f", steps: int = 4) -> Slider:
+    """A slider with so many steps for each doubling; `form` is how Python formats the values."""
+    return Slider(description, doublings(least, most, steps), value, form, layout=LAYOUT)
+
+
 def linked_pictures(labels: Mapping[str, str], size: tuple[int, int]) -> dict[str, Pointer]:
-    """Pictures of (H, W) image pixels by their names, each with its label; all have one place, at first the middle."""
+    """Pictures of (H, W) image pixels by their names, each with its label; all have one place, at first the middle.
+
+    A mouse points at any of them; the keyboard reaches the first.
+    """
     H, W = size
-    pictures = {name: Pointer(rows=H, columns=W, label=label) for name, label in labels.items()}
+    first = next(iter(labels))
+    pictures = {
+        name: Pointer(rows=H, columns=W, label=label, reachable=name == first) for name, label in labels.items()
+    }
     for name, picture in pictures.items():
         for other in pictures.keys() - {name}:
             picture.on_move(pictures[other].point)
-    next(iter(pictures.values())).point(H // 2, W // 2)
+    pictures[first].point(H // 2, W // 2)
     return pictures
 
 

@@ -1,13 +1,13 @@
-// A picture to point at. Python gives image, overlay, rows, columns, step, label and alt; the reader moves row and
-// column. A mouse over the picture tries places out and a click keeps one; touch and arrow keys keep each. The cross
-// follows at once; Python is told at most once an animation frame, and ipywidgets holds a message back while the one
-// before it is not answered.
+// A picture to point at. Python gives image, overlay, rows, columns, step, label and alt; the reader moves row and column.
+// A mouse over the picture tries places out and a click keeps one; touch and arrow keys keep each. The cross follows at
+// once; Python is told once an animation frame at most, and by ipywidgets only after it has dealt with the move before.
 
 const MOVES = {
   ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1],
   PageUp: [-4, 0], PageDown: [4, 0], Home: [0, -Infinity], End: [0, Infinity],
 };
 const clamp = (value, last) => Math.min(Math.max(value, 0), last);
+
 function render({ model, el }) {
   const [box, canvas, spoken] = ["div", "canvas", "p"].map((tag) => document.createElement(tag));
   box.className = "pfs-pointer";
@@ -15,13 +15,12 @@ function render({ model, el }) {
     Object.assign(canvas, { tabIndex: 0, role: "application", ariaRoleDescription: "picture, moved by arrow keys" });
     spoken.ariaLive = "polite";
   } else canvas.role = "img";
-  box.append(canvas, spoken);
   el.append(box);
+  box.append(canvas, spoken);
 
-  const pictures = {}; // by "image" and "overlay": the decoded PNG
-  let place = [model.get("row"), model.get("column")];
-  let kept = [...place]; // where the place returns to when the mouse leaves
-  let frame = 0;
+  const pictures = {}; // "image" and "overlay", decoded
+  let place = ["row", "column"].map((name) => model.get(name));
+  let [kept, frame] = [[...place], 0]; // where the place returns to when the mouse leaves; an awaited animation frame
 
   function draw() {
     const [rows, columns] = [model.get("rows"), model.get("columns")];
@@ -39,7 +38,7 @@ function render({ model, el }) {
   function drawCross(context, pixel) {
     const step = model.get("step");
     const [y, x] = place.map((value) => (Math.floor(value / step) * step + step / 2) * pixel);
-    const [inner, outer] = [(step / 2) * pixel + devicePixelRatio, (step / 2) * pixel + 10 * devicePixelRatio];
+    const [inner, outer] = [1, 10].map((margin) => (step / 2) * pixel + margin * devicePixelRatio);
     for (const [colour, line] of [["white", 4.5], ["black", 2]]) {
       context.strokeStyle = colour;
       context.lineWidth = line * devicePixelRatio;
@@ -56,17 +55,17 @@ function render({ model, el }) {
   function move(row, column) {
     place = [clamp(row, model.get("rows") - 1), clamp(column, model.get("columns") - 1)];
     frame ||= requestAnimationFrame(() => {
-      frame = 0;
       draw();
       model.set({ row: place[0], column: place[1] });
       model.save_changes();
+      frame = 0;
     });
   }
 
   function movedTo(event) {
     const { left, top, width, height } = canvas.getBoundingClientRect();
-    const row = Math.floor(((event.clientY - top) / height) * model.get("rows"));
-    move(row, Math.floor(((event.clientX - left) / width) * model.get("columns")));
+    const [y, x] = [(event.clientY - top) / height, (event.clientX - left) / width];
+    move(Math.floor(y * model.get("rows")), Math.floor(x * model.get("columns")));
     if (event.buttons) kept = [...place];
   }
 
@@ -86,18 +85,19 @@ function render({ model, el }) {
   });
 
   async function decode(name) {
-    const bytes = model.get(name);
-    const decoded = bytes?.byteLength ? await createImageBitmap(new Blob([bytes])) : null;
-    if (bytes !== model.get(name)) return; // a newer one has come in the meantime
+    const given = model.get(name); // a PNG's bytes, or pixels from a page without Python
+    const source = given instanceof ImageData ? given : given?.byteLength && new Blob([given]);
+    const decoded = source && (await createImageBitmap(source));
+    if (given !== model.get(name)) return; // a newer one has come in the meantime
     pictures[name] = decoded;
     draw();
   }
 
-  let speaking = 0;
+  let speaking;
   function describe() {
     canvas.ariaLabel = `${model.get("label")}. ${model.get("alt")}`;
-    clearTimeout(speaking);
-    speaking = setTimeout(() => (spoken.textContent = model.get("alt")), 500); // once the pointer rests
+    clearTimeout(speaking); // it is spoken once the pointer rests
+    speaking = setTimeout(() => (spoken.textContent = model.get("alt")), 500);
   }
 
   for (const name of ["image", "overlay"]) model.on(`change:${name}`, () => decode(name));
@@ -105,14 +105,14 @@ function render({ model, el }) {
   for (const name of ["label", "alt"]) model.on(`change:${name}`, describe);
   for (const [index, name] of ["row", "column"].entries())
     model.on(`change:${name}`, () => {
-      if (frame) return; // the reader is moving
+      if (frame) return; // it was the reader who moved
       place[index] = kept[index] = model.get(name);
       draw();
     });
+  describe();
+  ["image", "overlay"].forEach(decode);
   const resized = new ResizeObserver(draw);
   resized.observe(box);
-  describe();
-  for (const name of ["image", "overlay"]) decode(name);
   return () => resized.disconnect();
 }
 

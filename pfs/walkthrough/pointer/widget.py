@@ -7,7 +7,8 @@ from typing import Any
 import anywidget
 import traitlets
 
-_HERE = Path(__file__).parent
+SCRIPT = Path(__file__).with_name("pointer.js")
+STYLE = Path(__file__).with_name("pointer.css")
 
 
 class Pointer(anywidget.AnyWidget):
@@ -28,8 +29,8 @@ class Pointer(anywidget.AnyWidget):
         alt: what it shows now.
     """
 
-    _esm = _HERE / "pointer.js"
-    _css = _HERE / "pointer.css"
+    _esm = SCRIPT
+    _css = STYLE
 
     image = traitlets.Bytes().tag(sync=True)
     overlay = traitlets.Bytes().tag(sync=True)

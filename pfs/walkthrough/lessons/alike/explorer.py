@@ -1,6 +1,7 @@
 """The controls and pictures of walkthrough 1, which follow the pointer."""
 
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import ipywidgets as widgets
@@ -9,13 +10,14 @@ from torch import Tensor
 
 from pfs.walkthrough.arrays import Walkthrough
 from pfs.walkthrough.lessons.alike.maps import Reading, entries_of_loss, loss_of, loss_of_rows, maps_of
-from pfs.walkthrough.lessons.alike.texts import HEADINGS, describe_entries, describe_map, key_of, terms_of
+from pfs.walkthrough.lessons.alike.texts import HEADINGS, describe_entries, describe_map, key_of, number, terms_of
+from pfs.walkthrough.lessons.switches import LAYOUT, STYLE, choice, slider
 from pfs.walkthrough.paint import Picture, as_png, paint_amount, paint_signed
 from pfs.walkthrough.pointer import Pointer
 
 TEACHER, STUDENTS = "teacher", ("ce", "pfs")
-END = None  # the snapshot of a finished training
-COLUMNS = {"grid_template_columns": "repeat(3, minmax(0, 1fr))", "grid_gap": "4px 12px", "max_width": "900px"}
+END = "end"  # the value of the control for the finished training; others are a snapshot's step
+_CSS = Path(__file__).with_name("explorer.css")
 
 
 class Explorer:
@@ -46,24 +48,24 @@ class Explorer:
         self.losses: dict[str, float] = {}
         self.widget = self._arranged()
         self._compute()
+        self.pointer.point(self.rows // 2, self.columns // 2)
 
     # --- what is shown ----------------------------------------------------------------------------------------
 
     def _make_controls(self) -> None:
         walkthrough = self.walkthrough
-        scenes = [(str(number + 1), number) for number in range(len(walkthrough.images))]
-        self.scene = _choice("Scene", scenes)
+        scenes = [(str(index + 1), index) for index in range(len(walkthrough.images))]
+        self.scene = _buttons("Scene", scenes)
         steps = [(f"step {step}" if step else "start", step) for step in walkthrough.snapshots]
-        self.snapshot = _choice("Students at", [*steps, ("end", END)], value=END)
-        self.layer = _choice("Features of", [(name.replace("_", " "), name) for name in walkthrough.layers(TEACHER)])
+        self.snapshot = _buttons("Students at", [*steps, ("end", END)])
+        self.snapshot.value = END
+        self.layer = choice("Features of", [(name.replace("_", " "), name) for name in walkthrough.layers(TEACHER)])
         self.layer.value = walkthrough.record["layer"]
-        self.center = widgets.Checkbox(True, description="Subtract the mean feature first", indent=False)
-        self.similarity = _choice("Similarity", [("cosine", "cosine"), ("dot product", "dot")])
-        self.distance = _choice("Compared by", [("squares", "squared"), ("softmax, KL", "kl")])
-        temperatures = [0.05, 0.1, 0.2, 0.5, 1.0]
-        self.temperature = widgets.SelectionSlider(
-            options=temperatures, value=0.1, description="Temperature", disabled=True, style=_LABEL, layout=_CONTROL
-        )
+        self.center = widgets.Checkbox(True, description="Subtract the mean feature first", style=STYLE, layout=LAYOUT)
+        self.similarity = choice("Similarity", [("cosine", "cosine"), ("dot product", "dot")])
+        self.distance = choice("Compared by", [("squared differences", "squared"), ("softmax and KL", "kl")])
+        self.temperature = slider("Temperature", 0.1, least=2**-5, most=1)
+        self.temperature.disabled = True
         for control in self._controls():
             control.observe(self._switched, names="value")
 
@@ -82,13 +84,15 @@ class Explorer:
         for picture in self._pictures:
             picture.on_move(self._moved)
 
-    def _arranged(self) -> widgets.VBox:
-        self.pointer.layout.width = "min(100%, 300px)"
-        controls = widgets.VBox(self._controls(), layout=widgets.Layout(flex="1 1 280px", min_width="0"))
-        top = widgets.Box([self.pointer, controls], layout=widgets.Layout(flex_flow="row wrap", grid_gap="12px 24px"))
-        headings = [widgets.HTML(f"<b>{HEADINGS[network]}</b>") for network in self.maps]
-        columns = [*headings, *self.maps.values(), self.key, *self.entries.values()]
-        return widgets.VBox([top, widgets.GridBox(columns, layout=widgets.Layout(**COLUMNS)), self.terms])
+    def _arranged(self) -> Any:
+        """All widgets in their places; `explorer.css` says where these are, on a desk and on a phone."""
+        controls = _classed(widgets.VBox(self._controls()), "controls")
+        top = _classed(widgets.Box([_classed(self.pointer, "scene"), controls]), "top")
+        headings = [_classed(widgets.HTML(HEADINGS[network]), "heading") for network in self.maps]
+        cells = [*headings, *self.maps.values(), _classed(self.key, "key"), *self.entries.values()]
+        style = widgets.HTML(f"<style>{_CSS.read_text(encoding='utf-8')}</style>")
+        everything = widgets.VBox([top, _classed(widgets.Box(cells), "maps"), self.terms, style])
+        return everything.add_class("pfs-alike")
 
     # --- what happens -----------------------------------------------------------------------------------------
 
@@ -105,13 +109,13 @@ class Explorer:
 
     def features(self, network: str) -> Tensor:
         """The features (C, h, w) of the scene, the layer and, of a student, the snapshot that the switches say."""
-        snapshot = END if network == TEACHER else self.snapshot.value
+        snapshot = None if network == TEACHER or self.snapshot.value == END else self.snapshot.value
         return self.walkthrough.features(network, snapshot, self.layer.value)[self.scene.value]
 
     def _switched(self, change: Any) -> None:
-        if change["owner"] is self.snapshot and self.snapshot.value is not END:
+        if change["owner"] is self.snapshot and self.snapshot.value != END:
             self.layer.value = self.walkthrough.record["layer"]  # snapshots hold the features of this one alone
-        self.layer.disabled = self.snapshot.value is not END
+        self.layer.disabled = self.snapshot.value != END
         self.temperature.disabled = self.distance.value != "kl"
         self._compute()
 
@@ -164,19 +168,19 @@ class Explorer:
         self.key.value = key_of(scale, top, self.reading)
         label = self.walkthrough.labels[self.scene.value, self.pointer.row, self.pointer.column]
         known = self.walkthrough.classes[label] if label < len(self.walkthrough.classes) else "not scored"
-        self.pointer.alt = (
-            f"Scene {self.scene.value + 1}. Row {self.pointer.row}, column {self.pointer.column}: class {known}."
-        )
+        place = f"row {self.pointer.row}, column {self.pointer.column}: class {known}"
+        losses = ", ".join(f"{HEADINGS[network]} {number(loss)}" for network, loss in self.row_losses.items())
+        self.pointer.alt = f"Scene {self.scene.value + 1}, {place}. The loss of this map: {losses}."
 
 
-_LABEL = {"description_width": "88px"}
-_CONTROL = widgets.Layout(width="100%", max_width="420px")
+def _buttons(label: str, options: list[Any]) -> Any:
+    """A row of buttons of which one is pressed, at first the first."""
+    return widgets.ToggleButtons(options=options, description=label, style={**STYLE, "button_width": "auto"})
 
 
-def _choice(label: str, options: list[Any], **value: Any) -> widgets.ToggleButtons:
-    """A row of buttons of which one is pressed."""
-    style = {**_LABEL, "button_width": "auto"}
-    return widgets.ToggleButtons(options=options, description=label, style=style, layout=_CONTROL, **value)
+def _classed(widget: Any, name: str) -> Any:
+    """The widget, with the class `pfs-alike-<name>` for the style."""
+    return widget.add_class(f"pfs-alike-{name}")
 
 
 def _picture(values: Tensor, limit: float, *, signed: bool) -> bytes:

@@ -16,7 +16,7 @@ Maps = dict[str, Tensor]
 
 def number(value: float) -> str:
     """Three significant digits, and a minus that is one."""
-    return f"{value:.3g}".replace("-", "\N{MINUS SIGN}")
+    return f"{value:#.3g}".replace("-", "\N{MINUS SIGN}")
 
 
 def terms_of(
@@ -42,14 +42,7 @@ def terms_of(
     }
     rows = [f"<th scope=row>{head}</th><td>{'</td><td>'.join(cells)}</td>" for head, cells in lines.items()]
     heads = "".join(f"<th scope=col>{HEADINGS[name]}</th>" for name in entries)
-    return f"{_TABLE_STYLE}<table class=pfs-terms><tr><td></td>{heads}</tr><tr>{'</tr><tr>'.join(rows)}</tr></table>"
-
-
-_TABLE_STYLE = (
-    "<style>.pfs-terms {line-height: 1.4; border-collapse: collapse; max-width: 900px}"
-    ".pfs-terms th, .pfs-terms td {text-align: left; padding: 3px 12px 3px 0; vertical-align: top; font-weight: normal}"
-    ".pfs-terms th[scope=col], .pfs-terms b {font-weight: bold}</style>"
-)
+    return f"<table class=pfs-terms><tr><td></td>{heads}</tr><tr>{'</tr><tr>'.join(rows)}</tr></table>"
 
 
 def _pair(student: Tensor, teacher: Tensor, entries: Tensor, sign: str) -> str:
@@ -57,11 +50,9 @@ def _pair(student: Tensor, teacher: Tensor, entries: Tensor, sign: str) -> str:
     at = int(entries.abs().argmax())
     row, column = divmod(at, entries.shape[1])
     s, t, term = (float(x.flatten()[at]) for x in (student, teacher, entries))
-    if sign == "P":
-        formula = f"({number(s)} \N{MINUS SIGN} {_in_brackets(t)})² = {number(term)}"
-    else:
-        formula = f"{number(t)} · log({number(t)} / {number(s)}) = {number(term)}"
-    return f"j = ({row}, {column}): {formula}"
+    squared = f"({number(s)} \N{MINUS SIGN} {_in_brackets(t)})²"
+    formula = squared if sign == "P" else f"{number(t)} · log({number(t)} / {number(s)})"
+    return f"j = ({row}, {column}): {formula.replace(' ', '&nbsp;')} = {number(term)}"
 
 
 def _in_brackets(value: float) -> str:
@@ -79,9 +70,7 @@ def key_of(scale: float, top: float, reading: Reading) -> str:
 
 def _key(palette: str, low: str, high: str, text: str) -> str:
     url = "data:image/png;base64," + b64encode(as_png(palette_bar(palette))).decode()
-    ends = f"<div style='display: flex; justify-content: space-between'><span>{low}</span><span>{high}</span></div>"
-    bar = f"<img src='{url}' alt='' style='width: 100%; height: 10px'>"
-    return f"<div style='line-height: 1.3; margin-bottom: 10px'>{bar}{ends}{text}</div>"
+    return f'<p><img src="{url}" alt=""><span><span>{low}</span><span>{high}</span></span>{text}</p>'
 
 
 def describe_map(values: Tensor, at: Location, reading: Reading) -> str:

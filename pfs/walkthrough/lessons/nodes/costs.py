@@ -12,8 +12,7 @@ from pfs.losses.pfs import dense_is_cheaper
 from pfs.walkthrough.bars import COLOURS, Bar, table
 from pfs.walkthrough.lessons.nodes.numbers import cost_of_channels, cost_of_maps, crossover
 from pfs.walkthrough.lessons.pictures import image
-from pfs.walkthrough.lessons.slider import Slider, doublings
-from pfs.walkthrough.lessons.switches import LAYOUT, in_rows, shown
+from pfs.walkthrough.lessons.switches import in_rows, shown, slider
 
 FORMS = {"dense": "N x N maps", "ours": "products of channels", "skd": "SKD on all locations"}
 
@@ -27,9 +26,10 @@ class Crossover(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     """
 
     def __init__(self) -> None:
-        self.locations = Slider("Locations N", doublings(4, 65536, 2), 256, layout=LAYOUT)
-        self.channels = Slider("Student's C", doublings(8, 2048, 2), 32, layout=LAYOUT)
-        self.teacher_channels = Slider("Teacher's C'", doublings(8, 2048, 2), 64, layout=LAYOUT)
+        whole: Any = {"form": ",.0f", "steps": 2}
+        self.locations = slider("Locations N", 256, least=4, most=65536, **whole)
+        self.channels = slider("Student's C", 32, least=8, most=2048, **whole)
+        self.teacher_channels = slider("Teacher's C'", 64, least=8, most=2048, **whole)
         self.counts = shown()
         for control in (self.locations, self.channels, self.teacher_channels):
             control.observe(self._show, "value")

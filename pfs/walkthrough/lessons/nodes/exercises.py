@@ -13,7 +13,7 @@ from pfs.walkthrough.lessons.nodes.numbers import cost_of_channels, cost_of_maps
 SIZES = ((40, 3, 5), (60, 7, 4))  # N, C and C' of the rows that an identity is tried on
 
 
-class _LargestTensor(TorchFunctionMode):  # type: ignore[misc]  # torch gives it no types
+class _LargestTensor(TorchFunctionMode):
     """Remembers how many numbers the largest tensor has that is made inside of it."""
 
     def __init__(self) -> None:

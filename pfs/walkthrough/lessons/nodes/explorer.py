@@ -19,8 +19,8 @@ from pfs.walkthrough.pointer import Pointer
 
 MAPS = {
     "image": "Image with its grid",
-    "teacher": "Teacher: cosine with the node",
-    "student": "Student: cosine with the node",
+    "teacher": "Teacher's cosines",
+    "student": "Student's cosines",
     "difference": "Their squared difference",
 }
 
@@ -97,7 +97,8 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         """A map (N,) of nodes at the image's pixels, (H, W)."""
         grid = self.grid.value
         rows, columns = (np.arange(side) * grid // side for side in self.size)
-        return values.reshape(grid, grid).numpy()[rows][:, columns]
+        enlarged: npt.NDArray[np.float64] = values.reshape(grid, grid).numpy()[rows][:, columns]
+        return enlarged
 
     def _described(self, name: str, values: Tensor | None) -> str:
         """A picture's alternative text."""

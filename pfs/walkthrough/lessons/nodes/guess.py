@@ -1,5 +1,7 @@
 """The measured mIoU of each grid, which a reader predicts before it is shown."""
 
+from typing import Any
+
 import ipywidgets as widgets
 import pandas as pd
 
@@ -12,7 +14,7 @@ METHODS = {"grid_2": "Grid 2 x 2", "grid_4": "Grid 4 x 4", "grid_8": "Grid 8 x 8
 
 def measured_miou() -> dict[str, float]:
     """Test mIoU in percent of each grid of the study `digits_grids`, seed 0, and of the same student alone ("ce")."""
-    found = {}
+    found: dict[Any, Any] = {}
     for study, methods in (("digits", ["ce"]), ("digits_grids", list(METHODS))):
         runs = pd.read_csv(repository() / "results" / study / "runs.csv")
         runs = runs[(runs["study"] == study) & (runs["seed"] == 0) & (runs["split"] == "test")]

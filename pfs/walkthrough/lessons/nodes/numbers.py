@@ -81,9 +81,9 @@ def compare(student: Tensor, teacher: Tensor, grid: int, *, center: bool = True)
         if every_location
         else skd_pairwise_loss(student, teacher, grid=grid, center=center)
     )
-    maps = (similarity_map(rows)[0] for rows in (S, T))
-    products = ((a.mT @ b)[0] for a, b in ((S, S), (S, T), (T, T)))
-    return Comparison(*maps, *products, float(loss))
+    student_map, teacher_map = (similarity_map(rows)[0] for rows in (S, T))
+    SS, ST, TT = ((a.mT @ b)[0] for a, b in ((S, S), (S, T), (T, T)))
+    return Comparison(student_map, teacher_map, SS, ST, TT, float(loss))
 
 
 def grids(walkthrough: Walkthrough) -> list[int]:

@@ -14,6 +14,7 @@ function render({ model, el }) {
     name.textContent = model.get("description");
     input.max = words.length - 1;
     input.value = model.get("index");
+    input.disabled = model.get("disabled");
     shown.textContent = words[model.get("index")];
     input.setAttribute("aria-label", model.get("description"));
     input.setAttribute("aria-valuetext", shown.textContent);
@@ -25,7 +26,7 @@ function render({ model, el }) {
     model.save_changes();
   });
   input.addEventListener("keydown", (event) => event.stopPropagation()); // the notebook's own keys
-  for (const trait of ["description", "words", "index"]) model.on(`change:${trait}`, show);
+  for (const trait of ["description", "words", "index", "disabled"]) model.on(`change:${trait}`, show);
   show();
 }
 

@@ -10,7 +10,7 @@ import traitlets
 _HERE = Path(__file__).parent
 
 
-class Slider(anywidget.AnyWidget):  # type: ignore[misc]  # the library's classes have no types
+class Slider(anywidget.AnyWidget):
     """A slider over a list of values.
 
     Attributes:
@@ -18,6 +18,7 @@ class Slider(anywidget.AnyWidget):  # type: ignore[misc]  # the library's classe
         values: what can be chosen, from the lowest to the highest.
         words: the values as they are shown.
         index: which of them is chosen, from 0.
+        disabled: whether it cannot be moved now.
         value: the chosen value. Another number becomes the nearest of `values`.
     """
 
@@ -27,6 +28,7 @@ class Slider(anywidget.AnyWidget):  # type: ignore[misc]  # the library's classe
     description = traitlets.Unicode().tag(sync=True)
     words = traitlets.List(traitlets.Unicode()).tag(sync=True)
     index = traitlets.Int(0).tag(sync=True)
+    disabled = traitlets.Bool(False).tag(sync=True)
     value = traitlets.Float()
 
     def __init__(self, description: str, values: Sequence[float], value: float, form: str = ",.0f", **options: Any):

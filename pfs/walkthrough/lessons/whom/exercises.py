@@ -1,5 +1,7 @@
 """The exercises of walkthrough 2: each check says in one sentence whether an answer is right, and why not."""
 
+from collections.abc import Sequence
+
 from pfs.losses import wsp_loss
 from pfs.walkthrough.arrays import Walkthrough
 from pfs.walkthrough.lessons.whom.numbers import (
@@ -35,7 +37,11 @@ def check_silent(
         return f"Not yet: row {row}, column {column} is outside of the image of {H} x {W} pixels, which count from 0."
     if not pair.valid[row, column]:
         return f"Not yet: the label of row {row}, column {column} is ignored, so no loss counts this pixel."
-    names = walkthrough.classes
+    return _silent(pair, row, column, walkthrough.classes, temperature)
+
+
+def _silent(pair: Pair, row: int, column: int, names: Sequence[str], temperature: float) -> str:
+    """What `check_silent` says of a pixel that counts."""
     y, said = int(pair.label[0, row, column]), int(pair.teacher[0, :, row, column].argmax())
     if said == y:
         return f"Not yet: the teacher is right there. The label is {names[y]}, and so is its most likely class."

@@ -14,8 +14,7 @@ from pfs.report.style import label as name_of
 from pfs.study.places import TEACHER
 from pfs.walkthrough.arrays import Walkthrough
 from pfs.walkthrough.bars import COLOURS, Bar, table
-from pfs.walkthrough.lessons.slider import Slider, doublings
-from pfs.walkthrough.lessons.switches import LAYOUT, choice, in_rows, linked_pictures, shown, side_by_side
+from pfs.walkthrough.lessons.switches import choice, in_rows, linked_pictures, shown, side_by_side, slider
 from pfs.walkthrough.lessons.whom.numbers import (
     RULES,
     Pair,
@@ -31,8 +30,8 @@ from pfs.walkthrough.pointer import Pointer
 MAPS = {
     "image": "Image",
     "truth": "Labels",
-    "teacher": "Teacher's p[y]: dark 0, bright 1",
-    "student": "Student's p[y]: dark 0, bright 1",
+    "teacher": "Teacher's p[y]",
+    "student": "Student's p[y]",
     "weight": "Weight of each pixel",
 }
 
@@ -55,7 +54,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.image = choice("Image", images)
         self.student = choice("Student", students)
         self.gap = choice("Weight by", [(words, gap) for gap, words in RULES.items()])
-        self.temperature = Slider("Temperature", doublings(0.5, 8), 2.0, ".2f", layout=LAYOUT)
+        self.temperature = slider("Temperature", 2.0, least=0.5, most=8.0)
         self.normalize = widgets.Checkbox(True, description="weights over their mean", indent=False)
         self.pictures = linked_pictures(MAPS, walkthrough.images.shape[1:3])
         self.pixel, self.parts = shown(), shown()
@@ -160,8 +159,9 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     def _describe_maps(self) -> None:
         """The maps' alternative texts: what they show now, in words and numbers."""
         valid = self.pair.valid
-        present = [self.walkthrough.classes[index] for index in self.pair.label[0][valid].unique()]
-        self.pictures["truth"].alt = f"Labels: {', '.join(present)}. {_percent(~valid)} of the pixels are ignored."
+        present = [self.walkthrough.classes[index] for index in np.unique(self.pair.label[0][valid])]
+        said = f"{', '.join(present)}. {_percent(~valid)} of the pixels are ignored."
+        self.pictures["truth"].alt = f"Labels of image {self.image.value + 1}: {said}"
         for network in ("teacher", "student"):
             shown = label_probability(self.pair, network)[valid]
             said = f"mean {float(shown.mean()):.2f}; above one half at {_percent(shown > 0.5)} of the pixels"

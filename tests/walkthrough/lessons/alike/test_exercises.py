@@ -15,44 +15,45 @@ from pfs.walkthrough.lessons.alike.exercises import (
 )
 from pfs.walkthrough.lessons.alike.maps import Reading, loss_of, rows_of_losses
 
+RIGHT = {change: right for change, (_, right) in CHANGES.items()}
 
-def test_an_answer_that_is_missing_is_asked_for(tiny: Walkthrough) -> None:
-    for said in (
-        check_largest(tiny, 1, None, None),
-        check_factor(tiny, 1, None),
-        check_unchanged({**dict.fromkeys(CHANGES, True), "plus 5": None}),
-        check_definition(lambda student, teacher: None),  # type: ignore[arg-type, return-value]
-    ):
-        assert said.startswith("Fill in your answer first: ")
+
+def test_an_answer_that_is_missing_is_asked_for() -> None:
+    assert check_unchanged(**{**RIGHT, "plus_5": None}) == "Fill in your answer first: for plus 5"
+    said = check_definition(lambda student, teacher: None)  # type: ignore[arg-type, return-value]
+    assert said == "Fill in your answer first: let the function return a tensor"
+
+
+def test_a_place_outside_of_the_grid_is_told(tiny: Walkthrough) -> None:
+    assert check_largest(tiny, scene=1, row=8, column=0) == "Not yet: rows are counted from 0 to 7, columns from 0 to 7"
 
 
 def test_the_location_of_the_largest_loss_is_right_and_that_of_the_smallest_is_not(tiny: Walkthrough) -> None:
     losses = rows_of_losses(tiny.features("ce")[1], tiny.features("teacher")[1], Reading())
     for at, verdict in ((losses.argmax(), "Right: "), (losses.argmin(), "Not yet: ")):
         row, column = divmod(int(at), 8)
-        said = check_largest(tiny, 2, 4 * row + 3, 4 * column)  # a location is 4 x 4 pixels
+        said = check_largest(tiny, scene=2, row=row, column=column)
         assert said.startswith(verdict) and f"({row}, {column}) is {float(losses.flatten()[at]):.3f}" in said
 
 
 def test_the_factor_of_centring(tiny: Walkthrough) -> None:
     student, teacher = tiny.features("ce")[0], tiny.features("teacher")[0]
     factor = loss_of(student, teacher, Reading()) / loss_of(student, teacher, Reading(center=False))
-    assert check_factor(tiny, 1, 1.4 * factor).startswith("Right: ")
-    assert check_factor(tiny, 1, 1.6 * factor).startswith("Not yet: ")
+    assert check_factor(tiny, scene=1, factor=1.4 * factor).startswith("Right: ")
+    assert check_factor(tiny, scene=1, factor=1.6 * factor).startswith("Not yet: ")
 
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_the_loss_stays_as_the_exercise_says(change: str, tiny: Walkthrough) -> None:
     student, teacher = tiny.features("ce"), tiny.features("teacher")
-    changed, unchanged = CHANGES[change]
+    changed, answer = CHANGES[change]
     before, after = pfs_loss(student, teacher), pfs_loss(changed(student), teacher)
-    assert torch.isclose(before, after, rtol=1e-3) == unchanged
+    assert torch.isclose(before, after, rtol=1e-3) == (answer == "the same")
 
 
 def test_answers_about_changes() -> None:
-    right = {change: unchanged for change, (_, unchanged) in CHANGES.items()}
-    assert check_unchanged(right) == "Right: all 6"
-    assert check_unchanged({**right, "times -1": False}) == "Not yet: look again at times -1"
+    assert check_unchanged(**RIGHT) == "Right: all 6"
+    assert check_unchanged(**{**RIGHT, "times_minus_1": "another"}) == "Not yet: look again at times minus 1"
 
 
 def test_a_definition_of_one_s_own() -> None:
