@@ -12,7 +12,7 @@ from tests.walkthrough.browser.servers import ROOT, make_clone
 
 NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks" / "walkthrough").glob("[0-9]_*.ipynb"))
 # What a training of minutes is cut down to; the others are run as they are.
-SHORT = {"4_first_student": {"steps": 3, "scenes_to_learn_from": 16, "scenes_to_score": 2, "train_now": True}}
+SHORT = {"4_first_student": {"steps": 3, "scenes_to_learn_from": 16, "scenes_to_score": 5, "train_now": True}}
 
 
 @pytest.fixture(scope="module")

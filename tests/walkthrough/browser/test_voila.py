@@ -74,7 +74,7 @@ def test_a_student_is_trained_stopped_and_scored(
 ) -> None:
     """Far too many steps to wait for: the stop button must be heard while the kernel trains."""
     notebook = clone / "notebooks" / "walkthrough" / "4_first_student.ipynb"
-    set_parameters(notebook, {"steps": 10_000, "scenes_to_learn_from": 16, "scenes_to_score": 2, "batch_size": 4})
+    set_parameters(notebook, {"steps": 10_000, "scenes_to_learn_from": 16, "scenes_to_score": 5, "batch_size": 4})
     page = open_page(request.getfixturevalue(width), voila, "4_first_student", "button:has-text('Train: PFS + WSP')")
     page.click("button:has-text('Train: PFS + WSP')")
     page.wait_for_selector("svg[aria-label*='PFS + WSP']", timeout=SECONDS, state="attached")
