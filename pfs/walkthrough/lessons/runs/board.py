@@ -20,7 +20,8 @@ from pfs.report.style import label
 from pfs.training.evaluation import confusion_counts, score
 from pfs.walkthrough.lessons.runs.scenes import Scenes
 from pfs.walkthrough.lessons.runs.shown import Course, curves, pictures, table
-from pfs.walkthrough.lessons.switches import in_rows, shown
+from pfs.walkthrough.lessons.slider import Slider
+from pfs.walkthrough.lessons.switches import LAYOUT, in_rows, shown
 
 METHODS = ("ce", "pfs_wsp")
 SECONDS_BETWEEN_PICTURES = 0.5
@@ -37,7 +38,7 @@ class Board:
         train: the notebook's loop; its third argument is `watch`, which returns True when it is to stop.
         new_student: makes the student; every call gives the same first weights.
         steps: of a whole training.
-        scene: which of the test scenes is looked at.
+        scene: which of the test scenes is looked at first.
         threads: that the loop computes with.
 
     Attributes:
@@ -57,18 +58,21 @@ class Board:
         threads: int = 1,
     ) -> None:
         self.scenes, self.train, self.new_student = scenes, train, new_student
-        self.steps, self.scene, self.threads = steps, scene, threads
+        self.steps, self.threads = steps, threads
+        self.scene = Slider("Scene", range(len(scenes.test)), scene, layout=LAYOUT)
         self.courses = {method: Course() for method in METHODS}
         self.error: Exception | None = None
         self._stop, self._thread, self._drawn = Event(), Thread(), 0.0
+        self._networks: dict[str, nn.Module] = {}  # those that are not being trained
         self.buttons = {method: _button(f"Train: {label(method)}") for method in METHODS}
         self.stop_button = _button("Stop", disabled=True)
         self.status, self.chart, self.pictures = shown(), shown(), shown()
         for method, button in self.buttons.items():
             button.on_click(lambda _, method=method: self.start(method))
         self.stop_button.on_click(lambda _: self.stop())
+        self.scene.observe(lambda _: self._look_elsewhere(), "value")
         buttons = in_rows(*self.buttons.values(), self.stop_button)
-        self.widget = VBox([buttons, self.status, self.chart, self.pictures])
+        self.widget = VBox([buttons, self.status, self.chart, self.scene, self.pictures])
         self._draw()
 
     @property
@@ -89,6 +93,7 @@ class Board:
         self._stop.clear()
         self.error = None
         self.courses[method] = Course(state="begins")
+        self._networks.pop(method, None)
         self._set_buttons(training=True)
         self._thread = Thread(target=self._run, args=(method,), daemon=True)
         self._thread.start()
@@ -106,6 +111,7 @@ class Board:
 
     def show_finished(self, name: str, network: nn.Module) -> None:
         """Add a network whose training is over to the table and to the pictures, under a name of its own."""
+        self._networks[name] = network
         self.courses[name] = Course([], self._predict(network), self._miou(network), "finished earlier")
         self._draw()
 
@@ -138,6 +144,7 @@ class Board:
         done = len(course.losses)
         course.state = f"{'finished' if done == self.steps else 'stopped'} after {done} of {self.steps} steps"
         course.prediction, course.miou = self._predict(student), self._miou(student)
+        self._networks[method] = student
 
     def _miou(self, network: nn.Module) -> float:
         """A network's mIoU on the test scenes, in percent."""
@@ -148,7 +155,7 @@ class Board:
     @torch.no_grad()
     def _predict(self, network: nn.Module) -> npt.NDArray[Any]:
         """The classes (H, W) that a network sees in the board's scene; leaves it in eval mode."""
-        image = normalize(self.scenes.test.images[self.scene : self.scene + 1])
+        image = normalize(self.scenes.test.images[[int(self.scene.value)]])
         return predict(network.eval(), image, self.scenes.test.size)[0].numpy()
 
     # --- what is shown ------------------------------------------------------------------------------------
@@ -158,11 +165,17 @@ class Board:
             button.disabled = training
         self.stop_button.disabled = not training
 
+    def _look_elsewhere(self) -> None:
+        """Show another scene; a student that is being trained is asked about it at its next picture."""
+        for name, course in self.courses.items():
+            course.prediction = self._predict(self._networks[name]) if name in self._networks else None
+        self._draw()
+
     def _draw(self) -> None:
         self._drawn = time.monotonic()
         self.status.value = table(self.courses)
         self.chart.value = curves(self.courses, self.steps)
-        self.pictures.value = pictures(self.scenes, self.scene, self.courses)
+        self.pictures.value = pictures(self.scenes, int(self.scene.value), self.courses)
 
 
 def _button(text: str, *, disabled: bool = False) -> Button:

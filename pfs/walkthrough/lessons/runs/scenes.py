@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from IPython.utils.capture import capture_output
 from torch import Tensor, nn
 
 from pfs.config.data import DigitScenesConfig
@@ -71,14 +72,13 @@ def draw_scenes(count: int, teacher: nn.Module, data: str | Path = "data", test:
         test: how many to look at and to score.
     """
     spec = DigitScenesConfig(name="digit_scenes", train=count, val=1, test=test)
-    splits = build(spec, repository() / data)
-    images, labels = decoded(splits["train"])
-    weights = class_weights(splits["train"], CLASS_WEIGHTS)
+    with capture_output(stdout=False, stderr=False):  # bars, which Voila shows as widgets that are not there any more
+        splits = build(spec, repository() / data)
+        (images, labels), scored = decoded(splits["train"]), ImageSplit(*decoded(splits["test"]))
+        weights = class_weights(splits["train"], CLASS_WEIGHTS)
     assert weights is not None  # there is a power
     taught = ImageSplit(images, labels, TeacherInMemory(ask(teacher, images)))
-    return Scenes(
-        taught, ImageSplit(*decoded(splits["test"])), weights, splits["train"].classes, splits["train"].ignore_index
-    )
+    return Scenes(taught, scored, weights, splits["train"].classes, splits["train"].ignore_index)
 
 
 def finished_network(walkthrough: Walkthrough, name: str) -> DilatedResNet:
@@ -101,5 +101,5 @@ def finished_network(walkthrough: Walkthrough, name: str) -> DilatedResNet:
 @torch.no_grad()
 def ask(network: nn.Module, images: Tensor) -> Prediction:
     """A network's outputs for images (N, 3, H, W) in uint8, a few of them at a time."""
-    outputs = [network(part) for part in normalize(images).split(50)]
+    outputs = [network(part) for part in torch.split(normalize(images), 50)]
     return Prediction(*(torch.cat(parts) for parts in zip(*outputs, strict=True)))

@@ -4,11 +4,14 @@ import time
 from collections.abc import Callable
 from threading import Event
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from pfs.data.splits import normalize
 from pfs.models.dilated_resnet import DilatedResNet
+from pfs.models.inference import predict
 from pfs.training.evaluation import confusion_counts, score
 from pfs.walkthrough.lessons.runs import board as board_module
 from pfs.walkthrough.lessons.runs.board import Board, Watch
@@ -126,3 +129,18 @@ def test_finished_networks_stand_beside_one_s_own(make: Callable[..., Board]) ->
     board = make()
     board.show_finished("the teacher", new_student())
     assert "the teacher" in board.status.value and "alt='the teacher:" in board.pictures.value
+
+
+def test_the_slider_shows_another_scene_to_every_network(make: Callable[..., Board], scenes: Scenes) -> None:
+    board = make()
+    board.start("ce")
+    board.wait()
+    board.show_finished("the teacher", new_student())
+    board.scene.value = 2
+    image = normalize(scenes.test.images[2:3])
+    with torch.no_grad():
+        expected = predict(new_student().eval(), image, (64, 64))[0].numpy()
+    assert np.array_equal(board.courses["the teacher"].prediction, expected)  # type: ignore[arg-type]
+    assert board.courses["ce"].prediction is not None
+    truth = [scenes.classes[label] for label in np.unique(scenes.test.labels[2].numpy()) if label not in (0, 255)]
+    assert f"alt='Truth: {', '.join(truth)};" in board.pictures.value
