@@ -5,7 +5,7 @@ import os
 import sys
 from importlib.metadata import version
 
-from pfs.commands import cost, data, export, measure, pages, status, study, walkthrough
+from pfs.commands import cost, data, export, pages, status, study, walkthrough
 from pfs.commands.arguments import Command, Parser
 from pfs.config.base import StudyError
 from pfs.config.files import repository
@@ -60,7 +60,7 @@ def _parser() -> Parser:
     parser = Parser(prog="pfs", description=__doc__)
     parser.add_argument("--version", action="version", version=f"pfs {version('pfs')}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="chosen")
-    for group in (study, status, cost, pages, walkthrough, data, measure, export):
+    for group in (study, status, cost, pages, walkthrough, data, export):
         group.add_commands(commands)
     return parser
 

@@ -1,4 +1,4 @@
-"""The command that tells what a study would cost, on devices that one has or might rent."""
+"""The commands that tell what a study would cost, and that measure what losses and training steps cost here."""
 
 import argparse
 import os
@@ -6,19 +6,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pfs.bench import forecast
-from pfs.commands.arguments import DATA, STUDY, add_command
+from pfs.commands.arguments import DATA, RESULTS, STUDY, add_command, threads
 from pfs.commands.status import columns
 from pfs.config.base import StudyError
+from pfs.config.files import repository
 from pfs.config.load import load_study
 from pfs.config.study import Study
 from pfs.study.cost import NetworkCost, cached_bytes, study_costs
+from pfs.study.execution.notebooks import run_notebook
+from pfs.study.places import notebook_path
 
 if TYPE_CHECKING:
     from pfs.study.trial.data_check import StudyImages
 
 
 def add_commands(commands: Any) -> None:
-    """Add `cost`."""
+    """Add `cost`, `benchmark` and `throughput`."""
+    for name, command in (("benchmark", _benchmark), ("throughput", _throughput)):
+        measured = add_command(commands, name, command, RESULTS)
+        measured.add_argument("--threads", type=threads, default=1, help="to compute with (%(default)s)")
     cost = add_command(commands, "cost", _cost, STUDY, DATA)
     cost.add_argument("--price", type=_positive, metavar="MONEY", help="of an hour of a device, in any currency")
     cost.add_argument(
@@ -144,3 +150,21 @@ def _remarks(study: Study, cached: bool, kept: forecast.Keeping, utilisation: fl
         f"Keeping pays from {kept.runs} student{'s' * (kept.runs > 1)} with a teacher, as long as the disk gives the "
         "MB/s of the last column: a slower one takes longer to read an output than the device to compute it.",
     ]
+
+
+def _benchmark(options: argparse.Namespace) -> int:
+    """measure time and memory of the PFS kernels on this machine: some minutes, best while it does nothing else"""
+    return _measure("benchmark", "kernels.md", options)
+
+
+def _throughput(options: argparse.Namespace) -> int:
+    """measure where a training step's time goes on this machine: some minutes, best while it does nothing else"""
+    return _measure("throughput", "steps.md", options)
+
+
+def _measure(notebook: str, summary: str, options: argparse.Namespace) -> int:
+    folder = repository() / options.results / "benchmark"
+    parameters = {"results": options.results, "threads": options.threads}
+    run_notebook(notebook_path(notebook), folder / f"{notebook}.ipynb", parameters)
+    print(f"measured: {options.results}/benchmark/ (start with {summary})")
+    return 0

@@ -1,5 +1,6 @@
 """The main table: its numbers against hand-computed values, and how they are written in Markdown and LaTeX."""
 
+from collections.abc import Hashable
 from pathlib import Path
 
 import numpy as np
@@ -106,7 +107,7 @@ def test_latex_of_many_methods_goes_on_over_pages(study: Study) -> None:
 
 def test_a_small_difference_has_the_decimals_that_show_its_side(study: Study) -> None:
     """3.96 with the interval [0.02, 7.9] would read [+0.0, +7.9]."""
-    row = {"difference": -3.81, "difference_low": -7.59, "difference_high": -0.02}
+    row: dict[Hashable, float] = {"difference": -3.81, "difference_low": -7.59, "difference_high": -0.02}
     assert difference_with_interval(row) == "-3.81 [-7.59, -0.02]"
     assert difference_with_interval(row | {"difference_high": -0.2}) == "-3.8 [-7.6, -0.2]"
 
