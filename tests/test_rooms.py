@@ -16,7 +16,6 @@ FOLDERS = sorted({file.parent for file in FILES} - {PFS})  # which rooms there a
 TESTED_IN = {
     "commands/arguments.py": "study/test_caller.py",  # which types what no command takes
     "commands/data.py": "data/install/test_place.py",
-    "commands/measure.py": "bench/test_kernels.py",
     "commands/standing.py": "commands/test_status.py",
     "commands/study.py": "study/test_caller.py",
     "commands/walkthrough.py": "walkthrough/arrays/test_write.py",

@@ -165,7 +165,7 @@ def test_the_figure_has_a_row_a_reading_and_a_cross_for_what_was_skipped(table: 
 def test_the_command_runs_the_notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`pfs benchmark` takes no study."""
     called = []
-    monkeypatch.setattr("pfs.commands.measure.run_notebook", lambda *arguments: called.append(arguments))
+    monkeypatch.setattr("pfs.commands.cost.run_notebook", lambda *arguments: called.append(arguments))
     assert main(["benchmark", "--results", str(tmp_path), "--threads", "2"]) == 0
     parameters = {"results": str(tmp_path), "threads": 2}
     assert called == [(notebook_path("benchmark"), tmp_path / "benchmark" / "benchmark.ipynb", parameters)]

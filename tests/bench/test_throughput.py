@@ -80,7 +80,7 @@ def test_a_cells_starts_are_measured(folder: Path) -> None:
 
 def test_the_command_runs_the_notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     called = []
-    monkeypatch.setattr("pfs.commands.measure.run_notebook", lambda *arguments: called.append(arguments))
+    monkeypatch.setattr("pfs.commands.cost.run_notebook", lambda *arguments: called.append(arguments))
     assert main(["throughput", "--results", str(tmp_path), "--threads", "2"]) == 0
     parameters = {"results": str(tmp_path), "threads": 2}
     assert called == [(notebook_path("throughput"), tmp_path / "benchmark" / "throughput.ipynb", parameters)]
