@@ -15,7 +15,7 @@ CPU_BUILDS = $(shell sed -n -E 's/^(torch|torchvision)==(.*)/\1==\2+cpu/p' requi
 SIZE = $(if $(filter Linux,$(shell uname)),6.4 GB: 4.1 GB serve NVIDIA GPUs alone and can be left out (docs/machines.md),2.3 GB)
 
 .DEFAULT_GOAL = help
-.PHONY: help env status study dry-run figures look docs benchmark throughput test test-avx2 lab demo clean
+.PHONY: help env status study dry-run figures look docs benchmark throughput latency test test-avx2 lab demo clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s  %s\n", $$1, $$2}' Makefile
@@ -54,6 +54,9 @@ test: $(ENVIRONMENT) ## the whole test suite, with linting and types
 
 test-avx2: $(ENVIRONMENT) ## the tests that train once more, with the instructions of a plain AVX2 processor alone
 	@ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 .venv/bin/pytest -m trains
+
+latency: $(ENVIRONMENT) ## what the small network buys: milliseconds an image of teachers and students
+	@.venv/bin/pfs latency
 
 lab: $(ENVIRONMENT) ## open the walkthroughs and the other notebooks in JupyterLab
 	@.venv/bin/jupyter lab --config=profiles/lab/jupyter_lab_config.py $(LAB)

@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PFS = ROOT / "pfs"
 TESTS = ROOT / "tests"
-ROOMS = ["config", "losses", "models", "data", "study", "training", "report", "bench", "export", "walkthrough"]
+ROOMS = ["config", "losses", "models", "data", "study", "training", "report", "export", "bench", "walkthrough"]
 FILES = sorted(PFS.rglob("*.py"))
 FOLDERS = sorted({file.parent for file in FILES} - {PFS})  # which rooms there are is a test of its own
 # Files without a test file of their own, and the one that tests them.

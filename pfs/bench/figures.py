@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from pfs.report.style import LEGEND, MARKERS, PAGE, STYLE, colour
+from pfs.study.places import TEACHER
 
 
 @rc_context(STYLE)
@@ -60,6 +61,47 @@ def steps_figure(table: pd.DataFrame) -> Figure:
             row[0].axvline(limit, color="black", linestyle=style, linewidth=1.0)
     figure.legend(handles=_explained(), loc="outside lower center", ncols=3, **LEGEND | {"handlelength": 2.4})
     return figure
+
+
+@rc_context(STYLE)
+def pareto_figure(table: pd.DataFrame) -> Figure:
+    """Test mIoU over milliseconds an image, shown one by one: a panel a study, a marker a network, a colour an engine.
+
+    Args:
+        table: `pfs.bench.latency.with_scores` of one or several studies.
+    """
+    single = table[table["batch"] == table["batch"].min()]
+    studies, engines = list(single["study"].unique()), list(single["engine"].unique())
+    shades = dict(zip(engines, sns.color_palette("viridis", len(engines)), strict=True))
+    figure = Figure(figsize=(PAGE, 2.6), layout="constrained")
+    for axes, study in zip(figure.subplots(1, len(studies), squeeze=False)[0], studies, strict=True):
+        rows = single[single["study"] == study]
+        for engine, points in rows.groupby("engine", sort=False):
+            joined = points[points["method"].isin([TEACHER, points["method"].iloc[-1]])]
+            axes.plot(joined["milliseconds"], joined["miou"], color=shades[engine], linewidth=0.8, alpha=0.6)
+        for (engine, method), point in rows.groupby(["engine", "method"], sort=False):
+            marker = _NETWORKS[_role(str(method), rows)]
+            axes.scatter(point["milliseconds"], point["miou"], s=28, color=shades[engine], marker=marker, zorder=3)
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter("")
+        axes.set(title=study.replace("_", " "), xlabel="ms an image")
+    figure.axes[0].set_ylabel("test mIoU (%)")
+    dots = [Line2D([], [], linestyle="", marker=marker, color="0.3", label=name) for name, marker in _NETWORKS.items()]
+    lines = [Patch(color=shade, label=engine) for engine, shade in shades.items()]
+    figure.legend(handles=[*dots, *lines], loc="outside lower center", ncols=4, **LEGEND)
+    return figure
+
+
+_NETWORKS = {"teacher": "s", "student, best method on val": "^", "student alone": "o"}
+
+
+def _role(method: str, rows: pd.DataFrame) -> str:
+    """Which of the three networks a method of a study's rows is: the student's own rows begin with the reference."""
+    if method == TEACHER:
+        return "teacher"
+    alone = rows.loc[rows["method"] != TEACHER, "method"].iloc[0]
+    return "student alone" if method == alone else "student, best method on val"
 
 
 class _Bar(NamedTuple):

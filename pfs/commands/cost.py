@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 
 def add_commands(commands: Any) -> None:
-    """Add `cost`, `benchmark` and `throughput`."""
-    for name, command in (("benchmark", _benchmark), ("throughput", _throughput)):
+    """Add `cost`, `benchmark`, `throughput` and `latency`."""
+    for name, command in (("benchmark", _benchmark), ("throughput", _throughput), ("latency", _latency)):
         measured = add_command(commands, name, command, RESULTS)
         measured.add_argument("--threads", type=threads, default=1, help="to compute with (%(default)s)")
     cost = add_command(commands, "cost", _cost, STUDY, DATA)
@@ -160,6 +160,11 @@ def _benchmark(options: argparse.Namespace) -> int:
 def _throughput(options: argparse.Namespace) -> int:
     """measure where a training step's time goes on this machine: some minutes, best while it does nothing else"""
     return _measure("throughput", "steps.md", options)
+
+
+def _latency(options: argparse.Namespace) -> int:
+    """measure what a small network buys on this machine, in torch and ONNX Runtime: some minutes, best while idle"""
+    return _measure("latency", "latency.md", options)
 
 
 def _measure(notebook: str, summary: str, options: argparse.Namespace) -> int:

@@ -33,12 +33,28 @@ def write_int8(onnx_file: Path, file: Path, splits: dict[str, SegmentationDatase
     Raises:
         ExportError: what quantisation needs is not installed.
     """
+    training = splits["train"]
+    images = [_pixels(training, index) for index in _evenly(len(training), CALIBRATION_IMAGES)]
+    quantise(onnx_file, file, images)
+    fp32, int8 = (_scores(Session(path), splits) for path in (onnx_file, file))
+    return Quantised(fp32=fp32, int8=int8, calibrated_on=len(images))
+
+
+def quantise(onnx_file: Path, file: Path, images: list[Pixels]) -> None:
+    """Quantise an ONNX file.
+
+    Args:
+        onnx_file: as `pfs.export.onnx_file` writes it.
+        file: where the int8 network goes.
+        images: (H, W, 3) each, of which the ranges of activations are taken.
+
+    Raises:
+        ExportError: what quantisation needs is not installed.
+    """
     try:
         from onnxruntime import quantization
     except ImportError as error:
         raise ExportError(f"{error.name} is not installed: pip install 'pfs[onnx]'") from None
-    training = splits["train"]
-    images = [_pixels(training, index) for index in _evenly(len(training), CALIBRATION_IMAGES)]
     with tempfile.TemporaryDirectory() as folder, _silent():
         prepared = str(Path(folder) / "prepared.onnx")
         quantization.quant_pre_process(str(onnx_file), prepared, skip_symbolic_shape=True)
@@ -50,8 +66,6 @@ def write_int8(onnx_file: Path, file: Path, splits: dict[str, SegmentationDatase
             per_channel=True,
             op_types_to_quantize=["Conv", "Add", "MaxPool", "Concat"],
         )
-    fp32, int8 = (_scores(Session(path), splits) for path in (onnx_file, file))
-    return Quantised(fp32=fp32, int8=int8, calibrated_on=len(images))
 
 
 def _reader(images: list[Pixels]) -> Any:
