@@ -11,6 +11,7 @@ from typing import Any
 
 from pfs.commands.arguments import DATA, RESULTS, STUDY, add_command, cores, threads
 from pfs.config.load import load_study
+from pfs.study.execution.cluster.handover import Cluster
 from pfs.study.execution.execute import bring_up_to_date, failures
 from pfs.study.execution.run import execute_run, exit_with_parent, mark_done
 from pfs.study.places import study_folder
@@ -19,25 +20,26 @@ from pfs.study.trial.preflight import check_networks, set_hub_offline_if_unreach
 
 def add_commands(commands: Any) -> None:
     """Add `study`, `dry-run` and `run`."""
-    for started in (
-        add_command(commands, "study", _study, STUDY, RESULTS, DATA),
-        add_command(commands, "dry-run", _dry_run, STUDY),
-    ):
+    study = add_command(commands, "study", _study, STUDY, RESULTS, DATA)
+    study.add_argument("--profile", metavar="PROFILE", help="make the runs on a cluster: slurm, kubernetes or a folder")
+    for started in (study, add_command(commands, "dry-run", _dry_run, STUDY)):
         started.add_argument("--cores", type=cores, default="all", help="how many to use (%(default)s)")
         started.add_argument("--threads", type=threads, help="cores that a student computes with (1; with a GPU, all)")
     run = add_command(commands, "run", _run, STUDY, RESULTS, DATA)
     run.add_argument("method", metavar="METHOD", help="teacher, or a method of the study")
     run.add_argument("seed", metavar="SEED", type=int, help="a seed of the study")
     run.add_argument("--threads", type=threads, default=1, help="of the kernel (%(default)s)")
+    run.add_argument("--attempt", type=int, default=1, help="a cluster's, at a job that has failed (%(default)s)")
     run.add_argument("--parent", type=int, help="stop when this process, which started the run, ends")
 
 
 def _study(options: argparse.Namespace) -> int:
     """run every stale run of a study, then write its tables, figures and report"""
     study = load_study(options.study)
+    cluster = Cluster.of(options.profile, study_folder(study, options.results)) if options.profile else None
     set_hub_offline_if_unreachable(study)
     check_networks(study)
-    how = {"data": options.data, "cores": options.cores, "threads": options.threads}
+    how = {"data": options.data, "cores": options.cores, "threads": options.threads, "cluster": cluster}
     if not bring_up_to_date(study, options.study, results=options.results, **how):
         print(*failures(study, study_folder(study, options.results)), sep="\n", file=sys.stderr)
         print(f"Run the study again to go on, or {_tables_of_what_there_is(options)}", file=sys.stderr)
@@ -87,6 +89,7 @@ def _run(options: argparse.Namespace) -> int:
         results=options.results,
         data=options.data,
         threads=options.threads,
+        attempt=options.attempt,
     )
     mark_done(options.study, options.method, options.seed, results=options.results)
     return 0
