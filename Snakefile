@@ -15,6 +15,7 @@ from pfs.config.load import load_study
 from pfs.study.records import COLLECTED
 from pfs.study.code.hashes import code_of, run_codes
 from pfs.study.execution.run import DONE, DRAWN, REPORTED
+from pfs.study.execution.stopping import STOP_FILE
 from pfs.study.places import TEACHER, notebook_path, study_path
 from pfs.study.staleness import run_settings
 
@@ -36,6 +37,8 @@ run_options = shlex.join(["--results", results, "--data", config.get("data", "da
 # trains one student a core; a GPU trains one at a time, and the cores draw its pictures.
 cluster = config.get("cluster")
 if cluster:
+    # Not every cluster hands a job the environment of the command that has started the study.
+    pfs = f"export {STOP_FILE}={shlex.quote(str(Path(folder).resolve() / '.stop'))}; {pfs}"
     cores, student_threads = cluster["cores"][TEACHER], cluster["cores"]["student"]
 else:
     cores = workflow.cores or 1

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -50,7 +49,7 @@ def why_not() -> str | None:
     """Why this machine can start no Slurm of its own; None if it can."""
     if os.geteuid() != 0:
         return "a Slurm of one's own needs root"
-    missing = [name for name in (*DAEMONS, "sbatch") if shutil.which(name) is None]
+    missing = [name for name in (*DAEMONS, "sbatch", "setpriv") if shutil.which(name) is None]
     return f"not installed: {', '.join(missing)}" if missing else None
 
 
@@ -63,6 +62,7 @@ class SlurmCluster:
         (folder / "spool").mkdir()
         (folder / "munge.key").write_bytes(os.urandom(1024))
         (folder / "munge.key").chmod(0o400)
+        self.daemons: dict[str, subprocess.Popen[bytes]] = {}
         controller, worker = _free_ports(2)
         config = CONFIG.format(folder=folder, node=self.node, controller=controller, worker=worker)
         (folder / "slurm.conf").write_text(config)
@@ -75,7 +75,7 @@ class SlurmCluster:
         """Snakemake's plugin takes SLURM_CONF from the environment of a job's `srun`, where this one puts it back."""
         (self.folder / "bin").mkdir()
         srun = self.folder / "bin" / "srun"
-        srun.write_text(f"#!/bin/sh\nSLURM_CONF={self.folder}/slurm.conf exec {shutil.which('srun')} \"$@\"\n")
+        srun.write_text(f'#!/bin/sh\nSLURM_CONF={self.folder}/slurm.conf exec {shutil.which("srun")} "$@"\n')
         srun.chmod(0o755)
         self.environment["PATH"] = f"{srun.parent}:{os.environ['PATH']}"
 
@@ -83,9 +83,16 @@ class SlurmCluster:
         names = ("socket", "key-file", "pid-file", "log-file", "seed-file")
         files = ("munge.socket", "munge.key", "munged.pid", "munged.log", "munged.seed")
         options = [f"--{name}={self.folder / file}" for name, file in zip(names, files, strict=True)]
-        self.call("munged", "--force", *options)
-        self.call("slurmctld")
+        self._begin("munged", "--foreground", "--force", *options)
+        wait_for((self.folder / "munge.socket").is_socket, 30)
+        self._begin("slurmctld", "-D")
         self.start_node()
+
+    def _begin(self, daemon: str, *options: str) -> None:
+        """Start a daemon that ends with this process, whatever ends this one."""
+        command = ["setpriv", "--pdeathsig", "KILL", daemon, *options]
+        with (self.folder / f"{daemon}.said").open("ab") as said:
+            self.daemons[daemon] = subprocess.Popen(command, env=self.environment, stdout=said, stderr=said)
 
     def call(self, *command: str) -> str:
         """Run a command of Slurm's; returns what it prints."""
@@ -98,8 +105,13 @@ class SlurmCluster:
         return sorted((int(number), state, told) for number, state, told in (line.split("|") for line in lines))
 
     def start_node(self) -> None:
-        self.call("slurmd")
-        wait_for(lambda: self.call("sinfo", "--noheader", "--format=%T").strip() in ("idle", "mixed", "allocated"), 30)
+        self._begin("slurmd", "-D")
+        wait_for(lambda: self._node_is() in ("idle", "mixed", "allocated"), 60)
+
+    def _node_is(self) -> str:
+        with suppress(subprocess.CalledProcessError):  # the controller does not answer yet
+            return self.call("sinfo", "--noheader", "--format=%T").strip()
+        return "unknown"
 
     def lose_node(self) -> None:
         """What a power cut does to the node: all of its processes end at once, and Slurm is told that it is down."""
@@ -112,10 +124,11 @@ class SlurmCluster:
         self.call("scontrol", "update", f"NodeName={self.node}", "State=DOWN", "Reason=power")
 
     def stop(self) -> None:
-        self.lose_node()
-        for daemon in reversed(DAEMONS):
-            with suppress(OSError, ValueError):
-                os.kill(int((self.folder / f"{daemon}.pid").read_text()), signal.SIGKILL)
+        with suppress(subprocess.CalledProcessError):
+            self.lose_node()
+        for daemon in self.daemons.values():
+            daemon.kill()
+            daemon.wait()
 
 
 @contextmanager

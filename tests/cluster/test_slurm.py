@@ -49,7 +49,11 @@ class OnSlurm:
         self.clone, self.cluster = Clone(folder, data, **SMALL), cluster
         self.before = len(cluster.jobs())
         text = (repository() / "profiles" / "slurm" / "config.yaml").read_text()
-        for old, new in (("checks: 20", "checks: 1"), ("wait: 120", "wait: 10"), (".snakemake/slurm", f"{folder}/slurm")):
+        for old, new in (
+            ("checks: 20", "checks: 1"),
+            ("wait: 120", "wait: 10"),
+            (".snakemake/slurm", f"{folder}/slurm"),
+        ):
             assert old in text
             text = text.replace(old, new)
         self.profile = folder / "profile"

@@ -6,12 +6,16 @@ when a lost node's lease expires (after about 90 seconds on NFS 4), and Lustre d
 `-o flock`. A file that merely exists would hold there too, but stays behind when its node is lost.
 """
 
+import fcntl
+import os
+from errno import ENOLCK, ENOSYS, EOPNOTSUPP
 from pathlib import Path
 
 from filelock import FileLock
 
 from pfs.config.base import StudyError
 
+NO_LOCKS = (ENOSYS, EOPNOTSUPP, ENOLCK)  # what a file system without such locks answers
 LOCK = ".lock"  # the file's name, in the folder of a study or of a run
 
 
@@ -21,15 +25,18 @@ def folder_lock(folder: Path) -> FileLock:
     Raises:
         StudyError: the folder's file system has no such locks.
     """
-    lock = FileLock(folder / LOCK, fallback_to_soft=False)
+    file = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        with lock.acquire(blocking=False):
-            pass
-    except NotImplementedError:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:  # another process holds it
+        pass
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
         raise StudyError(
             f"{folder}: its file system has no locks (flock): mount it with them (Lustre: -o flock), or name results "
             "on another one with --results"
         ) from None
-    except TimeoutError:  # another process holds it
-        pass
-    return lock
+    finally:
+        os.close(file)
+    return FileLock(folder / LOCK)
