@@ -4,6 +4,7 @@ import os
 import shutil
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -116,12 +117,23 @@ class SlurmCluster:
     def lose_node(self) -> None:
         """What a power cut does to the node: all of its processes end at once, and Slurm is told that it is down."""
         steps = [process for process in psutil.process_iter() if _belongs_to(process, self.folder)]
-        children = [child for step in steps for child in step.children(recursive=True)]
-        for process in [*steps, *children]:
+        lost = [psutil.Process(self.daemons["slurmd"].pid), *steps]
+        lost += [child for step in steps for child in step.children(recursive=True)]
+        for process in lost:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
-        psutil.wait_procs([*steps, *children], timeout=10)
+        psutil.wait_procs(lost, timeout=10)
         self.call("scontrol", "update", f"NodeName={self.node}", "State=DOWN", "Reason=power")
+
+    def begin_waiting_jobs(self) -> None:
+        """Let jobs begin soon that Slurm took from a lost node: it would let them wait for two minutes.
+
+        A node that is there again is told first to end the jobs it had, and would end a new start of theirs, too.
+        """
+        time.sleep(4)
+        for number, state, _ in self.jobs():
+            if state == "PENDING":
+                self.call("scontrol", "update", f"JobId={number}", "StartTime=now")
 
     def stop(self) -> None:
         with suppress(subprocess.CalledProcessError):
@@ -145,10 +157,10 @@ def slurm_cluster() -> Iterator[SlurmCluster]:
 
 
 def _belongs_to(process: psutil.Process, folder: Path) -> bool:
-    """Whether it is the daemon of this cluster's node, or the one that watches over a job there."""
+    """Whether it watches over a job of this cluster: such a process listens on a socket in the node's folder."""
     with suppress(psutil.Error):
-        own = process.environ().get("SLURM_CONF") == str(folder / "slurm.conf")
-        return process.name() in ("slurmd", "slurmstepd") and own
+        if process.name().startswith("slurmstepd"):
+            return any(str(each.laddr).startswith(f"{folder}/spool") for each in process.net_connections("unix"))
     return False
 
 

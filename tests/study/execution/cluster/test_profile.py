@@ -12,7 +12,7 @@ from pfs.study.execution.cluster.profile import read_profile
 
 @pytest.fixture
 def _slurm(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(profile.shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
 
 
 def own(folder: Path, text: str) -> str:
@@ -72,6 +72,6 @@ def test_a_plugin_that_is_not_installed_is_named_with_its_extra(monkeypatch: pyt
 
 
 def test_slurm_is_asked_for_where_its_commands_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(profile.shutil, "which", lambda name: None if name == "sbatch" else f"/usr/bin/{name}")
+    monkeypatch.setattr("shutil.which", lambda name: None if name == "sbatch" else f"/usr/bin/{name}")
     with pytest.raises(StudyError, match=r"sbatch is not found: run the study on .* login node"):
         read_profile("slurm")
