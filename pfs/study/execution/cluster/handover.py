@@ -1,6 +1,7 @@
 """What Snakemake is given when the runs of a study are jobs of a cluster. No torch here."""
 
 import json
+import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -74,7 +75,7 @@ class Cluster:
             arguments += ["--slurm-jobname-prefix", self.jobs.prefix, "--slurm-pass-command-as-script"]
         if self.profile.executor == KUBERNETES:
             share_files()
-            arguments += ["--directory", str(repository())]
+            arguments += ["--precommand", f"cd {shlex.quote(str(repository()))}"]  # a pod begins in a folder of its own
         return arguments
 
     def _left_over(self, study: Study) -> dict[str, str]:

@@ -43,7 +43,8 @@ def test_each_run_is_one_job_which_asks_for_what_the_study_needs(jobs: dict[str,
         [container] = pod["containers"]
         assert container["image"] == "registry.example.org/pfs:latest"
         assert {"name": "pfs", "mountPath": "/shared"} in container["volumeMounts"]
-        requests = container["resources"]["requests"]
+        requests, limits = (container["resources"][name] for name in ("requests", "limits"))
+        assert limits["nvidia.com/gpu"] == requests["nvidia.com/gpu"]  # or Kubernetes refuses the job
         assert requests["cpu"] == "950m" and requests["nvidia.com/gpu"] == "2"
         assert 1000 < int(requests["memory"].removesuffix("M")) < 10_000
 
@@ -55,8 +56,8 @@ def test_a_job_works_in_the_clone_with_its_environment(jobs: dict[str, dict[str,
     for job in jobs.values():
         [container] = job["spec"]["template"]["spec"]["containers"]
         [_, script] = container["args"]
-        assert script.startswith(f"{sys.executable} -m snakemake --snakefile {repository()}/Snakefile")
-        assert f"--directory {repository()}" in script and "--deploy-sources" not in script
+        assert script.startswith(f"cd {repository()} && {sys.executable} -m snakemake ")
+        assert "--deploy-sources" not in script and "pip install" not in script
 
 
 def test_snakemake_takes_files_of_kubernetes_jobs_for_shared() -> None:
