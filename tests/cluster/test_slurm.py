@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -63,7 +64,16 @@ class OnSlurm:
     @contextmanager
     def driver(self) -> Iterator[subprocess.Popen[str]]:
         """The command, which is killed where the test fails."""
-        command = [*self.clone.command()[:-1], "1", "--profile", str(self.profile)]
+        _, _, _, *arguments = self.clone.command()
+        command = [
+            sys.executable,
+            "-m",
+            "tests.cluster.impatient",
+            *arguments[:-1],
+            "1",
+            "--profile",
+            str(self.profile),
+        ]
         how = {"cwd": repository(), "env": self.cluster.environment, "stderr": subprocess.PIPE, "text": True}
         with subprocess.Popen(command, **how) as process:  # type: ignore[call-overload]
             try:
