@@ -4,6 +4,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 STUDY = quick
 DATA = data
 CORES = all
+# A cluster that makes the runs: slurm, kubernetes, or a folder with a profile of your own (docs/cluster.md).
+PROFILE =
 # cpu: torch's builds without what serves NVIDIA GPUs alone; docs/machines.md says where pip finds them.
 TORCH =
 
@@ -21,12 +23,13 @@ help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s  %s\n", $$1, $$2}' Makefile
 	@echo
 	@echo "make study STUDY=digits CORES=2 DATA=data runs another study, on fewer cores, on data kept elsewhere;"
-	@echo "several studies, one after the other: STUDY=\"digits digits_baselines\"."
+	@echo "several studies, one after the other: STUDY=\"digits digits_baselines\"; on a cluster: PROFILE=slurm."
 
 env: $(ENVIRONMENT) ## create the environment in .venv, or bring it up to date
 
 study: $(ENVIRONMENT) ## train, distil and write tables, figures and report: whatever is not up to date
-	@set -e; for study in $(STUDY); do .venv/bin/pfs study "$$study" --data "$(DATA)" --cores "$(CORES)"; done
+	@set -e; for study in $(STUDY); do .venv/bin/pfs study "$$study" --data "$(DATA)" --cores "$(CORES)" \
+	  $(if $(PROFILE),--profile "$(PROFILE)"); done
 
 dry-run: $(ENVIRONMENT) ## try a study at its true size, two steps on images of noise; nothing is kept
 	@set -e; for study in $(STUDY); do .venv/bin/pfs dry-run "$$study" --cores "$(CORES)"; done

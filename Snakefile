@@ -15,6 +15,7 @@ from pfs.config.load import load_study
 from pfs.study.records import COLLECTED
 from pfs.study.code.hashes import code_of, run_codes
 from pfs.study.execution.run import DONE, DRAWN, REPORTED
+from pfs.study.execution.stopping import STOP_FILE
 from pfs.study.places import TEACHER, notebook_path, study_path
 from pfs.study.staleness import run_settings
 
@@ -33,9 +34,40 @@ options = shlex.join(["--results", results])
 run_options = shlex.join(["--results", results, "--data", config.get("data", "data")])
 run_options += f" --devices {config.get('devices', 1)} --parent $PPID"
 
-# A processor trains one student a core. A GPU trains one at a time, and the cores draw its pictures.
-cores = workflow.cores or 1
-student_threads = int(config.get("threads", cores if shutil.which("nvidia-smi") else 1))
+# Where a cluster makes the runs, `pfs study --profile` has written what each job asks for. On one machine a processor
+# trains one student a core; a GPU trains one at a time, and the cores draw its pictures.
+cluster = config.get("cluster")
+if cluster:
+    # Not every cluster hands a job the environment of the command that has started the study.
+    pfs = f"export {STOP_FILE}={shlex.quote(str(Path(folder).resolve() / '.stop'))}; {pfs}"
+    cores, student_threads = cluster["cores"][TEACHER], cluster["cores"]["student"]
+else:
+    cores = workflow.cores or 1
+    student_threads = int(config.get("threads", cores if shutil.which("nvidia-smi") else 1))
+
+
+def asked(name, default=0):
+    """What the job of a run asks for: more memory at each attempt, because the last one may have had too little."""
+
+    def of_run(wildcards, attempt):
+        method = getattr(wildcards, "method", TEACHER)
+        value = cluster["resources"][method].get(name, default)
+        return value * attempt if name == "mem_mb" else value
+
+    return of_run
+
+
+def slurm_extra(wildcards):
+    """Options of a job that must wait for one of an earlier start, which makes the same run."""
+    run = f"{wildcards.method}/{wildcards.seed}" if "method" in wildcards.keys() else f"{TEACHER}/{study.teacher.seed}"
+    return cluster["slurm_extra"].get(run, "")
+
+
+# Only what is known: the profile's default-resources say the rest.
+known = {name for each in cluster["resources"].values() for name in each} if cluster else set()
+resources_of_run = {name: asked(name) for name in known}
+if cluster and cluster["slurm_extra"]:
+    resources_of_run["slurm_extra"] = slurm_extra
 
 
 wildcard_constraints:
@@ -66,8 +98,12 @@ rule teacher:
         settings=run_settings(study),
     threads: cores
     priority: 1
+    resources:
+        attempt=lambda wildcards, attempt: attempt,
+        **resources_of_run,
     shell:
         "{pfs} run {study_file:q} teacher {study.teacher.seed} --threads {threads} {run_options}"
+        " --attempt {resources.attempt}"
 
 
 rule student:
@@ -83,8 +119,12 @@ rule student:
         code=lambda wildcards: run_code[wildcards.method],
         settings=lambda wildcards: run_settings(study, wildcards.method, int(wildcards.seed)),
     threads: student_threads
+    resources:
+        attempt=lambda wildcards, attempt: attempt,
+        **resources_of_run,
     shell:
         "{pfs} run {study_file:q} {wildcards.method} {wildcards.seed} --threads {threads} {run_options}"
+        " --attempt {resources.attempt}"
 
 
 rule collect:

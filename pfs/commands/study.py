@@ -11,6 +11,7 @@ from typing import Any
 
 from pfs.commands.arguments import DATA, RESULTS, STUDY, add_command, cores, devices, threads
 from pfs.config.load import load_study
+from pfs.study.execution.cluster.handover import Cluster
 from pfs.study.execution.execute import bring_up_to_date, failures
 from pfs.study.execution.run import execute_run, exit_with_parent, mark_done
 from pfs.study.places import study_folder
@@ -20,6 +21,7 @@ from pfs.study.trial.preflight import check_networks, set_hub_offline_if_unreach
 def add_commands(commands: Any) -> None:
     """Add `study`, `dry-run` and `run`."""
     study = add_command(commands, "study", _study, STUDY, RESULTS, DATA)
+    study.add_argument("--profile", metavar="PROFILE", help="make the runs on a cluster: slurm, kubernetes or a folder")
     for started in (study, add_command(commands, "dry-run", _dry_run, STUDY)):
         started.add_argument("--cores", type=cores, default="all", help="how many to use (%(default)s)")
         started.add_argument("--threads", type=threads, help="cores that a student computes with (1; with a GPU, all)")
@@ -29,18 +31,20 @@ def add_commands(commands: Any) -> None:
     run.add_argument("--threads", type=threads, default=1, help="of the kernel (%(default)s)")
     for trained in (study, run):
         trained.add_argument("--devices", type=devices, default=1, help="that train a run together (%(default)s)")
+    run.add_argument("--attempt", type=int, default=1, help="a cluster's, at a job that has failed (%(default)s)")
     run.add_argument("--parent", type=int, help="stop when this process, which started the run, ends")
 
 
 def _study(options: argparse.Namespace) -> int:
     """run every stale run of a study, then write its tables, figures and report"""
     study = load_study(options.study)
+    cluster = Cluster.of(options.profile, study_folder(study, options.results)) if options.profile else None
     set_hub_offline_if_unreachable(study)
     check_networks(study)
     for role in (study.teacher, study.student):
         role.check_shares(options.devices)
-    threads = _threads_of_devices(options)
-    how = {"data": options.data, "cores": options.cores, "threads": threads, "devices": options.devices}
+    how = {"data": options.data, "cores": options.cores, "threads": _threads_of_devices(options)}
+    how |= {"devices": options.devices, "cluster": cluster}
     if not bring_up_to_date(study, options.study, results=options.results, **how):
         print(*failures(study, study_folder(study, options.results)), sep="\n", file=sys.stderr)
         print(f"Run the study again to go on, or {_tables_of_what_there_is(options)}", file=sys.stderr)
@@ -99,6 +103,7 @@ def _run(options: argparse.Namespace) -> int:
         data=options.data,
         threads=_threads_of_devices(options),
         devices=options.devices,
+        attempt=options.attempt,
     )
     mark_done(options.study, options.method, options.seed, results=options.results)
     return 0

@@ -76,10 +76,11 @@ def test_the_figure_has_a_panel_a_study_and_explains_its_marks(table: pd.DataFra
 
 
 def test_the_notebook_writes_table_summary_and_figure(tmp_path: Path) -> None:
-    tiny: dict[str, object] = {"studies": "quick", "sizes": "16x24", "batches": "1", "repeats": 1, "compiled": False}
+    tiny = {"studies": "quick", "sizes": "16x24", "batches": "1", "repeats": 1, "compiled": False}
+    tiny["results"] = str(tmp_path)
     (tmp_path / "quick").mkdir()
     shutil.copy(ROOT / "results" / "quick" / "runs.csv", tmp_path / "quick")
-    run_notebook(notebook_path("latency"), tmp_path / "benchmark" / "latency.ipynb", {"results": str(tmp_path), **tiny})
+    run_notebook(notebook_path("latency"), tmp_path / "benchmark" / "latency.ipynb", tiny)
     table = pd.read_csv(tmp_path / "benchmark" / "latency.csv")
     assert len(table) == 3 * len(ENGINES) and set(table["commit"]) == {commit({"pfs"})[0]}
     assert "| quick | student | ce | ONNX Runtime, int8 | 1 |" in (tmp_path / "benchmark" / "latency.md").read_text()

@@ -118,7 +118,7 @@ def test_snakemake_gets_the_name_of_results_as_it_is(name: str, monkeypatch: pyt
         given.append(parse_config(arguments[arguments.index("--config") + 1 :]))
 
     monkeypatch.setattr("snakemake.cli.main", parsed)
-    execute._snakemake([], "1", {"study": "x.yaml", "results": name})
+    execute._snakemake([], ["--config", *execute._as_yaml({"study": "x.yaml", "results": name})])
     assert given == [{"study": "x.yaml", "results": name}]
 
 

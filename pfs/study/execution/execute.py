@@ -9,14 +9,16 @@ from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdo
 from pathlib import Path
 from typing import TextIO
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from pfs.config.base import StudyError
 from pfs.config.checksums import BrokenFileError, begin_study, check_files
 from pfs.config.files import atomic_write, repository
 from pfs.config.study import Study
 from pfs.data.install.state import changed_since_verified, current_checksum
+from pfs.study.execution.cluster.handover import Cluster
 from pfs.study.execution.interruption import stopping_on_signals
+from pfs.study.execution.locks import folder_lock
 from pfs.study.execution.progress.bar import progress_bar
 from pfs.study.execution.progress.plan import plan_session
 from pfs.study.execution.progress.stage import PROGRESS
@@ -41,6 +43,7 @@ def bring_up_to_date(
     cores: str = "all",
     threads: int | None = None,
     devices: int = 1,
+    cluster: Cluster | None = None,
 ) -> bool:
     """Run what is stale of a study, with one bar of its progress; whether all went well.
 
@@ -52,6 +55,7 @@ def bring_up_to_date(
         cores: how many to use, or "all".
         threads: that a student computes with; None: 1, or all cores where there is a GPU.
         devices: how many train each run.
+        cluster: which makes the runs; None: this machine. There, `cores` and `threads` are those of one job.
     """
     folder = study_folder(study, results)
     if folder.is_dir() and not os.access(folder, os.W_OK):
@@ -66,19 +70,23 @@ def bring_up_to_date(
         images = preflight(study, set(stale), repository() / data)
         _renew_marks(study, folder, set(stale))
         trained = {run for run, reason in stale.items() if reason.trains}  # scoring weights again costs hardly anything
-        plan = plan_session(study, path, folder, trained, images, cores=cores, threads=threads)
+        plan = plan_session(study, path, folder, trained, images, cores=cores, threads=threads, timed=cluster is None)
         named = Path(results) / study.name  # as the Snakefile names them
         marks = [str(run_folder(study, named, *run) / DONE) for run in stale]
         marks += [str(named / mark) for mark in _broken_pages(folder, tuning=study.tuning)]
         config = {"study": path, "results": results, "data": data}
         config |= {} if threads is None else {"threads": str(threads)}
         config |= {} if devices == 1 else {"devices": str(devices)}
+        if cluster is None:
+            how = ["--cores", cores, "--config", *_as_yaml(config)]
+        else:
+            how = cluster.arguments(study, folder, config, plan.costs, cores=cores, threads=threads)
         with (
             _redirect_output(folder / "snakemake.log") as terminal,
-            stopping_on_signals(study.name, folder / ".stop", terminal),
+            stopping_on_signals(study.name, folder / ".stop", terminal, cluster.jobs if cluster else None),
             progress_bar(study, folder, plan, terminal),
         ):
-            return _snakemake(marks, cores, config)
+            return _snakemake(marks, how)
 
 
 def _stale_runs(study: Study, folder: Path, data: Path) -> dict[tuple[str, int], Stale]:
@@ -141,7 +149,7 @@ def _nothing_to_write(study: Study, folder: Path) -> bool:
 def _study_lock(folder: Path) -> Iterator[None]:
     """Be the only process at work on a study: wait for another one, and say so."""
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / ".lock")
+    lock = folder_lock(folder)
     try:
         lock.acquire(blocking=False)
     except Timeout:
@@ -175,24 +183,28 @@ def _redirect_output(log: Path) -> Iterator[TextIO]:
                 os.close(saved)
 
 
-def _snakemake(marks: list[str], cores: str, config: dict[str, str]) -> bool:
+def _as_yaml(config: dict[str, str]) -> list[str]:
+    """Settings of the Snakefile's config as arguments that Snakemake takes for text, whatever they are.
+
+    It would read `5` as a number and `a: b` as a mapping, and it strips quotes at the ends.
+    """
+    return [f"{key}=!!str {json.dumps(value, ensure_ascii=False)} " for key, value in config.items()]
+
+
+def _snakemake(marks: list[str], how: list[str]) -> bool:
     """Run the Snakefile in this process, so that whoever kills the one has killed the other.
 
     Args:
         marks: the outputs of the Snakefile's rules that must be made again.
-        cores: how many to use, or "all".
-        config: of the Snakefile.
+        how: arguments that say with what the Snakefile is run, and where.
     """
     from snakemake.cli import main as snakemake
 
     # Staleness is decided from the records and not from Snakemake's metadata, so that the missing runs are also made
     # where the .snakemake folder is lost, or where tables came with the clone, but not the records behind them.
     # Nothing here locks the clone: `_study_lock` has, and it leaves no lock behind when it is killed.
-    arguments = ["--cores", cores, "--nolock", *(["--forcerun", *marks] if marks else [])]
     try:
-        # As YAML's text, or Snakemake would read `5` as a number and `a: b` as a mapping; it strips quotes at the ends.
-        texts = [f"{key}=!!str {json.dumps(value, ensure_ascii=False)} " for key, value in config.items()]
-        snakemake([*arguments, "--config", *texts])
+        snakemake(["--nolock", *(["--forcerun", *marks] if marks else []), *how])
     except SystemExit as end:
         return end.code == 0
     return True

@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
@@ -11,6 +11,9 @@ from types import FrameType
 from typing import TextIO
 
 import psutil
+
+from pfs.config.base import StudyError
+from pfs.study.execution.cluster.slurm import SlurmJobs
 
 ASKED = (
     "{name}: stopping: runs save their state and end, which takes as long as a step (or an evaluation that has begun); "
@@ -21,7 +24,7 @@ ONE_REQUEST = 0.5  # seconds
 
 
 @contextmanager
-def stopping_on_signals(name: str, stop_file: Path, terminal: TextIO) -> Iterator[None]:
+def stopping_on_signals(name: str, stop_file: Path, terminal: TextIO, jobs: SlurmJobs | None = None) -> Iterator[None]:
     """React to SIGTERM and SIGINT while a study runs, in the main thread.
 
     Signals are read from a pipe by a thread of its own, because Snakemake installs its own handler of SIGTERM, after
@@ -31,12 +34,14 @@ def stopping_on_signals(name: str, stop_file: Path, terminal: TextIO) -> Iterato
         name: of the study.
         stop_file: the file that asks its runs to stop.
         terminal: where it is said what happens.
+        jobs: of the study, where a cluster makes its runs. The first signal cancels those that have not begun, the
+            second cancels all.
     """
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     handlers = {number: signal.signal(number, _pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
     previous = signal.set_wakeup_fd(writing)
-    watcher = Thread(target=_watch, args=(reading, name, stop_file, terminal), daemon=True)
+    watcher = Thread(target=_watch, args=(reading, name, stop_file, terminal, jobs), daemon=True)
     watcher.start()
     try:
         yield
@@ -56,7 +61,7 @@ def _pass_on(number: int, _: FrameType | None) -> None:
             handler(signal.SIGTERM, None)
 
 
-def _watch(reading: int, name: str, stop_file: Path, terminal: TextIO) -> None:
+def _watch(reading: int, name: str, stop_file: Path, terminal: TextIO, jobs: SlurmJobs | None) -> None:
     """Tell the first request to stop from the second, until the pipe is closed.
 
     What comes within `ONE_REQUEST` seconds of the first is that same request: `timeout` signals a process, and at once
@@ -71,9 +76,21 @@ def _watch(reading: int, name: str, stop_file: Path, terminal: TextIO) -> None:
             first = now
             stop_file.touch()
             print(f"\n{ASKED.format(name=name)}", file=terminal, flush=True)
+            if jobs is not None:
+                _told(jobs.cancel_waiting, terminal)
         elif now - first > ONE_REQUEST:
             print(f"\n{name}: ended at once; run the study again to go on", file=terminal, flush=True)
+            if jobs is not None:
+                _told(jobs.cancel_all, terminal)
             _end_everything()
+
+
+def _told(cancel: Callable[[], object], terminal: TextIO) -> None:
+    """Cancel jobs; where the cluster does not answer that is told, and the study stops all the same."""
+    try:
+        cancel()
+    except StudyError as error:
+        print(error, file=terminal, flush=True)
 
 
 def _end_everything() -> None:

@@ -4,6 +4,7 @@ import signal
 
 from jupyter_client.manager import AsyncKernelManager
 
+KERNEL_DIED = "the kernel died"  # how what is said of such an end begins
 TRY_LESS_MEMORY = "was there memory enough? Try fewer cores at once, a smaller batch_size, or cache_gib: 0"
 TRY_PLAIN_CPU = "try it with ONEDNN_MAX_CPU_ISA=AVX2 in the environment, or with fewer threads"
 ADVICE = {
@@ -37,6 +38,6 @@ def tell_end(ends: list[int]) -> str:
     """What is said of a kernel that died; `ends` has its exit status, if that is known."""
     if not ends or ends[0] >= 0:
         status = f" with status {ends[0]}" if ends else ""
-        return f"the kernel died{status}; {TRY_LESS_MEMORY}"
+        return f"{KERNEL_DIED}{status}; {TRY_LESS_MEMORY}"
     died_of = signal.Signals(-ends[0])
-    return f"the kernel died of signal {died_of.name}; {ADVICE.get(died_of, 'somebody or something ended it')}"
+    return f"{KERNEL_DIED} of signal {died_of.name}; {ADVICE.get(died_of, 'somebody or something ended it')}"

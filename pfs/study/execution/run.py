@@ -10,8 +10,6 @@ import time
 from pathlib import Path
 from threading import Thread
 
-from filelock import FileLock
-
 from pfs.config.base import StudyError
 from pfs.config.checksums import BrokenFileError, check_files, check_files_once, files_under, write_checksums
 from pfs.config.files import atomic_write, repository
@@ -19,6 +17,8 @@ from pfs.config.load import load_study
 from pfs.config.study import Study
 from pfs.data.install.state import current_checksum
 from pfs.study.code.hashes import run_code
+from pfs.study.execution.kernels_end import KERNEL_DIED
+from pfs.study.execution.locks import folder_lock
 from pfs.study.execution.notebooks import NotebookError, NotebookStoppedError, Parameter, run_notebook
 from pfs.study.execution.progress.stage import BEGAN, PROGRESS
 from pfs.study.execution.stopping import stop_requested
@@ -31,7 +31,9 @@ DONE = ".done"  # in a run's folder: Snakemake's own mark that the run is done
 DRAWN, REPORTED = ".drawn.sha256.json", ".reported.sha256.json"
 
 
-def execute_run(path: str, method: str, seed: int, *, results: str, data: str, threads: int, devices: int = 1) -> None:
+def execute_run(
+    path: str, method: str, seed: int, *, results: str, data: str, threads: int, devices: int = 1, attempt: int = 1
+) -> None:
     """Carry out one run of a study, unless another process has just finished it.
 
     A lock on the run's folder keeps two processes from writing it at once. Its `progress` and, if it fails,
@@ -45,10 +47,11 @@ def execute_run(path: str, method: str, seed: int, *, results: str, data: str, t
         data: folder of all data sets.
         threads: of the kernel's pools.
         devices: how many train the run, each an equal part of every batch.
+        attempt: which one in this start of the study. A cluster tries a job again that has failed.
 
     Raises:
         StudyError: the study has no such run.
-        NotebookError: the notebook failed, or ended without a record.
+        NotebookError: the notebook failed, or ended without a record; or it failed at an earlier attempt.
         NotebookStoppedError: the study was asked to stop.
     """
     study = load_study(path)
@@ -60,7 +63,16 @@ def execute_run(path: str, method: str, seed: int, *, results: str, data: str, t
     if (method, seed) not in runs_of(study):
         seeds = [own for name, own in runs_of(study) if name == method]
         raise StudyError(f"{path}: {method} has no seed {seed}; valid choices: {', '.join(map(str, seeds))}")
+    if attempt > 1:
+        _refuse_what_failed(run_folder(study, study_folder(study, results), method, seed))
     _execute(study, (method, seed), parameters, results=results, data=data)
+
+
+def _refuse_what_failed(folder: Path) -> None:
+    """Raise the error of an earlier attempt which would come again; a kernel that was killed may well succeed."""
+    error = folder / "error.txt"
+    if error.is_file() and KERNEL_DIED not in (told := error.read_text(encoding="utf-8").strip()):
+        raise NotebookError(f"not tried again: {told}")
 
 
 def _execute(study: Study, run: tuple[str, int], parameters: dict[str, Parameter], *, results: str, data: str) -> None:
@@ -68,7 +80,7 @@ def _execute(study: Study, run: tuple[str, int], parameters: dict[str, Parameter
     notebook = notebook_of(run[0])
     folder = run_folder(study, study_folder(study, results), *run)
     folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / ".lock"):
+    with folder_lock(folder):
         found = current_checksum(study.data, repository() / data)
         code, results_folder = run_code(study, run[0]), study_folder(study, results)
         stale = why_stale(study, results_folder, *run, code, found, check_cache=check_files_once)

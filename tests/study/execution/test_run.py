@@ -22,6 +22,7 @@ from pfs.config.load import load_study
 from pfs.config.study import Study
 from pfs.data.install.state import current_checksum, digit_scenes_folder
 from pfs.study.code.hashes import code_of, run_code
+from pfs.study.execution.kernels_end import tell_end
 from pfs.study.execution.notebooks import NotebookError, NotebookStoppedError, check_parameters, run_notebook
 from pfs.study.execution.run import draw_pages, execute_run
 from pfs.study.execution.stopping import STOP_FILE
@@ -312,6 +313,23 @@ def test_a_failed_cell_leaves_its_notebook_and_the_error(student: Path) -> None:
     folder = Path("results/toy/runs/ce/0")
     assert "NaN in the features" in (folder / "error.txt").read_text()
     assert "NaN in the features" in (folder / "executed.ipynb").read_text()
+
+
+def test_a_cluster_tries_only_what_was_killed_again(clone: Path, student: Path) -> None:
+    """What failed by itself would fail again; a kernel that was killed may have had too little memory."""
+    write_notebook(student, STUDENT_PARAMETERS, FINISHES)
+    prepare(clone, "ce", 0)
+    folder = Path("results/toy/runs/ce/0")
+    atomic_write(folder / "error.txt", "distil_student.ipynb: ValueError: NaN in the features\n")
+    how = {"results": "results", "data": "data", "threads": 1}
+    with pytest.raises(NotebookError, match=r"not tried again: .*NaN in the features"):
+        execute_run("studies/toy.yaml", "ce", 0, **how, attempt=2)  # type: ignore[arg-type]
+    assert executions(clone) == 0
+    atomic_write(folder / "error.txt", f"distil_student.ipynb: {tell_end([-9])}\n")
+    execute_run("studies/toy.yaml", "ce", 0, **how, attempt=2)  # type: ignore[arg-type]
+    assert executions(clone) == 1
+    atomic_write(folder / "error.txt", "of an earlier start of the study")
+    execute_run("studies/toy.yaml", "ce", 0, **how, attempt=1)  # type: ignore[arg-type]
 
 
 def test_a_notebook_that_ends_without_a_record_has_failed(student: Path) -> None:

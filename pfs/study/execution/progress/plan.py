@@ -50,6 +50,7 @@ def plan_session(
     *,
     cores: str,
     threads: int | None,
+    timed: bool = True,
 ) -> Plan:
     """Count what the stale runs of a study will cost, time a few steps, and tell both.
 
@@ -61,11 +62,17 @@ def plan_session(
         images: what the networks are shown, from `preflight`; None where nothing must be made.
         cores: how many to use, or "all".
         threads: that a student computes with; None: 1, or all cores where there is a GPU.
+        timed: whether a few steps are timed on this machine. Where a cluster makes the runs, that would tell nothing,
+            and all students count as trained at the same time.
     """
     if images is None or not stale:
         return Plan()
     costs = _costs(study, folder, stale, images)
     todo = {run: costs[run] for run in costs if run in stale}
+    if not timed:
+        students = max(1, sum(method != TEACHER for method, _ in todo))
+        print(f"{study.name}: {describe(todo, students)}", file=sys.stderr)
+        return Plan(costs, frozenset(stale), Measured(), students)
     available = len(psutil.Process().cpu_affinity()) if hasattr(psutil.Process, "cpu_affinity") else os.cpu_count() or 1
     used = available if cores == "all" else int(cores)
     of_a_student = min(used, threads or (used if shutil.which("nvidia-smi") else 1))  # as the Snakefile has it

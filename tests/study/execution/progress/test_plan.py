@@ -79,6 +79,17 @@ def test_a_pace_that_cannot_be_measured_leaves_no_estimate(
     assert " in all" not in capsys.readouterr().err
 
 
+def test_for_a_cluster_nothing_is_timed_on_this_machine(
+    file: Path, tmp_path: Path, asked: list[Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = load_study(str(file))
+    runs, images = set(runs_of(study)), check_data(study, tmp_path)
+    plan = plan_session(study, str(file), tmp_path, runs, images, cores="2", threads=1, timed=False)
+    assert not asked
+    assert plan.measured == Measured() and plan.at_once == len(runs) - 1
+    assert "runs to do: " in capsys.readouterr().err
+
+
 def test_a_finished_study_is_told_nothing(file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     study = load_study(file)
     assert plan_session(study, str(file), tmp_path, set(), None, cores="all", threads=None) == Plan()

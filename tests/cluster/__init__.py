@@ -1,0 +1,1 @@
+"""Whole studies whose runs are jobs of a cluster."""

@@ -1,0 +1,52 @@
+"""What Snakemake is given for a cluster, and what a node's Snakemake reads of it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pfs.study.execution.cluster.handover import CONFIG, Cluster
+from pfs.study.execution.cluster.profile import Profile
+from pfs.study.execution.cluster.slurm import SlurmJobs
+from pfs.study.places import TEACHER
+from tests.study.execution.cluster.test_resources import COSTS, STUDY
+
+SETTINGS = {"study": "studies/tiny.yaml", "results": "re: sults", "data": "5"}
+
+
+class Queue(SlurmJobs):
+    """Of an earlier start: a job that waits, and one that makes `kd`, seed 1."""
+
+    def cancel_waiting(self) -> int:
+        return 1
+
+    def left_of(self, runs: object) -> dict[tuple[str, int], int]:
+        return {("kd", 1): 7}
+
+
+def handed_over(cluster: Cluster, folder: Path) -> tuple[list[str], dict[str, object]]:
+    arguments = cluster.arguments(STUDY, folder, SETTINGS, COSTS, cores="8", threads=None)
+    return arguments, json.loads((folder / CONFIG).read_text())
+
+
+def test_the_jobs_read_what_they_ask_for_from_a_file(tmp_path: Path) -> None:
+    cluster = Cluster(Profile(tmp_path / "own", "htcondor"), None)
+    arguments, config = handed_over(cluster, tmp_path)
+    assert arguments[:4] == ["--workflow-profile", str(tmp_path / "own"), "--configfile", str(tmp_path / CONFIG)]
+    assert not [argument for argument in arguments if "slurm" in argument or argument == "--cores"]
+    asked = config.pop("cluster")
+    assert config == SETTINGS  # as text, where Snakemake would read a number from a command line
+    assert asked["cores"] == {TEACHER: 8, "student": 1}  # type: ignore[index]
+    assert set(asked["resources"]) == {TEACHER, "ce", "kd"}  # type: ignore[index]
+
+
+def test_a_run_which_a_job_is_making_already_waits_for_that_job(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    profile = Profile(tmp_path, "slurm", {"slurm_extra": "--nice"})
+    arguments, config = handed_over(Cluster(profile, Queue("pfs-1")), tmp_path)
+    assert config["cluster"]["slurm_extra"] == {"kd/1": "--nice --dependency=afterany:7"}  # type: ignore[index]
+    assert arguments[arguments.index("--slurm-jobname-prefix") + 1] == "pfs-1"
+    assert (
+        "1 go on with their runs, 1 that had not begun are cancelled and handed over again" in capsys.readouterr().err
+    )
