@@ -33,7 +33,6 @@ def jobs(tmp_path_factory: pytest.TempPathFactory, data: Path) -> dict[str, dict
 
 
 @pytest.mark.timeout(500)
-@pytest.mark.trains
 def test_each_run_is_one_job_which_asks_for_what_the_study_needs(jobs: dict[str, dict[str, Any]]) -> None:
     for job in jobs.values():
         assert (job["namespace"], job["spec"]["backoffLimit"]) == ("default", 0)
@@ -50,7 +49,6 @@ def test_each_run_is_one_job_which_asks_for_what_the_study_needs(jobs: dict[str,
 
 
 @pytest.mark.timeout(500)
-@pytest.mark.trains
 def test_a_job_works_in_the_clone_with_its_environment(jobs: dict[str, dict[str, Any]]) -> None:
     """Which is that of this machine: nothing is copied, and nothing installed."""
     for job in jobs.values():
