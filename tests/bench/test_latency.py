@@ -76,7 +76,7 @@ def test_the_figure_has_a_panel_a_study_and_explains_its_marks(table: pd.DataFra
 
 
 def test_the_notebook_writes_table_summary_and_figure(tmp_path: Path) -> None:
-    tiny = {"studies": "quick", "sizes": "16x24", "batches": "1", "repeats": 1, "compiled": False}
+    tiny: dict[str, str | int] = {"studies": "quick", "sizes": "16x24", "batches": "1", "repeats": 1, "compiled": False}
     tiny["results"] = str(tmp_path)
     (tmp_path / "quick").mkdir()
     shutil.copy(ROOT / "results" / "quick" / "runs.csv", tmp_path / "quick")
