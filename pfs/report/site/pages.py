@@ -9,7 +9,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pfs.config.study import Study
 from pfs.report.site.body import base64, body, image, inline
 from pfs.report.site.verdict import verdict
-from pfs.report.statistics import findings, read_runs
+from pfs.report.statistics import findings
+from pfs.report.tables.collected import read_runs
 from pfs.study.places import study_folder
 
 
