@@ -17,6 +17,9 @@ def atomic_write(path: Path, content: bytes | str) -> None:
             file.write(content.encode() if isinstance(content, str) else content)
         temporary.chmod(0o644)
         temporary.replace(path)
+    except OSError as error:
+        error.filename = error.filename or str(path)  # a full disk is told without one
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

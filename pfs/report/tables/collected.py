@@ -83,8 +83,8 @@ def read_runs(folder: Path) -> pd.DataFrame:
     """The `runs.csv` of a study's results, checked: a row a run and split.
 
     Every column of `Row` is there, and one `iou_<class>` for each class; every score is a percentage, each mIoU is the
-    mean of its classes' IoU, and each run has one row for every split. Hashes stay text even where they look like
-    numbers. Runs may be missing, and methods may be there that the study no longer has.
+    mean of its classes' IoU, and each run has a row for every split of the study. Hashes stay text even where they look
+    like numbers. Runs may be missing, and methods may be there that the study no longer has.
 
     Args:
         folder: the study's results, called like the study.
@@ -135,6 +135,7 @@ def _check(content: bytes, study: str) -> None:
     head, *lines = _lines(content)
     _check_columns(head)
     seen: dict[tuple[str, int], dict[str, int]] = {}  # run -> split -> line
+    scored: set[str] = set()  # the splits of the study's own runs; the teacher of another may have more
     for number, values in enumerate(lines, 2):
         row = _row(number, dict(zip(head, values, strict=True)))
         if row.method != TEACHER and row.study != study:  # the teacher may be that of another study
@@ -144,7 +145,8 @@ def _check(content: bytes, study: str) -> None:
             run = f"{row.method}, seed {row.seed}, {row.split}"
             raise _DamagedError(f"line {number}: {run} stands in line {splits[row.split]} already")
         splits[row.split] = number
-    _check_splits(seen)
+        scored |= {row.split} if row.study == study else set()
+    _check_splits(seen, scored)
 
 
 def _lines(content: bytes) -> list[list[str]]:
@@ -195,9 +197,8 @@ def _validated(number: int, adapter: TypeAdapter[T], values: Mapping[str, object
         raise _DamagedError(f"line {number}: {detail['loc'][0]}: {told}") from None
 
 
-def _check_splits(seen: Mapping[tuple[str, int], Mapping[str, int]]) -> None:
-    """Every run has the splits that the others have."""
-    known = sorted({split for splits in seen.values() for split in splits})
+def _check_splits(seen: Mapping[tuple[str, int], Mapping[str, int]], scored: set[str]) -> None:
+    """Every run has a row for each split on which the study's own runs are scored."""
     for (method, seed), splits in seen.items():
-        if missing := [split for split in known if split not in splits]:
+        if missing := sorted(scored - splits.keys()):
             raise _DamagedError(f"{method}, seed {seed} has no row of {missing[0]}")

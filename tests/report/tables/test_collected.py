@@ -70,13 +70,15 @@ def test_a_study_without_results_says_what_makes_them(tmp_path: Path) -> None:
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.integers(0, len(TEXT) - 1))
+@given(
+    st.one_of(st.integers(0, len(TEXT) - 1), st.sampled_from([found.end() for found in re.finditer("\n", TEXT)][:-1]))
+)
 def test_a_table_that_was_cut_anywhere_is_refused(folder: Path, size: int) -> None:
-    """Unless it was cut between two runs: then it is that of a study some of whose runs are missing."""
+    """Unless it was cut between two runs, or after the teacher's first row: then the other runs are missing."""
     (folder / "runs.csv").write_text(TEXT[:size])
-    whole = [sum(len(line) + 1 for line in LINES[:count]) for count in range(3, len(LINES), 2)]
-    if size in whole:
-        assert len(read_runs(folder)) == 2 * (whole.index(size) + 1)
+    lines = TEXT[:size].count("\n")
+    if size == sum(len(line) + 1 for line in LINES[:lines]) and (lines == 2 or (lines > 2 and lines % 2)):
+        assert len(read_runs(folder)) == lines - 1
     else:
         assert re.search("is empty|is empty or cut|holds no run|has no row of test", fault(folder))
 
@@ -157,6 +159,15 @@ def test_the_teacher_may_be_that_of_another_study(folder: Path) -> None:
     table.loc[table["method"] == "teacher", "study"] = "base"
     table.to_csv(folder / "runs.csv", index=False)
     assert set(read_runs(folder)["study"]) == {"base", "digits"}
+
+
+def test_a_tuning_study_has_scores_on_val_alone_and_perhaps_another_study_s_teacher(folder: Path) -> None:
+    table = WHOLE[(WHOLE["method"] == "teacher") | (WHOLE["split"] == "val")].copy()
+    table.loc[table["method"] == "teacher", "study"] = "base"
+    table.to_csv(folder / "runs.csv", index=False)
+    assert set(read_runs(folder).query("method != 'teacher'")["split"]) == {"val"}
+    table.iloc[1:].to_csv(folder / "runs.csv", index=False)
+    assert fault(folder).startswith("teacher, seed 0 has no row of val: ")
 
 
 def test_the_mend_is_to_collect_again_where_the_records_are(folder: Path) -> None:
