@@ -18,7 +18,8 @@ def atomic_write(path: Path, content: bytes | str) -> None:
         temporary.chmod(0o644)
         temporary.replace(path)
     except OSError as error:
-        error.filename = error.filename or str(path)  # a full disk is told without one
+        if error.errno is not None and error.filename is None:  # so the system tells of a full disk
+            error.filename = str(path)
         raise
     finally:
         temporary.unlink(missing_ok=True)
