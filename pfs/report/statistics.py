@@ -182,7 +182,10 @@ def findings(runs: pd.DataFrame, study: Study) -> list[Finding]:
 
 
 def missing_runs(runs: pd.DataFrame, study: Study) -> list[str]:
-    """What the table lacks, a sentence each: missing runs, and pairings that they leave incomplete."""
+    """What the table lacks or has too much, a sentence each: runs, and pairings that missing ones leave incomplete.
+
+    It has runs too much where a method or a seed was taken out of the study's file after the runs had been collected.
+    """
     sentences = []
     for method in (TEACHER, *study.methods):
         had = set(runs.loc[(runs["method"] == method) & (runs["split"] == "test"), "seed"])
@@ -193,7 +196,16 @@ def missing_runs(runs: pd.DataFrame, study: Study) -> list[str]:
         if len(finding.seeds) < len(study.seeds):
             pair = " and ".join(label(name, study) for name in (finding.method, finding.reference))
             sentences.append(f"{pair} are compared over {_seeds(finding.seeds)} only.")
-    return sentences
+    return [*sentences, *_strange_runs(runs, study)]
+
+
+def _strange_runs(runs: pd.DataFrame, study: Study) -> list[str]:
+    """A sentence for each method of which the table has runs that the study does not have."""
+    strange = {method: set(own["seed"]) for method, own in runs.groupby("method", sort=False)}
+    for method, seed in runs_of(study):
+        strange.get(method, set()).discard(seed)
+    shown = [(label(str(method), study), _seeds(sorted(seeds))) for method, seeds in strange.items() if seeds]
+    return [f"The study no longer has the run of {name} of {seeds}: collect it again." for name, seeds in shown]
 
 
 def _finding(runs: pd.DataFrame, method: str, reference: str, study: Study) -> Finding:

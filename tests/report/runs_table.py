@@ -1,12 +1,13 @@
 """A small `runs.csv` of seven methods, for the tests of statistics and of tables."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
 # What every row of a `runs.csv` says besides its scores.
 COSTS = {"parameters": 320_000, "macs": 21_400_000, "seconds": 60.0, "training_seconds": 50.0, "peak_memory_mib": 700.0}
-PROVENANCE = {
+PROVENANCE: dict[str, Any] = {
     **{"commit": "12e4567", "dirty": False, "threads": 1, "precision": "bf16", "instruction_set": "AVX512"},
     **{"data_checksum": "0123", "code_hash": "77"},
 }

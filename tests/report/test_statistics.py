@@ -89,6 +89,15 @@ def test_missing_runs_are_counted_and_named(study: Study) -> None:
     ]
 
 
+def test_runs_that_the_study_no_longer_has_are_told(study: Study) -> None:
+    """A method was taken out of its file, or a seed, and the runs were not collected again."""
+    runs = runs_of({**FULL, "ce": {**FULL["ce"], 7: 45.0}, "gone": {0: 40.0, 1: 41.0}})
+    assert missing_runs(runs, study) == [
+        "The study no longer has the run of Student alone (CE) of seed 7: collect it again.",
+        "The study no longer has the run of gone of seeds 0, 1: collect it again.",
+    ]
+
+
 def test_a_full_study_lacks_nothing(study: Study) -> None:
     """No sentence where every run is there."""
     assert missing_runs(runs_of(FULL), study) == []

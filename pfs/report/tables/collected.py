@@ -157,7 +157,7 @@ def _lines(content: bytes) -> list[list[str]]:
     except (UnicodeDecodeError, csv.Error) as error:
         raise _DamagedError(f"is no table of runs ({error})") from None
     if not text.endswith("\n"):
-        raise _DamagedError(f"is empty or cut: line {len(lines)} has no end" if text else "is empty")
+        raise _DamagedError(f"is cut: line {len(lines)} has no end" if text else "is empty")
     for number, values in enumerate(lines, 1):
         if len(values) != len(lines[0]):
             raise _DamagedError(f"line {number} has {len(values)} values, and the first line has {len(lines[0])}")

@@ -3,9 +3,9 @@
 from typing import Any
 
 import ipywidgets as widgets
-import pandas as pd
 
 from pfs.config.files import repository
+from pfs.report.tables.collected import read_runs
 from pfs.walkthrough.bars import COLOURS, Bar, table
 from pfs.walkthrough.lessons.switches import LAYOUT, STYLE, in_rows, shown
 
@@ -16,7 +16,7 @@ def measured_miou() -> dict[str, float]:
     """Test mIoU in percent of each grid of the study `digits_grids`, seed 0, and of the same student alone ("ce")."""
     found: dict[Any, Any] = {}
     for study, methods in (("digits", ["ce"]), ("digits_grids", list(METHODS))):
-        runs = pd.read_csv(repository() / "results" / study / "runs.csv")
+        runs = read_runs(repository() / "results" / study)
         runs = runs[(runs["study"] == study) & (runs["seed"] == 0) & (runs["split"] == "test")]
         found |= runs[runs["method"].isin(methods)].set_index("method")["miou"].to_dict()
     return {str(method): float(miou) for method, miou in found.items()}
