@@ -9,6 +9,7 @@ from pfs.commands.arguments import RESULTS, STUDY, add_command
 from pfs.config.files import repository
 from pfs.config.load import load_study
 from pfs.report.page import write_report
+from pfs.report.tables.collected import read_examples, read_runs
 from pfs.study.execution.run import draw_pages
 from pfs.study.places import runs_of, study_folder
 from pfs.study.records import collect
@@ -38,13 +39,17 @@ def _collect(options: argparse.Namespace) -> int:
 
 def _figures(options: argparse.Namespace) -> int:
     """make tables and figures from runs.csv and examples.npz, without training"""
+    folder = study_folder(load_study(options.study), options.results)
+    read_runs(folder)  # first: what is damaged or missing is told, before a kernel is started or a file written
+    read_examples(folder)
     draw_pages(options.study, results=options.results)
+    print(folder / "tables", folder / "figures", sep="\n")
     return 0
 
 
 def _report(options: argparse.Namespace) -> int:
     """write report.html, one self-contained page, from the tables and figures"""
-    write_report(options.study, results=options.results)
+    print(write_report(options.study, results=options.results))
     return 0
 
 
@@ -54,8 +59,8 @@ def _look(options: argparse.Namespace) -> int:
 
     index = write_index(results=options.results)
     print(index)
-    if not options.no_browser:
-        webbrowser.open(index.as_uri())
+    if not options.no_browser and not webbrowser.open(index.as_uri()):
+        print("no browser could be started: open this file in a browser", file=sys.stderr)
     return 0
 
 

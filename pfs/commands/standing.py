@@ -4,25 +4,26 @@ In a clone there are no records, but the committed `runs.csv` of each study. Wha
 code by its hash, so a run that stands in it alone is told as such, with whether its code is today's. No torch here.
 """
 
-import csv
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+import pandas as pd
 
 from pfs.config.files import repository
 from pfs.config.study import Study
 from pfs.data.install.state import current_checksum
+from pfs.report.tables.collected import read_runs
 from pfs.study.code.hashes import Code, run_codes
 from pfs.study.cost import FLOP_PER_TRAINED_MAC
 from pfs.study.places import TEACHER, run_folder, runs_of, study_folder
-from pfs.study.records import RecordError
 from pfs.study.staleness import why_stale
 
 State = Literal["finished", "to score again", "stale", "in runs.csv only", "missing"]
 STATES: tuple[State, ...] = ("finished", "to score again", "stale", "in runs.csv only", "missing")
 
-Row = Mapping[str, str]  # of runs.csv
+Row = Mapping[Hashable, Any]  # of runs.csv
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,9 @@ def standings(study: Study, results: str, data: str) -> dict[tuple[str, int], St
         study: the study.
         results: the folder of all results.
         data: the folder of all data sets. Data that are not there are not compared.
+
+    Raises:
+        RecordError: the study's `runs.csv` is damaged.
     """
     folder = study_folder(study, results)
     found = current_checksum(study.data, repository() / data)
@@ -70,15 +74,15 @@ def _made(study: Study, folder: Path, table: Collection[tuple[str, int]]) -> set
 
 
 def _table(folder: Path) -> dict[tuple[str, int], Row]:
-    """The rows of a study's `runs.csv` by method and seed, one for each; none where there is no such table."""
+    """A row of a study's `runs.csv` for each method and seed; none where there is no such table.
+
+    Raises:
+        RecordError: the table is damaged.
+    """
     if not (folder / "runs.csv").is_file():
         return {}
-    try:
-        with (folder / "runs.csv").open(encoding="utf-8", newline="") as file:
-            return {(row["method"], int(row["seed"])): row for row in csv.DictReader(file)}
-    except (KeyError, TypeError, ValueError) as error:
-        broken = f"{type(error).__name__}: {error}"
-        raise RecordError(f"{folder / 'runs.csv'}: is no table of runs ({broken}): restore it, or delete it") from None
+    rows = read_runs(folder).drop_duplicates(["method", "seed"]).to_dict("records")
+    return {(row["method"], row["seed"]): row for row in rows}
 
 
 def _standing(
@@ -117,7 +121,7 @@ def _with_costs(
         return standing
     role = study.teacher if run[0] == TEACHER else study.student
     alike = [row for (method, _), row in table.items() if (method == TEACHER) == (run[0] == TEACHER)]
-    seconds = [float(row["seconds"]) for row in alike if row["method"] == run[0]]
-    macs = float(alike[0]["macs"]) if alike else None
+    seconds = [row["seconds"] for row in alike if row["method"] == run[0] and not pd.isna(row["seconds"])]
+    macs = next((row["macs"] for row in alike if not pd.isna(row["macs"])), None)
     tflop = None if macs is None else FLOP_PER_TRAINED_MAC * macs * role.batch_size * role.steps / 1e12
     return Standing(standing.state, standing.reason, tflop, sum(seconds) / len(seconds) if seconds else None)

@@ -3,10 +3,10 @@
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import zip_longest
 from textwrap import wrap
-from typing import Any
+from typing import Any, TypeVar
 
 from pfs.commands.arguments import DATA, RESULTS, add_command
 from pfs.commands.standing import STATES, Standing, made, standings
@@ -15,6 +15,9 @@ from pfs.config.files import repository
 from pfs.config.load import load_study
 from pfs.config.study import Study
 from pfs.study.places import runs_of
+from pfs.study.records import RecordError
+
+T = TypeVar("T")
 
 Run = tuple[str, int]  # method and seed
 
@@ -32,7 +35,10 @@ def _status(options: argparse.Namespace) -> int:
         study = load_study(options.study)
         _print(table_of(standings(study, options.results, options.data)))
     else:
-        rows = [[study.name, *summary(standings(study, options.results, options.data))] for study in _committed()]
+        rows = [
+            [study.name, *summary(runs)]
+            for study, runs in _of_each(lambda study: standings(study, options.results, options.data))
+        ]
         _print(columns([["study", "runs", "how they stand", "to bring it up to date"], *rows], [26, 4, 34, 30]))
     return 0
 
@@ -40,19 +46,19 @@ def _status(options: argparse.Namespace) -> int:
 def _studies(options: argparse.Namespace) -> int:
     """list the studies, with their data, how many of their runs have results, and what each asks"""
     rows = [["study", "data", "results", "what it asks"]]
-    for study in _committed():
-        done = len(made(study, options.results))
-        rows.append([study.name, study.data.name, f"{done} of {len(runs_of(study))}", study.question or ""])
+    for study, done in _of_each(lambda study: made(study, options.results)):
+        rows.append([study.name, study.data.name, f"{len(done)} of {len(runs_of(study))}", study.question or ""])
     _print(columns(rows, [26, 16, 12, 200]))
     return 0
 
 
-def _committed() -> Iterator[Study]:
-    """The studies of the clone; one that cannot be read is told on standard error, and left out."""
+def _of_each(about: Callable[[Study], T]) -> Iterator[tuple[Study, T]]:
+    """Each study of the clone with what is asked about it; one of which a file is wrong is told, and left out."""
     for file in sorted((repository() / "studies").glob("*.yaml")):
         try:
-            yield load_study(file)
-        except StudyError as error:
+            study = load_study(file)
+            yield study, about(study)
+        except (StudyError, RecordError) as error:
             print(error, file=sys.stderr)
 
 

@@ -17,6 +17,10 @@ def atomic_write(path: Path, content: bytes | str) -> None:
             file.write(content.encode() if isinstance(content, str) else content)
         temporary.chmod(0o644)
         temporary.replace(path)
+    except OSError as error:
+        if error.errno is not None and error.filename is None:  # so the system tells of a full disk
+            error.filename = str(path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -81,6 +81,8 @@ def _read(path: str | Path) -> dict[str, Any]:
     """A study's YAML as it stands."""
     file = _file(path)
     try:
+        if file.is_dir():
+            raise StudyError(f"{path}: is a folder, not a study's file: name a file")
         if not file.is_file():
             known = sorted(str(p.relative_to(file.parent.parent)) for p in file.parent.glob("*.yaml"))
             raise StudyError(f"{path}: no such study{suggest(str(path), known)}")
@@ -89,6 +91,8 @@ def _read(path: str | Path) -> dict[str, Any]:
         raise StudyError(f"{shown(str(path))}: cannot be read ({error.strerror}): name another file") from None
     except PlainYamlError as error:
         raise StudyError(f"{path}: {error}") from None
+    if content is None:
+        raise StudyError(f"{path}: is empty: write a study, or start from a copy of studies/quick.yaml")
     if not isinstance(content, dict):
         raise StudyError(f"{path}: a study is a mapping with the keys {', '.join(Study.model_fields)}")
     return content

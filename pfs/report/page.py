@@ -19,11 +19,12 @@ def write_report(path: str, *, results: str) -> Path:
 
     Raises:
         NotebookError: the notebook failed; one line.
-        RecordError: the study has no runs.csv.
+        RecordError: the study has no runs.csv, or that or one of its figures is damaged.
     """
+    about = summary(load_study(path), results=results)  # first: it tells what is damaged, before a kernel is started
     executed = run_page(path, "report", results=results)
     cells = json.loads(executed.read_text(encoding="utf-8"))["cells"]
     target = executed.with_suffix(".html")
-    atomic_write(target, report_page(summary(load_study(path), results=results), cells))
+    atomic_write(target, report_page(about, cells))
     write_checksums(target.with_name(REPORTED), [target])
     return target

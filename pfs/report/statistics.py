@@ -6,7 +6,6 @@ differences: Student's t, which with three seeds has two degrees of freedom and 
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -16,8 +15,8 @@ from scipy import stats
 
 from pfs.config.study import Study
 from pfs.report.style import label
+from pfs.report.tables.collected import read_runs as read_runs  # the notebooks of a study take it from here
 from pfs.study.places import TEACHER, runs_of
-from pfs.study.records import RecordError
 
 # What is asked besides "better than the student alone?": each idea against the one that it refines, WSP against its
 # two controls, and both together against each, against plain distillation, and against the strongest rivals known here.
@@ -114,27 +113,6 @@ def methods_to_show(runs: pd.DataFrame, study: Study) -> list[str]:
     val = runs[runs["split"] == "val"].groupby("method")["miou"].mean()
     ranked = sorted(study.methods, key=lambda method: (method != study.reference, -val.get(method, 0.0)))
     return [method for method in study.methods if method in ranked[:MOST_SHOWN]]
-
-
-def read_runs(folder: Path) -> pd.DataFrame:
-    """The `runs.csv` of a study's results; hashes stay text even where they look like numbers.
-
-    Raises:
-        RecordError: there is none, or it is no table of runs.
-    """
-    path = folder / "runs.csv"
-    if not path.is_file():
-        raise RecordError(f"{path}: no such table; `make study` makes it")
-    hashes = ("commit", "data_checksum", "code_hash")
-    try:
-        table = pd.read_csv(path, dtype=dict.fromkeys(hashes, str))
-    except ValueError as error:  # nothing in it, not text, or rows of different lengths
-        raise RecordError(f"{path}: is no table of runs ({error}): restore it, or run the study again") from None
-    if missing := {"method", "seed", "split", "miou"} - set(table.columns):
-        raise RecordError(f"{path}: lacks {', '.join(sorted(missing))}: restore it, or run the study again")
-    if table.empty:
-        raise RecordError(f"{path}: holds no run: restore it, or run the study again")
-    return table
 
 
 # --- statistics ---------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """What the caller of a command has: a folder that paths are meant from, an encoding, a folder for temporary files."""
 
+import errno
 import io
 import os
 import sys
@@ -68,5 +69,10 @@ def prepare_temporary_folder() -> None:
 def told(error: OSError) -> str:
     """What the system refused, in one line: the file, the reason, what to try."""
     file = f"{error.filename}: " if error.filename is not None else ""
-    where = "name folders that can be read and written, with --results, --data or TMPDIR"
-    return f"{file}{error.strerror or error}; {where}"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        mend = "free some space there, or name folders on another disk with --results, --data or TMPDIR"
+    elif isinstance(error, FileExistsError | NotADirectoryError):
+        mend = "a file stands where a folder must be: move it away"
+    else:
+        mend = "name folders that can be read and written, with --results, --data or TMPDIR"
+    return f"{file}{error.strerror or error}; {mend}"

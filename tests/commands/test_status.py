@@ -17,6 +17,7 @@ from pfs.study.code.hashes import Code, run_code
 from pfs.study.places import STATE_FOLDER, run_folder, runs_of, study_folder
 from pfs.study.records import Record, collect, write_record
 from pfs.study.staleness import run_settings
+from tests.report import runs_table
 from tests.study.test_records import make_record, write_run
 
 STUDY = """# A small one.
@@ -240,12 +241,27 @@ def test_a_study_that_cannot_be_read_hides_no_other(
     assert "\ndigits " in shown.out and "a.yaml: data is missing" in shown.err
 
 
-def test_a_table_of_runs_that_is_none_is_told_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("arguments", [["status", "digits"], ["status"], ["studies"]])
+def test_a_damaged_table_of_runs_is_told_in_one_line(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It keeps no other study from being listed."""
     (tmp_path / "digits").mkdir()
-    (tmp_path / "digits" / "runs.csv").write_text("method,sead\nce,0\n")
-    assert main(["status", "digits", "--results", str(tmp_path)]) == 1
-    (line,) = capsys.readouterr().err.splitlines()
-    assert "runs.csv: is no table of runs (KeyError: 'seed'): restore it, or delete it" in line
+    (tmp_path / "digits" / "runs.csv").write_text("method,seed\nce,0\n")
+    assert main([*arguments, "--results", str(tmp_path)]) == (1 if "digits" in arguments else 0)
+    told = capsys.readouterr()
+    (line,) = told.err.splitlines()
+    assert line.startswith(f"{tmp_path}/digits/runs.csv: line 1: lacks study, split, miou")
+    assert ("\nquick " in told.out) == ("digits" not in arguments) and "\ndigits " not in told.out
+
+
+def test_what_a_run_took_is_unknown_where_its_table_does_not_say(study: Study, tmp_path: Path) -> None:
+    """Tables of older versions have no numbers of operations, and no times."""
+    (tmp_path / "small").mkdir()
+    table = runs_table.runs_of({"ce": {0: 40.0}}, "small").assign(macs=None, seconds=None)
+    table.to_csv(tmp_path / "small" / "runs.csv", index=False)
+    standing = stand(study, tmp_path)["ce", 0]
+    assert (standing.state, standing.tflop, standing.seconds) == ("in runs.csv only", None, None)
 
 
 def test_output_that_nobody_reads_is_no_error() -> None:

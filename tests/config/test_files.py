@@ -1,5 +1,6 @@
 """Files are written whole or not at all, and a clone is found from any of its folders."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -31,6 +32,18 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
         atomic_write(file, "new")
     assert file.read_text() == "old"
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_full_disk_is_told_with_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system names none: what it refused was not to open a file, but to write on."""
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(OSError) as caught:
+        atomic_write(tmp_path / "file", "new")
+    assert caught.value.filename == str(tmp_path / "file")
 
 
 def test_a_reader_sees_the_old_file_until_the_new_one_is_whole(tmp_path: Path) -> None:

@@ -150,7 +150,7 @@ def test_names_fit_into_the_names_of_folders(tmp_path: Path, path: str) -> None:
 def test_a_file_name_that_is_too_long_and_a_folder_are_told(tmp_path: Path) -> None:
     assert "cannot be read (File name too long)" in complaint(tmp_path / ("a" * 500 + ".yaml"))
     (tmp_path / "small.yaml").mkdir()
-    assert "no such study" in complaint(tmp_path / "small.yaml")
+    assert "is a folder, not a study's file: name a file" in complaint(tmp_path / "small.yaml")
 
 
 def test_a_pipe_is_no_study_and_is_not_waited_for(tmp_path: Path) -> None:

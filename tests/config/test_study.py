@@ -307,11 +307,18 @@ def test_a_file_that_is_not_yaml(tmp_path: Path) -> None:
     assert complaint(file).startswith(f"{file}: not YAML")
 
 
-@pytest.mark.parametrize("content", ["", "- ce\n- kd\n", "just words"])
+@pytest.mark.parametrize("content", ["- ce\n- kd\n", "just words"])
 def test_a_file_without_keys(tmp_path: Path, content: str) -> None:
     file = tmp_path / "small.yaml"
     file.write_text(content)
     assert "a study is a mapping" in complaint(file)
+
+
+@pytest.mark.parametrize("content", ["", "\n\n", "# not yet\n"])
+def test_an_empty_file_is_said_to_be_empty(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "small.yaml"
+    file.write_text(content)
+    assert complaint(file).startswith(f"{file}: is empty: write a study")
 
 
 def test_a_missing_file_lists_the_studies_beside_it(tmp_path: Path) -> None:

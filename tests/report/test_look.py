@@ -21,7 +21,11 @@ from pfs.config.checksums import check_files
 from pfs.config.load import load_study
 from pfs.report.page import write_report
 from pfs.report.site.look import write_index
+from pfs.report.site.pages import check_figures, index_page, report_page, summary
+from pfs.report.tables.collected import read_runs
+from pfs.report.tables.main import main_table, to_markdown
 from pfs.study.execution.run import REPORTED
+from pfs.study.records import RecordError
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -120,7 +124,64 @@ def test_a_study_that_cannot_be_shown_is_told_and_left_out(
     write_index(results=str(tmp_path))
     [line] = capsys.readouterr().err.splitlines()
     assert line.startswith(f"{tmp_path}/camvid_cpu: left out of the index: ") and "runs.csv: no such table" in line
+    index = BeautifulSoup((tmp_path / "look" / "index.html").read_text(), "html.parser")
+    assert [item.get_text() for item in index.select("#left-out ~ ul li")] == [line]
     assert sorted(path.name for path in (tmp_path / "look").iterdir()) == ["index.html", "quick.html"]
+
+
+def test_a_study_is_shown_that_has_runs_and_no_main_figure_yet(results: Path, tmp_path: Path) -> None:
+    shutil.copytree(results / "digits_gaps", tmp_path / "digits_gaps")
+    (tmp_path / "digits_gaps" / "figures" / "methods.png").unlink()
+    index = write_index(results=str(tmp_path)).read_text()
+    assert "There is no main figure: <code>pfs figures digits_gaps</code> draws it." in index
+    assert "Left out" not in index
+
+
+def test_tuning_studies_are_not_shown(results: Path, tmp_path: Path) -> None:
+    """They have runs and a table of runs, but no scores on test."""
+    shutil.copytree(results / "digits_gaps", tmp_path / "digits_gaps")
+    (tmp_path / "digits_tuning").mkdir()
+    shutil.copy(results / "quick" / "runs.csv", tmp_path / "digits_tuning")
+    assert "digits_tuning" not in write_index(results=str(tmp_path)).read_text()
+
+
+def test_a_file_where_the_pages_go_is_told(results: Path, tmp_path: Path) -> None:
+    (tmp_path / "look").touch()
+    with pytest.raises(StudyError, match=f"^{tmp_path}/look: is a file where the folder .*: move it away$"):
+        write_index(results=str(tmp_path))
+
+
+def test_a_figure_that_is_damaged_is_told_with_the_command_that_draws_it(results: Path, tmp_path: Path) -> None:
+    """Empty, cut anywhere, text, another format, or one byte changed."""
+    whole = (results / "quick" / "figures" / "methods.png").read_bytes()
+    (tmp_path / "quick" / "figures").mkdir(parents=True)
+    file = tmp_path / "quick" / "figures" / "methods.png"
+    file.write_bytes(whole)
+    check_figures(tmp_path / "quick")
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 0xFF
+    cuts = [whole[:size] for size in range(0, len(whole) - 8, len(whole) // 50)]
+    for content in (*cuts, whole[:-8], b"no picture", b"GIF89a" + bytes(20), bytes(flipped)):
+        file.write_bytes(content)
+        with pytest.raises(RecordError, match=rf"^{file}: is damaged: draw it again: pfs figures quick --results "):
+            check_figures(tmp_path / "quick")
+
+
+def test_html_in_a_study_s_file_is_text_on_its_pages(results: Path) -> None:
+    study = load_study(ROOT / "studies" / "digits_gaps.yaml")
+    hostile = "<script>alert(1)</script> <img src=https://a.example/x.png> ![x](https://a.example/y.png) `a < b` | c"
+    methods = {name: method.model_copy(update={"label": hostile}) for name, method in study.methods.items()}
+    study = study.model_copy(update={"question": hostile, "methods": methods})
+    about = summary(study, results=str(results))
+    table = to_markdown(main_table(read_runs(results / "digits_gaps"), study))
+    cells = [{"cell_type": "markdown", "source": [table], "metadata": {}}]
+    for html in (index_page([about], [hostile]), report_page(about, cells)):
+        page = BeautifulSoup(html, "html.parser")
+        assert not page.find("script")
+        assert all(str(picture["src"]).startswith("data:image/png;base64,") for picture in page.find_all("img"))
+        assert "<script>alert(1)</script> <img src=https://a.example/x.png> x a < b | c" in page.get_text()
+    rows = BeautifulSoup(report_page(about, cells), "html.parser").select("tbody tr")
+    assert {len(row.find_all(["th", "td"])) for row in rows} == {table.splitlines()[1].count("|") - 1}
 
 
 def test_without_results_there_is_nothing_to_see(tmp_path: Path) -> None:

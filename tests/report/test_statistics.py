@@ -1,7 +1,5 @@
 """Paired differences and their intervals against hand-computed values and scipy's own test; what findings say."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from scipy import stats
@@ -15,12 +13,10 @@ from pfs.report.statistics import (
     methods_to_show,
     missing_runs,
     paired_difference,
-    read_runs,
     unpaired_difference,
 )
 from pfs.report.style import label
 from pfs.report.tables.main import main_table
-from pfs.study.records import RecordError
 from tests.report.runs_table import FULL, runs_of
 
 # --- intervals ----------------------------------------------------------------------------------------------
@@ -135,32 +131,3 @@ def test_figures_show_the_reference_and_the_best_on_val(study: Study, monkeypatc
     assert methods_to_show(runs, study) == list(study.methods)
     monkeypatch.setattr(statistics, "MOST_SHOWN", 3)
     assert methods_to_show(runs, study) == ["ce", "kd", "skd"]
-
-
-def test_hashes_stay_text(tmp_path: Path) -> None:
-    """A hash that looks like a number is not read as infinity."""
-    hashes = {"commit": "12e4567", "data_checksum": "0123", "code_hash": "77"}
-    runs_of(FULL).assign(**hashes).to_csv(tmp_path / "runs.csv", index=False)
-    assert read_runs(tmp_path)[list(hashes)].iloc[0].to_dict() == hashes
-
-
-def test_a_study_without_results_says_what_makes_them(tmp_path: Path) -> None:
-    """The error names the file and the command."""
-    with pytest.raises(RecordError, match=r"runs\.csv: no such table; `make study`"):
-        read_runs(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        (b"", "is no table of runs"),
-        (b"\xff\xfe\x00", "is no table of runs"),
-        (b"method,seed,split\nce,0,test\n", "lacks miou"),
-        (b"method,seed,split,miou\n", "holds no run"),
-    ],
-)
-def test_a_file_that_is_no_table_of_runs_is_told_in_one_line(content: bytes, said: str, tmp_path: Path) -> None:
-    (tmp_path / "runs.csv").write_bytes(content)
-    with pytest.raises(RecordError, match=rf"runs\.csv: {said}.*: restore it, or run the study again") as caught:
-        read_runs(tmp_path)
-    assert len(str(caught.value).splitlines()) == 1

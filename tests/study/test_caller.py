@@ -16,6 +16,7 @@ from pfs.commands import study as commands
 from pfs.config.base import StudyError
 from pfs.config.files import repository
 from pfs.config.load import load_study
+from pfs.study import caller
 from pfs.study.caller import from_clone, prepare_temporary_folder, study_file
 from pfs.study.execution import execute
 from pfs.study.execution.execute import failures
@@ -144,6 +145,19 @@ def test_what_the_system_refuses_is_told_in_one_line(
     told = capsys.readouterr().err
     assert told.startswith("/mnt/results/tiny: Read-only file system; name folders that can be read and written")
     assert len(told.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("number", "mend"),
+    [
+        (errno.EACCES, "name folders that can be read and written, with --results, --data or TMPDIR"),
+        (errno.ENOSPC, "free some space there, or name folders on another disk with --results, --data or TMPDIR"),
+        (errno.EEXIST, "a file stands where a folder must be: move it away"),
+        (errno.ENOTDIR, "a file stands where a folder must be: move it away"),
+    ],
+)
+def test_the_advice_fits_what_the_system_refused(number: int, mend: str) -> None:
+    assert caller.told(OSError(number, os.strerror(number), "/a")) == f"/a: {os.strerror(number)}; {mend}"
 
 
 def test_results_inside_a_file_are_told_in_one_line(file: Path, capsys: pytest.CaptureFixture[str]) -> None:

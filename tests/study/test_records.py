@@ -43,7 +43,7 @@ def study(tmp_path: Path) -> Study:
 
 
 def make_record(method: str = "ce", seed: int = 1, miou: float = 44.7) -> Record:
-    metrics = {"miou": miou, "pixel_accuracy": 90.0, "iou": {"background": 95.0, "one": None}}
+    metrics = {"miou": miou, "pixel_accuracy": 90.0, "iou": {"background": miou, "one": None}}
     content: dict[str, Any] = {
         "study": "small",
         "method": method,

@@ -51,7 +51,13 @@ def body(cells: Iterable[Mapping[str, Any]]) -> Body:
 
 
 class _Renderer(mistune.HTMLRenderer):
-    """Colours code blocks by classes, for which the stylesheet has rules."""
+    """Colours code blocks by classes, for which the stylesheet has rules; shows HTML as text, and loads no image.
+
+    Labels, questions and names come from a study's file: whatever stands in them, a page runs and asks for nothing.
+    """
+
+    def image(self, text: str, url: str, title: str | None = None) -> str:
+        return escape(text)
 
     def block_code(self, code: str, info: str | None = None) -> str:
         try:
@@ -62,8 +68,8 @@ class _Renderer(mistune.HTMLRenderer):
 
 
 def markdown(text: str) -> str:
-    """Markdown as HTML."""
-    return str(mistune.create_markdown(renderer=_Renderer(escape=False), plugins=["table", "url"])(text))
+    """Markdown as HTML; HTML in it is shown as text."""
+    return str(mistune.create_markdown(renderer=_Renderer(escape=True), plugins=["table", "url"])(text))
 
 
 def inline(text: str) -> str:

@@ -5,16 +5,19 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from PIL import Image
 
 from pfs.config.study import Study
 from pfs.report.site.body import base64, body, image, inline
 from pfs.report.site.verdict import verdict
-from pfs.report.statistics import findings, read_runs
+from pfs.report.statistics import findings
+from pfs.report.tables.collected import read_runs
 from pfs.study.places import study_folder
+from pfs.study.records import RecordError
 
 
 class Summary(NamedTuple):
-    """What the index shows of a study: all but its name is HTML."""
+    """What the index shows of a study: all but its name is HTML. Without a main figure, `figure` is empty."""
 
     name: str
     question: str
@@ -31,9 +34,10 @@ def summary(study: Study, *, results: str) -> Summary:
         results: folder of all results.
 
     Raises:
-        RecordError: the study has no runs.csv.
+        RecordError: the study has no runs.csv, or that or one of its figures is damaged.
     """
     folder = study_folder(study, results)
+    check_figures(folder)
     runs = read_runs(folder)
     val = runs[runs["split"] == "val"].groupby("method")["miou"].mean()
     main = folder / "figures" / "methods.png"
@@ -46,6 +50,24 @@ def summary(study: Study, *, results: str) -> Summary:
         inline(verdict(findings(runs, study), study, val)),
         image(base64(main.read_bytes()), alt) if main.is_file() else "",
     )
+
+
+def check_figures(folder: Path) -> None:
+    """Read each PNG of a study's figures to its end.
+
+    Args:
+        folder: the study's results, called like the study.
+
+    Raises:
+        RecordError: one of them is damaged; one line with the file and the mend.
+    """
+    for path in sorted((folder / "figures").glob("*.png")):
+        try:
+            with Image.open(path, formats=["PNG"]) as picture:
+                picture.verify()
+        except (OSError, SyntaxError, ValueError):  # Pillow raises all three
+            mend = f"draw it again: pfs figures {folder.name} --results {folder.parent}"
+            raise RecordError(f"{path}: is damaged: {mend}") from None
 
 
 def facts(study: Study) -> str:
@@ -70,9 +92,14 @@ def report_page(about: Summary, cells: Iterable[Mapping[str, Any]], *, index: st
     return _render("report.html.j2", study=about, body=body(cells), index=index)
 
 
-def index_page(studies: Iterable[Summary]) -> str:
-    """The page of all studies, in the order given; each leads to the page `<its name>.html` beside it."""
-    return _render("index.html.j2", studies=list(studies))
+def index_page(studies: Iterable[Summary], left_out: Iterable[str] = ()) -> str:
+    """The page of all studies, in the order given; each leads to the page `<its name>.html` beside it.
+
+    Args:
+        studies: those that are shown.
+        left_out: of each study that cannot be shown, why, as a line of text.
+    """
+    return _render("index.html.j2", studies=list(studies), left_out=list(left_out))
 
 
 def _render(template: str, **values: Any) -> str:

@@ -51,11 +51,17 @@ def markdown_table(head: Sequence[str], rows: Iterable[Sequence[object]], *, num
 
     Args:
         head: the columns' names.
-        rows: their values, as they are shown.
+        rows: their values, as they are shown. HTML and bars in them are text.
         numbers: whether all columns but the first are numbers, and so set to the right.
     """
     ruler = ["---", *["---:" if numbers else "---"] * (len(head) - 1)]
-    return "".join(f"| {' | '.join(map(str, line))} |\n" for line in (head, ruler, *rows))
+    return "".join(f"| {' | '.join(map(_cell, line))} |\n" for line in (head, ruler, *rows))
+
+
+def _cell(value: object) -> str:
+    """A value as one cell of a table in Markdown: outside of `code`, no tag of HTML can begin in it."""
+    line = re.sub(r"[\r\n]+", " ", str(value)).replace("|", r"\|")
+    return re.sub(r"(`+).+?\1|<", lambda found: r"\<" if found[0] == "<" else found[0], line)
 
 
 def measurements_table(table: pd.DataFrame, *, digits: int = 2) -> str:

@@ -1,8 +1,10 @@
 """How a notebook's kernel ended: its exit status, and what to try when it died of a signal."""
 
 import signal
+from typing import TYPE_CHECKING
 
-from jupyter_client.manager import AsyncKernelManager
+if TYPE_CHECKING:
+    from jupyter_client.manager import AsyncKernelManager
 
 KERNEL_DIED = "the kernel died"  # how what is said of such an end begins
 TRY_LESS_MEMORY = "was there memory enough? Try fewer cores at once, a smaller batch_size, or cache_gib: 0"
@@ -16,11 +18,12 @@ ADVICE = {
 }
 
 
-def watched_manager(ends: list[int]) -> type[AsyncKernelManager]:
+def watched_manager(ends: list[int]) -> "type[AsyncKernelManager]":
     """A class of kernel managers that adds a kernel's exit status to `ends` when it finds that the kernel has ended.
 
     A status below zero is that of a process which died of a signal, with the signal's number.
     """
+    from jupyter_client.manager import AsyncKernelManager  # it takes time to import, which `pfs look` spares
 
     class WatchedKernelManager(AsyncKernelManager):
         async def _async_is_alive(self) -> bool:

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import papermill
 import pytest
 import yaml
@@ -12,6 +11,7 @@ import yaml
 from pfs.config.files import repository
 from pfs.report.figures import schedules_figure
 from pfs.report.tables.schedules import both_schedules, to_markdown
+from tests.report.runs_table import runs_of
 
 SHORT: dict[str, Any] = {
     "name": "short",
@@ -34,13 +34,8 @@ def write(folder: Path, *studies: dict[str, Any]) -> Path:
     for study in studies:
         name = str(study["name"])
         (folder / f"{name}.yaml").write_text(yaml.safe_dump(study))
-        rows = [
-            {"method": method, "seed": seed, "split": split, "miou": miou}
-            for method, scores in {"teacher": (60.0,), **MIOU[name]}.items()
-            for seed, miou in enumerate(scores)
-            for split in ("val", "test")
-        ]
-        table = pd.DataFrame(rows).assign(pixel_accuracy=90.0, parameters=1000, macs=2000, iou_sky=50.0, iou_road=60.0)
+        scores = {"teacher": (60.0,), **MIOU[name]}
+        table = runs_of({method: dict(enumerate(of_seeds)) for method, of_seeds in scores.items()}, name)
         (folder / "results" / name).mkdir(parents=True)
         table.to_csv(folder / "results" / name / "runs.csv", index=False)
     return folder / "results"
