@@ -1,6 +1,7 @@
 """Arguments that several commands share, and a parser whose errors name what was perhaps meant."""
 
 import argparse
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -54,9 +55,14 @@ DATA = _shared("--data", type=Path, help="folder of all data sets (the clone's d
 
 
 def threads(text: str) -> int:
-    """A number of threads, at least one."""
+    """A number of threads, at least one, and no more than a few for each core: thousands would stop the machine."""
     if not (text.isdecimal() and int(text)):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of threads")
+    most = 4 * max(4, os.cpu_count() or 1)
+    if int(text) > most:
+        raise argparse.ArgumentTypeError(
+            f"{text} threads are more than the {os.cpu_count()} cores here can serve: {most} at most"
+        )
     return int(text)
 
 

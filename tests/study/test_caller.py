@@ -268,3 +268,9 @@ def test_outside_of_a_clone_every_command_says_so(
     assert "is not inside a clone of this repository" in capsys.readouterr().err
     with pytest.raises(StudyError):
         from_clone(Path("x"))
+
+
+def test_more_threads_than_a_machine_can_serve_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["run", "quick", "ce", "0", "--threads", "9999"])
+    assert "9999 threads are more than the" in capsys.readouterr().err
