@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from html import escape
+from inspect import signature
 from typing import Any
 
 import ipywidgets as widgets
@@ -24,7 +25,11 @@ class Ask(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         Args:
             check: called with the fields' values by their names; says in a sentence whether they are right.
             fields: `whole`, `number` or `one_of` for each part of the answer.
+
+        Raises:
+            TypeError: the check takes other names than the fields have; a button could only tell a log of it.
         """
+        signature(check).bind(**fields)
         self.check, self.fields = check, fields
         for name, field in fields.items():
             field.description = name.replace("_", " ")

@@ -1,5 +1,7 @@
 """An answer is checked when the button is pressed, with the fields' values."""
 
+import pytest
+
 from pfs.walkthrough.lessons.ask import Ask, number, one_of, whole
 
 
@@ -15,3 +17,8 @@ def test_no_word_is_chosen_at_first() -> None:
     asked = Ask(lambda part: str(part), part=one_of(["a", "b"]))
     asked.button.click()
     assert "None" in asked.verdict.value
+
+
+def test_a_check_that_takes_other_names_than_the_fields_is_told_at_once() -> None:
+    with pytest.raises(TypeError, match="answer"):
+        Ask(lambda answer: "Yes", factor=number())

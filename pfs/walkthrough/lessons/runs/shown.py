@@ -53,10 +53,11 @@ def curves(courses: Mapping[str, Course], steps: int) -> str:
     lines = {name: smoothed(course.losses) for name, course in courses.items() if course.losses}
     top = max((loss for line in lines.values() for _, loss in line), default=2.5)
     frame = Frame((0, max(steps, 2)), (0, 1.1 * top))
+    highest = max((line[-1][1] for line in lines.values()), default=0.0)
     marks, said = [], []
     for name, line in lines.items():
         step, loss = line[-1]
-        lift = -18 if name == "ce" else 8
+        lift = 8 if loss == highest else -18  # the upper curve's name stands above it, the lower one's below
         marks.append(frame.line(line, name, dashed=name == "ce"))
         marks.append(frame.text(step, loss, label(name), "start" if step < steps / 2 else "end", lift=lift))
         said.append(f"{label(name)} {loss:.2f} at step {step}")

@@ -69,12 +69,12 @@ def check_limit(pair: Pair, row: int, column: int, answer: float) -> str:
     return f"Not yet: at temperature {HOT:,.0f} autograd gives another number than {answer:+.4f}."
 
 
-def check_scale(pair: Pair, answer: float, *, temperature: float = 2.0) -> str:
+def check_scale(pair: Pair, factor: float, *, temperature: float = 2.0) -> str:
     """Whether a number is the factor between WSP without normalising and WSP with it."""
     true = scale(pair, temperature)
-    if abs(answer - true) <= 0.02 * true:
+    if abs(factor - true) <= 0.02 * true:
         return f"Yes: the loss without normalising is {true:.4f} times the one with it, and so is every gradient."
-    return f"Not yet: {answer:.4f} is not what the two losses' ratio is. What are the weights divided by?"
+    return f"Not yet: {factor:.4f} is not what the two losses' ratio is. What are the weights divided by?"
 
 
 def scale(pair: Pair, temperature: float = 2.0) -> float:
