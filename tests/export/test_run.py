@@ -216,7 +216,15 @@ def test_the_card_tells_the_interval_over_the_seeds_of_the_table(place: Place, w
     place.export()
     assert "one seed: no interval" in (place.out / CARD).read_text()
     first = finished_record(place.study, "ce", 0, results=str(place.results), data=str(place.data), command="")
-    metrics = {split: found.model_copy(update={"miou": found.miou + 2}) for split, found in first.metrics.items()}
+    metrics = {
+        split: found.model_copy(
+            update={
+                "miou": found.miou + 2,
+                "iou": {name: None if iou is None else iou + 2 for name, iou in found.iou.items()},
+            }
+        )
+        for split, found in first.metrics.items()
+    }
     second = run_folder(place.study, place.results / "small", "ce", 1)
     write_record(first.model_copy(update={"seed": 1, "metrics": metrics, "files": {}}), second)
     for folder in (place.run, second):
