@@ -54,7 +54,7 @@ def quantise(onnx_file: Path, file: Path, images: list[Pixels]) -> None:
     try:
         from onnxruntime import quantization
     except ImportError as error:
-        raise ExportError(f"{error.name} is not installed: pip install 'pfs[onnx]'") from None
+        raise ExportError(f"{error.name} is not installed: .venv/bin/pip install -e '.[onnx]'") from None
     with tempfile.TemporaryDirectory() as folder, _silent():
         prepared = str(Path(folder) / "prepared.onnx")
         quantization.quant_pre_process(str(onnx_file), prepared, skip_symbolic_shape=True)

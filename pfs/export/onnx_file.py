@@ -91,7 +91,7 @@ def write_onnx(network: nn.Module, file: Path) -> None:
         import onnx
         import onnxscript  # noqa: F401  # torch's exporter is written in it
     except ImportError as error:
-        raise ExportError(f"{error.name} is not installed: pip install 'pfs[onnx]'") from None
+        raise ExportError(f"{error.name} is not installed: .venv/bin/pip install -e '.[onnx]'") from None
     with _quiet():
         try:
             # In two steps: within `torch.onnx.export` the library's PSPNet takes another way, of one size alone.

@@ -74,7 +74,7 @@ def _by_torch(folder: Path, threads: int) -> Engine:
         from pfs.export.weights import torch_engine
     except ImportError:
         raise ExportError(
-            f"{folder}: neither onnxruntime nor torch is installed: pip install 'pfs[onnx]' for {ONNX}, or torch for "
+            f"{folder}: neither onnxruntime nor torch is installed: .venv/bin/pip install -e '.[onnx]' for {ONNX}, or torch for "
             f"{WEIGHTS}"
         ) from None
     return torch_engine(folder, threads)

@@ -66,7 +66,7 @@ def _onnxruntime() -> Any:
     try:
         import onnxruntime
     except ImportError:
-        raise ExportError("onnxruntime is not installed: pip install 'pfs[onnx]'") from None
+        raise ExportError("onnxruntime is not installed: .venv/bin/pip install -e '.[onnx]'") from None
     return onnxruntime
 
 

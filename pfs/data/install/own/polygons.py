@@ -153,7 +153,9 @@ def coco_drawers(file: Path, content: Any) -> dict[int, Callable[[Sequence[str]]
     try:
         from pycocotools.coco import COCO
     except ImportError:
-        raise DatasetError(f"{file} has COCO's polygons, which pycocotools draws: pip install 'pfs[coco]'") from None
+        raise DatasetError(
+            f"{file} has COCO's polygons, which pycocotools draws: .venv/bin/pip install -e '.[coco]'"
+        ) from None
     coco = COCO()
     coco.dataset = content
     try:
