@@ -74,8 +74,8 @@ def _by_torch(folder: Path, threads: int) -> Engine:
         from pfs.export.weights import torch_engine
     except ImportError:
         raise ExportError(
-            f"{folder}: neither onnxruntime nor torch is installed: .venv/bin/pip install -e '.[onnx]' for {ONNX}, or torch for "
-            f"{WEIGHTS}"
+            f"{folder}: neither onnxruntime nor torch is installed: .venv/bin/pip install -e '.[onnx]' for {ONNX}, "
+            f"or torch for {WEIGHTS}"
         ) from None
     return torch_engine(folder, threads)
 

@@ -70,5 +70,5 @@ def test_cocos_boxes_without_outlines_are_refused(tmp_path: Path) -> None:
 def test_where_pycocotools_is_missing_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pycocotools.coco", None)
     coco(tmp_path / "own/coco.json", [box(3, 1, 1, 3, 3)])
-    with pytest.raises(DatasetError, match=r"coco.json has COCO's polygons, .*: pip install 'pfs\[coco\]'"):
+    with pytest.raises(DatasetError, match=r"coco.json has COCO's polygons, .*: .venv/bin/pip install -e '.\[coco\]'"):
         taken(tmp_path / "own")
