@@ -61,7 +61,7 @@ def latency_table(
         size: height and width of the images.
         folder: for the networks' files; empty before.
         batches: how many images are shown at once.
-        repeats: turns of each, after one that does not count.
+        repeats: turns of each, after two that do not count.
         threads: to compute with.
         compiled: whether torch.compile is measured too; it takes a C++ compiler, and minutes.
 

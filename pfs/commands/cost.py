@@ -29,7 +29,7 @@ def add_commands(commands: Any) -> None:
     cost.add_argument("--price", type=_positive, metavar="MONEY", help="of an hour of a device, in any currency")
     cost.add_argument(
         "--utilisation",
-        type=_positive,
+        type=_share,
         default=forecast.UTILISATION,
         metavar="SHARE",
         help="share of a device's peak that training reaches (%(default)s)",
@@ -74,6 +74,14 @@ def _positive(text: str) -> float:
     if not 0 < number < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
     return number
+
+
+def _share(text: str) -> float:
+    """A number above 0 and at most 1."""
+    share = _positive(text)
+    if share > 1:
+        raise argparse.ArgumentTypeError(f"{text} is more than all of it: write a share, such as 0.15")
+    return share
 
 
 def _images(study: Study, data: Path) -> "tuple[StudyImages, str]":

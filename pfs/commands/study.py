@@ -38,7 +38,7 @@ def add_commands(commands: Any) -> None:
 def _study(options: argparse.Namespace) -> int:
     """run every stale run of a study, then write its tables, figures and report"""
     study = load_study(options.study)
-    cluster = Cluster.of(options.profile, study_folder(study, options.results)) if options.profile else None
+    cluster = Cluster.of(options.profile, study_folder(study, options.results)) if options.profile is not None else None
     set_hub_offline_if_unreachable(study)
     check_networks(study)
     for role in (study.teacher, study.student):

@@ -53,6 +53,7 @@ def test_given_step_times_make_a_row(capsys: pytest.CaptureFixture[str]) -> None
     [
         (["voc2012", "--price", "free"], "'free' is not a number above 0"),
         (["voc2012", "--utilisation", "0"], "'0' is not a number above 0"),
+        (["voc2012", "--utilisation", "15"], "15 is more than all of it"),
         (["voc2013"], "did you mean studies/voc2012.yaml"),
     ],
 )
