@@ -5,12 +5,15 @@ as the work takes.
 """
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 for pool in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # of the processes that tests start, too
     os.environ[pool] = "1"
+
+from accelerate.state import AcceleratorState  # noqa: E402
 
 from pfs.training.machine import prepare  # noqa: E402  # numpy and torch read these when they are imported
 
@@ -28,3 +31,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of all data sets; what a test generates there, later ones find."""
     return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(autouse=True)
+def _a_precision_of_its_own() -> Iterator[None]:
+    """Accelerate keeps the precision of a process's first training for all later ones; each test chooses its own."""
+    yield
+    AcceleratorState._reset_state(reset_partial_state=True)

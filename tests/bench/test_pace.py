@@ -1,7 +1,6 @@
 """How fast a machine computes a study's networks, from a few steps of each."""
 
 import pytest
-from accelerate.state import AcceleratorState
 
 from pfs.bench import pace
 from pfs.config.networks import DilatedResNetConfig
@@ -15,7 +14,6 @@ SPEC = Training(
 
 def test_the_arithmetic_is_that_of_whole_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pace, "SECONDS", 0.0)
-    AcceleratorState._reset_state(reset_partial_state=True)  # another test of this process may have set a precision
     measured = pace.pace(SPEC, classes=5, size=(16, 24), threads=1)
     step = 6 * count_macs(build_network(SPEC.network, 5), (16, 24)) * SPEC.batch_size
     assert measured["flop"] == pace.STEPS * step
