@@ -8,12 +8,13 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
+from tqdm.auto import tqdm
 
 from pfs.config.study import Study
 from pfs.export.int8 import quantise
@@ -78,7 +79,7 @@ def latency_table(
         for role, network in networks.items()
         for name, engine in _engines(network, folder / role, size, threads, compiled=compiled).items()
     }
-    macs = {role: count_macs(network, size) for role, network in networks.items()}
+    macs = {role: count_macs(network, _padded(size, network)) for role, network in networks.items()}
     rows = []
     for batch in batches:
         images = np.random.default_rng(0).integers(0, 256, (batch, *size, 3), dtype=np.uint8)
@@ -115,6 +116,13 @@ def _engines(
     return found
 
 
+def _padded(size: tuple[int, int], network: nn.Module) -> tuple[int, int]:
+    """The height and width that a network is shown where images have this size."""
+    multiple = cast(int, network.multiple)
+    height, width = (-(-side // multiple) * multiple for side in size)
+    return height, width
+
+
 def _by_torch(network: Callable[[Tensor], Tensor]) -> Callable[[Pixels], object]:
     @torch.inference_mode()
     def run(images: Pixels) -> Tensor:
@@ -126,7 +134,7 @@ def _by_torch(network: Callable[[Tensor], Tensor]) -> Callable[[Pixels], object]
 def _turns(works: Mapping[Case, Callable[[Pixels], object]], images: Pixels, repeats: int) -> dict[Case, list[float]]:
     """Let all take turns with the same images; the seconds of each turn but the first two."""
     turns: dict[Case, list[float]] = {key: [] for key in works}
-    for turn in range(repeats + 2):
+    for turn in tqdm(range(repeats + 2), desc=f"{len(images)} images at once", unit="turn", leave=False, disable=None):
         for key, work in works.items():
             started = time.perf_counter()
             work(images)

@@ -41,6 +41,8 @@ class Deployable(nn.Module):
             for name, child in module.named_children():
                 if isinstance(child, nn.AdaptiveAvgPool2d) and child.output_size not in (1, (1, 1)):
                     setattr(module, name, _PoolByProducts(child.output_size))
+                elif type(child).__name__ == "Conv2dSame" and self.multiple > 1:
+                    setattr(module, name, _with_constant_padding(child))
 
     def forward(self, images: Tensor) -> Tensor:
         """Images (B, H, W, 3) of uint8 to logits (B, classes, H, W)."""
@@ -73,6 +75,21 @@ def _pooling_matrix(bins: int, length: int) -> Tensor:
     first, behind = bin_ * length // bins, ((bin_ + 1) * length + bins - 1) // bins
     inside = ((position >= first) & (position < behind)).float()
     return inside / inside.sum(1, keepdim=True)
+
+
+def _with_constant_padding(convolution: nn.Module) -> nn.Module:
+    """timm's `Conv2dSame`, whose padding depends on the size, for sizes that its stride divides: there it does not.
+
+    A chain of paddings that depend on each other keeps torch's exporter busy for a quarter of an hour.
+    """
+    layer = cast(nn.Conv2d, copy.copy(convolution))
+    layer.__class__ = nn.Conv2d
+    sides = []
+    for kernel, stride, dilation in zip(layer.kernel_size, layer.stride, layer.dilation, strict=True):
+        missing = max(0, dilation * (kernel - 1) + 1 - stride)
+        sides.append((missing // 2, missing - missing // 2))
+    (top, bottom), (left, right) = sides
+    return nn.Sequential(nn.ZeroPad2d((left, right, top, bottom)), layer)
 
 
 def write_onnx(network: nn.Module, file: Path) -> None:

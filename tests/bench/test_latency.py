@@ -8,10 +8,11 @@ import pandas as pd
 import pytest
 
 from pfs.__main__ import main
+from pfs.bench import latency
 from pfs.bench.figures import pareto_figure
 from pfs.bench.latency import STUDENT, latency_table, with_scores
 from pfs.config.load import load_study
-from pfs.config.networks import DilatedResNetConfig
+from pfs.config.networks import DilatedResNetConfig, SegmentationModelConfig
 from pfs.config.study import Study
 from pfs.models import build_network, count_macs
 from pfs.report.statistics import read_runs
@@ -54,6 +55,16 @@ def test_arithmetic_and_files_are_those_of_the_networks(table: pd.DataFrame, stu
     student = table[table["network"] == STUDENT].set_index(["engine", "batch"])
     assert student["macs"].unique() == count_macs(build_network(study.student.network, 11), (16, 24))
     assert (student["kib"] > 1).all()
+
+
+def test_arithmetic_is_of_the_size_that_a_network_is_shown() -> None:
+    spec = SegmentationModelConfig(name="segmentation_model", architecture="fpn", encoder="resnet18")
+    network = build_network(spec, 3, pretrained=False)
+    assert latency._padded((180, 240), network) == (192, 256)
+    assert latency._padded((180, 240), build_network(DilatedResNetConfig(name="dilated_resnet", width=2), 3)) == (
+        180,
+        240,
+    )
 
 
 def test_a_student_has_two_scores_alone_and_of_the_method_that_is_best_on_val(

@@ -72,6 +72,22 @@ def test_a_network_of_the_library_is_padded_and_pooled_inside(tmp_path: Path) ->
     agree(network, Session(tmp_path / ONNX, threads=1), random_images(1, 37, 50), Evaluation())
 
 
+@torch.no_grad()
+def test_paddings_that_depend_on_the_size_are_constants_where_it_is_padded() -> None:
+    """Left as they are, torch's exporter thinks about their sizes for a quarter of an hour."""
+    spec = SegmentationModelConfig(name="segmentation_model", architecture="fpn", encoder="tu-tf_efficientnet_lite0")
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = build_network(spec, classes=3, pretrained=False).eval()
+    deployable = Deployable(network).eval()
+    kinds = [{type(module).__name__ for module in found.modules()} for found in (network, deployable)]
+    assert ["Conv2dSame" in names for names in kinds] == [True, False]
+    for size in ((32, 64), (37, 101)):
+        images = random_images(1, *size)
+        scored = predict(network, normalize(images.permute(0, 3, 1, 2)), size, Evaluation())
+        assert bool((deployable(images).argmax(1) == scored).all())
+
+
 @pytest.mark.parametrize("size", [(9, 7), (2, 3), (1, 1), (60, 64)])
 @pytest.mark.parametrize("bins", [2, (3, 3), (6, 2)])
 def test_pooling_by_products_is_adaptive_pooling(size: tuple[int, int], bins: Any) -> None:
