@@ -3,6 +3,7 @@
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -126,9 +127,12 @@ def test_a_study_that_extends_another_learns_from_its_teacher(finished: Clone) -
             }
         )
     )
-    command = [str(extension) if argument == str(finished.file) else argument for argument in finished.command()]
-    result = subprocess.run(command, cwd=repository(), capture_output=True, text=True, timeout=500)
-    assert result.returncode == 0, result.stderr
+    places = ["--results", str(finished.results)]
+    for command in (
+        ["run", str(extension), "kd", "0", *places, "--data", str(finished.data)],
+        ["collect", str(extension), *places],
+    ):
+        subprocess.run([sys.executable, "-m", "pfs", *command], cwd=repository(), check=True, timeout=500)
     assert finished.record("teacher").stat().st_mtime_ns == before
     assert not (finished.results / "kd" / "teacher").exists()
     teacher = read_record(finished.record("teacher")).provenance.teacher_checksum

@@ -11,7 +11,8 @@ from tests.whole_study import STUDY, Clone
 
 
 def test_a_failing_cell_stops_no_other_and_is_named(tmp_path: Path, data: Path) -> None:
-    clone = Clone(tmp_path, data, methods={"ce": {}, "boom": {"pfs": {"weight": 1e39}}}, seeds=[0])
+    changes = {"seeds": [0], "tuning": True}  # a study without pages: its runs are what is looked at
+    clone = Clone(tmp_path, data, methods={"ce": {}, "boom": {"pfs": {"weight": 1e39}}}, **changes)
     result = clone.run()
     assert result.returncode != 0
     assert clone.record("teacher").is_file()
@@ -25,7 +26,7 @@ def test_a_failing_cell_stops_no_other_and_is_named(tmp_path: Path, data: Path) 
 
     # Mended, the study finishes, and what was done stays.
     before = clone.record("teacher").stat().st_mtime_ns
-    clone.write(methods={"ce": {}, "boom": {"pfs": {"weight": 1.0}}}, seeds=[0])
+    clone.write(methods={"ce": {}, "boom": {"pfs": {"weight": 1.0}}}, **changes)
     result = clone.run()
     assert result.returncode == 0, result.stderr
     assert clone.record("teacher").stat().st_mtime_ns == before
@@ -35,7 +36,7 @@ def test_a_failing_cell_stops_no_other_and_is_named(tmp_path: Path, data: Path) 
 def test_students_of_augmented_views_ask_a_teacher_whose_answers_are_too_large(tmp_path: Path, data: Path) -> None:
     views = {"count": 3, "crop": [48, 48], "scale": [0.75, 1.5], "color": 0.2}
     student = {**STUDY["student"], "steps": 20}
-    method = {"methods": {"pfs": {"pfs": {"weight": 4.0}}}, "reference": "pfs"}
+    method = {"methods": {"pfs": {"pfs": {"weight": 4.0}}}, "reference": "pfs", "tuning": True}  # no pages
     runs = []
     for name, changes in (("cached", {}), ("asked", {"cache_gib": 0.0})):
         clone = Clone(tmp_path / name, data, **method, augmentation=views, student=student, seeds=[0], **changes)
