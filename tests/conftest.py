@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from xdist.scheduler import LoadFileScheduling
+from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 for pool in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # of the processes that tests start, too
     os.environ[pool] = "1"
@@ -22,7 +22,7 @@ LONGEST = "test_study"  # files of whole studies, begun first: nobody waits for 
 BROWSER = "tests/walkthrough/browser"  # begun next: its tests start servers and a browser, which they share
 
 
-class FileOrBrowser(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
+class FileOrBrowser(LoadFileScheduling):  # type: ignore[misc]
     """The tests of a file run in one process; so do those of all files in a browser, for they share the servers."""
 
     def _split_scope(self, nodeid: str) -> str:

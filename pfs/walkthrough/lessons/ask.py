@@ -1,6 +1,6 @@
 """The answer to an exercise, as fields and a button: in JupyterLab and on a page without code alike."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from inspect import signature
 from math import isfinite
@@ -46,8 +46,7 @@ class Ask(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         super().__init__([in_rows(*fields.values(), self.button), self.verdict])
 
     def _check(self, _: object) -> None:
-        blank = [f"{field.wanted} first: {_in_words(name)}." for name, field in self.fields.items() if not field.filled]
-        said = " ".join(blank) or self.check(**{name: field.answer for name, field in self.fields.items()})
+        said = missing(self.fields) or self.check(**{name: field.answer for name, field in self.fields.items()})
         self.verdict.value = f'<div role="status">{escape(said)}</div>'
 
 
@@ -97,6 +96,11 @@ class Choice(widgets.RadioButtons):  # type: ignore[misc]  # ipywidgets has no t
     def filled(self) -> bool:
         """Whether one has been chosen."""
         return self.value is not None
+
+
+def missing(fields: Mapping[str, Number | Choice]) -> str:
+    """What a reader still has to fill in, in words; empty where every field is filled."""
+    return " ".join(f"{field.wanted} first: {_in_words(name)}." for name, field in fields.items() if not field.filled)
 
 
 def _in_words(name: str) -> str:

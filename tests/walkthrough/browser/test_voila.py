@@ -60,11 +60,16 @@ def test_on_a_phone_nothing_sticks_out_and_no_code_is_shown(page: "Page") -> Non
     assert min(sizes) >= 10
 
 
+def test_the_page_scrolls_as_a_whole(page: "Page") -> None:
+    """Where a panel inside of it scrolls, a key for a page down does nothing before a click, and nothing is printed."""
+    assert page.evaluate("document.documentElement.scrollHeight") > 2 * page.evaluate("innerHeight")
+
+
 def test_a_page_has_its_notebook_s_title_and_the_theme_that_the_browser_wants(page: "Page") -> None:
     assert page.title() == "5. Would you believe this table?"
     brightness = {}
     for scheme in ("dark", "light"):
-        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        page.emulate_media(color_scheme=scheme)
         page.wait_for_function("is => document.body.dataset.jpThemeLight === is", arg=str(scheme == "light").lower())
         colours = page.evaluate(
             "[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.querySelector('h1')).color]"

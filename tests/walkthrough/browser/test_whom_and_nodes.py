@@ -48,7 +48,8 @@ def test_a_grid_shows_its_loss_and_the_prediction_is_revealed(
     page.get_by_label("Grid", exact=True).select_option("8 x 8")
     student, teacher = tiny.features("ce")[:1], tiny.features("teacher")[:1]
     page.wait_for_selector(f"p:has-text('{compare(student, teacher, 8).from_channels:.12f}')")
-    page.get_by_label("Every location").fill("60")
+    for name in ("Grid 2 x 2", "Grid 4 x 4", "Grid 8 x 8", "Every location"):
+        page.get_by_label(name, exact=True).fill("60")
     page.get_by_role("button", name="Show what was measured").click()
     page.wait_for_selector("caption:has-text('Test mIoU')")
 

@@ -36,17 +36,29 @@ class Course:
     state: str = "not trained yet"
     seconds: list[float] = field(default_factory=list)
 
+    @property
+    def step_seconds(self) -> float | None:
+        """The median step, which the first ones do not move, in which the teacher is asked; None before any step."""
+        return median(self.seconds) if self.seconds else None
 
-def table(courses: Mapping[str, Course]) -> str:
-    """A row for each network: what it is doing, its cross-entropy now, its median step, and its score at the end."""
+
+def table(courses: Mapping[str, Course], cost: float | None = None) -> str:
+    """A row for each network: what it is doing, its cross-entropy now, its median step, and its score at the end.
+
+    Args:
+        courses: by the names of the networks.
+        cost: how many times as long a step with PFS + WSP takes as one alone, where it is known.
+    """
     head = "".join(f"<th scope='col' style='text-align:left'>{name}</th>" for name in COLUMNS)
     rows = "".join(_row(name, course) for name, course in courses.items())
-    return f"<table style='border-spacing:10px 2px;text-align:left;line-height:1.35'><tr>{head}</tr>{rows}</table>"
+    said = f"<div>A step with PFS + WSP takes {cost:.2f} times as long as one alone.</div>" if cost else ""
+    style = "border-spacing:10px 2px;text-align:left;line-height:1.35"
+    return f"<table style='{style}'><tr>{head}</tr>{rows}</table>{said}"
 
 
 def _row(name: str, course: Course) -> str:
     loss = f"{smoothed(course.losses)[-1][1]:.2f}" if course.losses else "-"
-    step = f"{1000 * median(course.seconds):.0f}" if course.seconds else "-"
+    step = f"{1000 * course.step_seconds:.0f}" if course.step_seconds else "-"
     miou = f"{course.miou:.1f} %" if course.miou is not None else "-"
     cells = "".join(f"<td>{escape(cell)}</td>" for cell in (course.state, loss, step, miou))
     return f"<tr><th scope='row' style='text-align:left'>{escape(label(name))}</th>{cells}</tr>"

@@ -70,6 +70,8 @@ def test_the_gain_is_known_once_both_are_trained(make: Callable[..., Board]) -> 
     alone, both = (board.courses[method].miou for method in ("ce", "pfs_wsp"))
     assert alone is not None and both is not None
     assert board.gain == both - alone != 0
+    assert board.cost is not None
+    assert f"takes {board.cost:.2f} times as long" in board.status.value
 
 
 def test_stop_ends_the_training_after_the_step_that_it_is_at(make: Callable[..., Board]) -> None:
