@@ -50,14 +50,15 @@ class Guess(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
             self.told.value = f'<div role="status">{self.known} {blank}</div>'
             return
         measured = measured_miou()
-        rows = [_row(name, float(self.predictions[key].answer), measured[key]) for key, name in METHODS.items()]
+        rows = [_row(name, self.predictions[key].answer, measured[key]) for key, name in METHODS.items()]
         caption = (
             f"Test mIoU (%) of one run each (study digits_grids, seed 0). The student alone has {measured['ce']:.1f}."
         )
         self.told.value = table(caption, ("Nodes", "Predicted", "Measured", "Difference"), rows)
 
 
-def _row(name: str, guess: float, measured: float) -> tuple[str, Bar, Bar, str]:
+def _row(name: str, guess: float | None, measured: float) -> tuple[str, Bar, Bar, str]:
+    assert guess is not None  # no field is blank
     return (
         name,
         Bar(guess, f"{guess:.1f}", 100, COLOURS["kd"]),

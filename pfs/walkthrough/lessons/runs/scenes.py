@@ -125,7 +125,7 @@ _USES = {"train": "learn from", "test": "score on"}
 def _told(rows: range, what: str) -> Iterable[int]:
     """The rows one by one, under a bar that says how many are done."""
     bar = IntProgress(0, 0, len(rows), description=f"{what}: 0", style={"description_width": "12rem"})
-    display(bar)  # type: ignore[no-untyped-call]
+    display(bar)
     for row in rows:
         yield row
         if row % 20 == 19 or row == rows[-1]:
