@@ -7,8 +7,10 @@ as the work takes.
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 for pool in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # of the processes that tests start, too
     os.environ[pool] = "1"
@@ -20,11 +22,25 @@ from pfs.training.machine import prepare  # noqa: E402  # numpy and torch read t
 prepare(threads=1)
 
 LONGEST = "test_study"  # files of whole studies, begun first: nobody waits for one alone at the end
+BROWSER = "tests/walkthrough/browser"  # begun next: its tests start servers and a browser, which they share
+
+
+class FileOrBrowser(LoadFileScheduling):  # type: ignore[misc]
+    """The tests of a file run in one process; so do those of all files in a browser, for they share the servers."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        scope: str = super()._split_scope(nodeid)
+        return BROWSER if scope.startswith(BROWSER) else scope
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
+    """How xdist shares the tests among its processes; `--dist=loadfile` alone would start the servers once a file."""
+    return FileOrBrowser(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the longest files; the tests of a file share fixtures, and run in one process."""
-    items.sort(key=lambda item: not item.path.stem.startswith(LONGEST))
+    items.sort(key=lambda item: (not item.path.stem.startswith(LONGEST), not item.nodeid.startswith(BROWSER)))
 
 
 @pytest.fixture(scope="session")

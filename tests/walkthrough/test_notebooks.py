@@ -1,48 +1,200 @@
-"""Every walkthrough runs from top to bottom, in a clone whose data are tiny, as it does in JupyterLab and in Voila."""
+"""Every walkthrough runs from top to bottom with the data of this repository, and every question in it is answered.
 
+The cells are executed in this process, one after the other, as a kernel does: it saves the start of five kernels. The
+tests in a browser (tests/walkthrough/browser) execute them in kernels.
+"""
+
+import ast
 import json
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+import re
+from collections.abc import Callable, Iterator
+from functools import partial
+from html import unescape
+from typing import Any, NamedTuple
 
-import papermill
 import pytest
+from ipywidgets import Widget
 
-from tests.walkthrough.browser.servers import ROOT, make_clone
+from pfs.config.files import repository
+from pfs.walkthrough.lessons import ask
+from pfs.walkthrough.lessons.alike import CHANGES
+from pfs.walkthrough.lessons.alike.maps import Reading, rows_of_losses
+from pfs.walkthrough.lessons.runs.exercises import ENDS, PARTS, VERDICTS
+from pfs.walkthrough.lessons.whom.exercises import scale
+from pfs.walkthrough.lessons.whom.numbers import Pair, gradient, weights
 
-NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks" / "walkthrough").glob("[0-9]_*.ipynb"))
+FOLDER = repository() / "notebooks" / "walkthrough"
+NOTEBOOKS = sorted(path.stem for path in FOLDER.glob("[0-9]_*.ipynb"))
 # What a training of minutes is cut down to; the others are run as they are.
 SHORT = {"4_first_student": {"steps": 3, "scenes_to_learn_from": 16, "scenes_to_score": 5, "train_now": True}}
+Answer = dict[str, Any]
 
 
-@pytest.fixture(scope="module")
-def clone(tmp_path_factory: pytest.TempPathFactory, walkthrough_folder: Path) -> Path:
-    """A clone with a tiny walkthrough of random networks."""
-    return make_clone(tmp_path_factory.mktemp("clone"), walkthrough_folder)
+class Executed(NamedTuple):
+    """A walkthrough after its last cell.
+
+    Attributes:
+        shown: what the last line of each cell evaluates to, as a notebook shows it.
+        asked: its questions, in their order.
+        names: its variables.
+    """
+
+    shown: list[Any]
+    asked: list[ask.Ask]
+    names: dict[str, Any]
 
 
-@pytest.mark.parametrize("name", NOTEBOOKS)
-def test_a_walkthrough_runs_from_top_to_bottom(clone: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    folder = clone / "notebooks" / "walkthrough"
-    executed = clone / f"{name}.ipynb"
-    parameters: Mapping[str, Any] = SHORT.get(name, {})
-    papermill.execute_notebook(
-        folder / f"{name}.ipynb", executed, parameters, cwd=folder, kernel_name="python3", progress_bar=False
-    )
-    cells = json.loads(executed.read_text())["cells"]
-    assert any("application/vnd.jupyter.widget-view+json" in str(cell.get("outputs", "")) for cell in cells)
+def code_cells(name: str) -> list[dict[str, Any]]:
+    """The cells of code of a walkthrough."""
+    cells = json.loads((FOLDER / f"{name}.ipynb").read_text())["cells"]
+    return [cell for cell in cells if cell["cell_type"] == "code"]
+
+
+def run_cell(source: str, names: dict[str, Any]) -> Any:
+    """Execute a cell among a notebook's variables; returns what its last line is, where that is an expression."""
+    tree = ast.parse(source)
+    last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
+    exec(compile(tree, "<cell>", "exec"), names)
+    return eval(compile(ast.Expression(last.value), "<cell>", "eval"), names) if isinstance(last, ast.Expr) else None
+
+
+@pytest.fixture(scope="module", params=NOTEBOOKS)
+def executed(request: pytest.FixtureRequest) -> Iterator[Executed]:
+    """A walkthrough that has run from top to bottom."""
+    asked: list[ask.Ask] = []
+
+    class Recorded(ask.Ask):
+        def __init__(self, check: Callable[..., str], **fields: Any) -> None:
+            super().__init__(check, **fields)
+            asked.append(self)
+
+    names: dict[str, Any] = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ask, "Ask", Recorded)
+        shown = []
+        for cell in code_cells(request.param):
+            shown.append(run_cell("".join(cell["source"]), names))
+            if "parameters" in cell["metadata"].get("tags", []):
+                names |= SHORT.get(request.param, {})
+        yield Executed(shown, asked, names)
+
+
+def test_a_walkthrough_runs_and_shows_widgets(executed: Executed) -> None:
+    assert any(isinstance(one, Widget) for one in executed.shown)
+
+
+# --- the questions --------------------------------------------------------------------------------------------
+
+
+def silent_pixel(walkthrough: Any) -> Answer:
+    """A pixel of some image where the teacher is wrong, WSP is silent, and KD lowers the label."""
+    for image in range(len(walkthrough.images)):
+        pair = Pair.of(walkthrough, image, "ce")
+        wrong = (pair.teacher[0].argmax(0) != pair.label[0]) & pair.valid & (weights(pair, "margin") == 0)
+        lowered = gradient(pair, "uniform", 2.0).gather(0, pair.known_label)[0] > 0
+        for row, column in (wrong & lowered).nonzero().tolist():
+            return {"image": image + 1, "row": row, "column": column}
+    raise AssertionError("no image has such a pixel")
+
+
+def limit(pair: Any, row: int, column: int) -> Answer:
+    """The formula of the worked answer."""
+    y = int(pair.label[0, row, column])
+    student, teacher = (logits[0, :, row, column] for logits in (pair.student, pair.teacher))
+    difference = (student[y] - student.mean()) - (teacher[y] - teacher.mean())
+    return {"answer": float(difference) / len(student)}
+
+
+def largest_map(walkthrough: Any) -> Answer:
+    student, teacher = (walkthrough.features(name)[1] for name in ("ce", "teacher"))
+    losses = rows_of_losses(student, teacher, Reading())
+    return dict(zip(("row", "column"), divmod(int(losses.argmax()), losses.shape[1]), strict=True))
+
+
+def found(pattern: str, said: str) -> str:
+    """A part of what the check says of a wrong answer."""
+    match = re.search(pattern, said)
+    assert match, said
+    return match[1]
+
+
+# Of each check, by its package and its name: the right answer, from the arguments that the notebook binds, what the
+# notebook has executed, and what the check says of a wrong answer.
+RIGHT: dict[str, Callable[[tuple[Any, ...], Executed, str], Answer]] = {
+    "alike.check_largest": lambda bound, _, said: largest_map(bound[0]),
+    "alike.check_factor": lambda bound, _, said: {"factor": float(found(r"([\d.]+) times", said))},
+    "alike.check_unchanged": lambda bound, _, said: {name: right for name, (_, right) in CHANGES.items()},
+    "whom.check_silent": lambda bound, _, said: silent_pixel(bound[0]),
+    "whom.check_limit": lambda bound, _, said: limit(*bound),
+    "whom.check_scale": lambda bound, _, said: {"factor": scale(bound[0])},
+    "whom.check_doubt": lambda bound, _, said: {
+        "correlation": float(found(r"correlation is ([\d.]+\d)", said)),
+        "part": found(r"differs most is ([^,]+),", said),
+    },
+    "nodes.check_crossover": lambda bound, _, said: {"locations": 427},
+    "nodes.check_memory": lambda bound, _, said: {"gibibytes": 2.13},
+    "nodes.check_way": lambda bound, _, said: {"way": "maps"},
+    "runs.check_gain": lambda bound, ran, said: {"points": ran.names["board"].gain},
+    "runs.check_largest": lambda bound, _, said: {"largest": PARTS[2]},
+    "runs.check_weight": lambda bound, _, said: {"weight": "0,81"},
+    "runs.check_stopped": lambda bound, _, said: {"as_good": ENDS[1]},
+    "runs.check_rival": lambda bound, _, said: {"beats_cwd": VERDICTS[2]},
+    "runs.check_halving": lambda bound, _, said: {"seeds": 5},
+    "runs.check_one_seed": lambda bound, _, said: {"points": 5.6},
+    "runs.check_tables": lambda bound, _, said: {"tables": 29},
+}
+IN_NOTEBOOK = {"decided": "runs.check_rival"}  # a check that a notebook defines, and the one that it calls
+TAKEN = re.compile(r"(Yes|Right)\b(?!.*Not yet)")
+
+
+def named(check: Callable[..., str]) -> tuple[str, tuple[Any, ...]]:
+    """A check's package and name, and the arguments that are bound to it."""
+    function, bound = (check.func, check.args) if isinstance(check, partial) else (check, ())
+    if function.__name__ in IN_NOTEBOOK:
+        return IN_NOTEBOOK[function.__name__], bound
+    return f"{function.__module__.split('.')[-2]}.{function.__name__}", bound
+
+
+def press(asked: ask.Ask, answers: Answer) -> str:
+    """Write answers into the fields, press the button, and return what is said."""
+    for name, answer in answers.items():
+        asked.fields[name].value = answer
+    asked.button.click()
+    said: str = asked.verdict.value
+    return unescape(re.sub("<[^>]+>", "", said))
+
+
+def wrong_answer(asked: ask.Ask, right: Answer) -> Answer:
+    """One that fits the fields and differs from the right one in each of them."""
+    return {
+        name: next(option for option in field.options if option != right.get(name))
+        if isinstance(field, ask.Choice)
+        else -7
+        for name, field in asked.fields.items()
+    }
+
+
+def test_every_question_takes_the_right_answer_alone(executed: Executed) -> None:
+    assert executed.asked
+    for asked in executed.asked:
+        check, bound = named(asked.check)
+        blank = press(asked, {})
+        assert blank and "first: " in blank and not TAKEN.match(blank), f"{check}: a blank answer reveals something"
+        wrong = press(asked, wrong_answer(asked, {}))
+        right = RIGHT[check](bound, executed, wrong)
+        assert not TAKEN.match(press(asked, wrong_answer(asked, right))), check
+        assert TAKEN.match(press(asked, right)), f"{check} refuses {right}"
+
+
+# --- their form -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_no_cell_has_more_than_15_lines_of_code(name: str) -> None:
-    cells = json.loads((ROOT / "notebooks" / "walkthrough" / f"{name}.ipynb").read_text())["cells"]
-    code = {
-        cell["id"]: [line for line in cell["source"] if line.strip()] for cell in cells if cell["cell_type"] == "code"
-    }
-    assert not [name for name, lines in code.items() if len(lines) > 15]
+    lines = {cell["id"]: [line for line in cell["source"] if line.strip()] for cell in code_cells(name)}
+    assert not [cell for cell, code in lines.items() if len(code) > 15]
 
 
 def test_the_index_leads_to_every_walkthrough() -> None:
-    index = (ROOT / "notebooks" / "walkthrough" / "index.ipynb").read_text()
+    index = (FOLDER / "index.ipynb").read_text()
     assert NOTEBOOKS and all(f"({name}.ipynb)" in index for name in NOTEBOOKS)

@@ -17,7 +17,7 @@ from typing import Any
 ROOT = Path(__file__).parents[3]
 LAB = ("jupyterlab", "--config=profiles/lab/jupyter_lab_config.py", "--ip=127.0.0.1", "--ServerApp.token=", "--port={}")
 VOILA = ("voila", "--Voila.config_file_paths=profiles/demo", "--port={}")
-SECONDS_TO_START = 60
+SECONDS_TO_START = 200
 
 
 def make_clone(folder: Path, walkthrough: Path) -> Path:

@@ -8,12 +8,14 @@ import pytest
 from pfs.walkthrough.arrays import load_walkthrough
 from pfs.walkthrough.arrays.read import FILE
 from pfs.walkthrough.lessons.alike import Explorer
+from tests.walkthrough.browser.conftest import PATIENCE as SECONDS
 from tests.walkthrough.browser.test_lab import run_all
+from tests.walkthrough.browser.test_voila import narrow
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page
 
-SECONDS = 90_000  # milliseconds, on cores that others use too
+NOTEBOOK = "1_what_is_alike"
 PICTURES = "[...document.querySelectorAll('.pfs-alike canvas')].map(canvas => canvas.toDataURL())"
 
 
@@ -71,13 +73,9 @@ def drive(page: "Page", explorer: Explorer) -> None:
     explorer.pointer.point(16, 16)
 
 
-@pytest.mark.parametrize("width", ["desk", "phone"])
-def test_in_voila(voila: str, width: str, explorer: Explorer, request: pytest.FixtureRequest) -> None:
-    context: BrowserContext = request.getfixturevalue(width)
-    page = context.new_page()
-    page.goto(f"{voila}/voila/render/1_what_is_alike.ipynb", wait_until="commit", timeout=SECONDS)
+def test_in_voila(page: "Page", explorer: Explorer) -> None:
     drive(page, explorer)
-    assert page.evaluate("document.documentElement.scrollWidth") <= page.evaluate("innerWidth")
+    narrow(page)
 
 
 def test_in_jupyterlab(lab: str, desk: "BrowserContext", explorer: Explorer) -> None:
@@ -86,3 +84,4 @@ def test_in_jupyterlab(lab: str, desk: "BrowserContext", explorer: Explorer) -> 
     page.wait_for_selector("h1:has-text('1. What is alike?')", timeout=SECONDS)
     run_all(page)
     drive(page, explorer)
+    page.close()

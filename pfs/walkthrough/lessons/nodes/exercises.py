@@ -35,7 +35,7 @@ def check_identity(mine: Callable[[Tensor, Tensor], Tensor | float | None]) -> s
         with _LargestTensor() as largest:
             answer = mine(S, T)
         if answer is None:
-            return "Replace None by your formula, and run the cell."
+            return "No formula yet: in JupyterLab, replace None by yours and run the cell."
         if abs(float(answer) - true) > 1e-9 * true:
             sizes = f"N = {N}, C = {C}, C' = {C_teacher}"
             return f"Not yet: for {sizes} the maps give {true:.6f}, and your function {float(answer):.6f}."
@@ -61,10 +61,8 @@ def check_memory(gibibytes: float, *, side: int, batch: int) -> str:
     return f"Not yet: {gibibytes:.2f} GiB is too {'little' if gibibytes < true else 'much'}."
 
 
-def check_way(way: str | None, *, locations: int, channels: int, teacher_channels: int) -> str:
-    """Whether a reader knows which way `pfs_loss` takes, "maps" or "channels"; None is no answer yet."""
-    if way is None:
-        return "Choose one of the two ways."
+def check_way(way: str, *, locations: int, channels: int, teacher_channels: int) -> str:
+    """Whether a reader knows which way `pfs_loss` takes, "maps" or "channels"."""
     taken = "maps" if dense_is_cheaper(locations, channels, teacher_channels) else "channels"
     sizes = (locations, channels, teacher_channels)
     maps, products = (cost(*sizes).products for cost in (cost_of_maps, cost_of_channels))

@@ -76,10 +76,13 @@ def chosen_try(table: pd.DataFrame, family: str, split: str) -> tuple[str, float
     return best, float(np.mean(list(scores_of(table, best).values())))
 
 
-def flattery(table: pd.DataFrame) -> float:
-    """By how many points test mIoU looks better on average where the weight is chosen on test instead of on val."""
+def flattery(table: pd.DataFrame) -> dict[str, float]:
+    """By how many points test mIoU looks better where the weight is chosen on test instead of on val, by the family.
+
+    0 where both splits choose the same try.
+    """
     known = [family for family in FAMILIES if tries(table, family)]
-    return float(np.mean([chosen_try(table, f, "test")[1] - chosen_try(table, f, "val")[1] for f in known]))
+    return {family: chosen_try(table, family, "test")[1] - chosen_try(table, family, "val")[1] for family in known}
 
 
 # --- resampled ----------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ JupyterLab and in Voila alike; the loop tells the board of each step, and the bo
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from threading import Event, Thread
 from typing import Any
 
@@ -59,10 +59,11 @@ class Board:
     ) -> None:
         self.scenes, self.train, self.new_student = scenes, train, new_student
         self.steps, self.threads = steps, threads
-        self.scene = Slider("Scene", range(len(scenes.test)), scene, layout=LAYOUT)
+        self.scene = Slider("Image", range(len(scenes.test)), scene, layout=LAYOUT)
         self.courses = {method: Course() for method in METHODS}
         self.error: Exception | None = None
-        self._stop, self._thread, self._drawn = Event(), Thread(), 0.0
+        self._stop, self._thread = Event(), Thread()
+        self._drawn = self._step_began = 0.0  # when the last picture was drawn, and when the step at hand began
         self._networks: dict[str, nn.Module] = {}  # those that are not being trained
         self.buttons = {method: _button(f"Train: {label(method)}") for method in METHODS}
         self.stop_button = _button("Stop", disabled=True)
@@ -85,6 +86,12 @@ class Board:
         """How many points of mIoU PFS + WSP is ahead of the student alone; None until both have been trained."""
         alone, distilled = (self.courses[method].miou for method in METHODS)
         return distilled - alone if alone is not None and distilled is not None else None
+
+    @property
+    def cost(self) -> float | None:
+        """How many times as long a step takes with PFS + WSP as alone, of the medians; None until both are known."""
+        alone, distilled = (self.courses[method].step_seconds for method in METHODS)
+        return distilled / alone if alone and distilled else None
 
     def start(self, method: str) -> None:
         """Train the student of a method from its first weights, in the background, unless one is being trained."""
@@ -115,12 +122,29 @@ class Board:
         self.courses[name] = Course([], self._predict(network), self._miou(network), "finished earlier")
         self._draw()
 
+    def offer(self, networks: Mapping[str, nn.Module]) -> Button:
+        """A button that shows networks whose training is over, by their names: a reader trains first, and then looks.
+
+        Args:
+            networks: by the names that they get in the table.
+        """
+
+        def show(button: Button) -> None:
+            button.disabled = True
+            for name, network in networks.items():
+                self.show_finished(name, network)
+
+        button = _button("Show the finished ones")
+        button.on_click(show)
+        return button
+
     # --- in the thread ------------------------------------------------------------------------------------
 
     def _run(self, method: str) -> None:
         torch.set_num_threads(self.threads)
         try:
             student = self.new_student()
+            self._step_began = time.monotonic()
             self.train(student, method != "ce", lambda *step: self._watch(method, *step))
             self._end(method, student)
         except Exception as error:  # shown on the board, for a thread has nobody to raise it to
@@ -132,11 +156,13 @@ class Board:
     def _watch(self, method: str, step: int, loss: float, student: nn.Module) -> bool:
         course = self.courses[method]
         course.losses.append((step, loss))
+        course.seconds.append(time.monotonic() - self._step_began)
         if time.monotonic() - self._drawn > SECONDS_BETWEEN_PICTURES:
             course.state = f"step {step} of {self.steps}"
             course.prediction = self._predict(student)
             student.train()
             self._draw()
+        self._step_began = time.monotonic()
         return self._stop.is_set()
 
     def _end(self, method: str, student: nn.Module) -> None:
@@ -173,9 +199,10 @@ class Board:
 
     def _draw(self) -> None:
         self._drawn = time.monotonic()
-        self.status.value = table(self.courses)
-        self.chart.value = curves(self.courses, self.steps)
-        self.pictures.value = pictures(self.scenes, int(self.scene.value), self.courses)
+        courses = dict(self.courses)  # another thread may add a finished network meanwhile
+        self.status.value = table(courses, self.cost)
+        self.chart.value = curves(courses, self.steps)
+        self.pictures.value = pictures(self.scenes, int(self.scene.value), courses)
 
 
 def _button(text: str, *, disabled: bool = False) -> Button:

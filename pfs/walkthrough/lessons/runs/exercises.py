@@ -22,12 +22,12 @@ def check_gain(gain: Callable[[], float | None], points: float) -> str:
     """Of the two students that the reader trained: how far the second is ahead, within three points."""
     found = gain()
     if found is None:
-        return "Train both students first; then the table above gives the two numbers, and this cell compares."
+        return "Train both students first; then the table below gives the two numbers, and this button compares."
     said = f"Your two runs differ by {found:+.1f} points of mIoU. One seed of each is an anecdote, though."
     return (RIGHT if abs(points - found) <= 3 else "Not quite. ") + said
 
 
-def check_largest(largest: str | None) -> str:
+def check_largest(largest: str) -> str:
     """Which part of the loss is the largest at the first step."""
     if largest == PARTS[2]:
         return (
@@ -43,7 +43,7 @@ def check_weight(weight: float) -> str:
     return NOT_YET + "The weight is max(0, p_teacher[y] - p_student[y])."
 
 
-def check_stopped(as_good: str | None) -> str:
+def check_stopped(as_good: str) -> str:
     """Whether a student that is stopped at half time is as good as one whose training was planned to be as short."""
     if as_good == ENDS[1]:
         return RIGHT + "At half time the learning rate is high; a planned training has brought it down to almost 0."
@@ -53,14 +53,14 @@ def check_stopped(as_good: str | None) -> str:
 # --- 5: would you believe this table? -----------------------------------------------------------------------
 
 
-def check_rival(table: pd.DataFrame, beats_cwd: str | None) -> str:
+def check_rival(table: pd.DataFrame, beats_cwd: str) -> str:
     """Whether PFS + WSP beats CWD, by the seeds that both have."""
     seeds = sorted(scores_of(table, "cwd"))
     found = Finding("pfs_wsp", "cwd", difference(table, "pfs_wsp", "cwd", seeds, paired=True), tuple(seeds))
     truth = VERDICTS[1 if not found.excludes_zero else 0 if found.difference.mean > 0 else 2]
     if beats_cwd == truth:
         return f"{RIGHT}{found.claim}"
-    return NOT_YET + "In the dots above, compare the two rows seed by seed: which one is ahead in each?"
+    return NOT_YET + "In the dots below, compare the two rows seed by seed: which one is ahead in each?"
 
 
 def check_halving(seeds: int) -> str:
@@ -84,4 +84,4 @@ def check_tables(spread: npt.NDArray[np.float64], tables: float) -> str:
     share = 100 * lottery(spread, methods=20, seeds=3).share
     if abs(tables - share) <= 10:
         return f"{RIGHT}About {share:.0f}. Where the baseline was unlucky, many of the methods seem better at once."
-    return NOT_YET + "Set the number of methods above to 20."
+    return NOT_YET + "Set the number of methods below to 20."

@@ -1,44 +1,64 @@
 """What the student of walkthrough 4 learns from: a few hundred Digit Scenes, and the teacher's outputs for them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cache
+from typing import cast
 
+import numpy as np
 import torch
+from IPython.display import display
 from IPython.utils.capture import capture_output
+from ipywidgets import IntProgress
 from torch import Tensor, nn
 
-from pfs.config.data import DigitScenesConfig
-from pfs.config.files import repository
-from pfs.data.build import build
 from pfs.data.class_weights import class_weights
-from pfs.data.loading.cache import decoded
-from pfs.data.splits import ImageSplit, normalize
+from pfs.data.dataset import SegmentationDataset
+from pfs.data.sets.digit_drawing import draw_scene
+from pfs.data.sets.digit_scenes import DigitScenes
+from pfs.data.splits import ImageSplit
 from pfs.losses import Prediction
 from pfs.models.dilated_resnet import DilatedResNet
 from pfs.walkthrough.arrays import Walkthrough
 
-TEST = 100  # scenes that no network of the walkthrough has seen
-CLASS_WEIGHTS = 0.5  # the power of `quick`: digits cover little of a scene
+TEST = 100  # images that no network of the walkthrough has seen
+SEED, CLASS_WEIGHTS = 0, 0.5  # those of `quick`; the power of the weights, for digits cover little of an image
 
 
-@dataclass(frozen=True)
-class TeacherInMemory:
-    """A teacher's outputs for all N images of a split.
+class AskedOnce:
+    """A teacher that is asked about each of N images once: when the image is first in a batch.
 
     Attributes:
-        all_outputs: logits (N, classes, h, w) and features (N, C, h', w').
+        asked: (N,), about which images it has been asked.
     """
 
-    all_outputs: Prediction
+    def __init__(self, network: nn.Module, count: int) -> None:
+        """Nothing is computed yet; `network` is in eval mode, and `count` is N."""
+        self.network, self.asked = network, torch.zeros(count, dtype=torch.bool)
+        self._outputs: Prediction | None = None
 
     @property
     def channels(self) -> int:
-        """How many channels the features have."""
-        return self.all_outputs.features.shape[1]
+        """How many channels the features have; known from the first batch on."""
+        assert self._outputs is not None
+        return self._outputs.features.shape[1]
 
     def outputs(self, rows: Tensor, images: Tensor) -> Prediction:
-        """Those for the rows (B,) of a batch; the images themselves are not asked for."""
-        return Prediction(*(part[rows] for part in self.all_outputs))
+        """Those for the rows (B,) of a batch, whose normalised images are (B, 3, H, W)."""
+        new = ~self.asked[rows]
+        if new.any():
+            self._remember(rows[new], images[new])
+        assert self._outputs is not None
+        return Prediction(*(part[rows] for part in self._outputs))
+
+    @torch.no_grad()
+    def _remember(self, rows: Tensor, images: Tensor) -> None:
+        made = self.network(images)
+        if self._outputs is None:
+            self._outputs = Prediction(*(part.new_empty(len(self.asked), *part.shape[1:]) for part in made))
+        for all_rows, part in zip(self._outputs, made, strict=True):
+            all_rows[rows] = part
+        self.asked[rows] = True
 
 
 @dataclass(frozen=True)
@@ -56,29 +76,60 @@ class Scenes:
     train: ImageSplit
     test: ImageSplit
     class_weights: Tensor
-    classes: tuple[str, ...]
-    ignore_index: int
+    classes: tuple[str, ...] = DigitScenes.classes
+    ignore_index: int = DigitScenes.ignore_index
 
 
-def draw_scenes(count: int, teacher: nn.Module, data: str | Path = "data", test: int = TEST) -> Scenes:
-    """Draw the scenes, unless they are there from an earlier time, and ask the teacher about each of them once.
+@dataclass(frozen=True)
+class _Labels:
+    """Labels (N, H, W) as `class_weights` reads those of a data set."""
 
-    They are the first ones of the splits of `quick`: a scene depends on the seed, the split and its place there alone.
+    labels: Tensor
+    classes: tuple[str, ...] = DigitScenes.classes
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, row: int) -> tuple[None, Tensor]:
+        return None, self.labels[row]
+
+
+def draw_scenes(count: int, teacher: nn.Module, test: int = TEST) -> Scenes:
+    """Draw the images in memory, under a bar that tells how many there are; a second call has them at once.
+
+    They are the first ones of the splits of `quick`: an image depends on the seed, the split and its place there alone.
 
     Args:
         count: how many to learn from.
         teacher: in eval mode.
-        data: the folder of all data sets, taken from the clone's root.
         test: how many to look at and to score.
     """
-    spec = DigitScenesConfig(name="digit_scenes", train=count, val=1, test=test)
-    with capture_output(stdout=False, stderr=False):  # bars, which Voila shows as widgets that are not there any more
-        splits = build(spec, repository() / data)
-        (images, labels), scored = decoded(splits["train"]), ImageSplit(*decoded(splits["test"]))
-        weights = class_weights(splits["train"], CLASS_WEIGHTS)
+    images, labels = drawn("train", count)
+    with capture_output(stdout=False, stderr=False):  # a bar, which Voila shows as a widget that is not there any more
+        weights = class_weights(cast(SegmentationDataset, _Labels(labels)), CLASS_WEIGHTS)
     assert weights is not None  # there is a power
-    taught = ImageSplit(images, labels, TeacherInMemory(ask(teacher, images)))
-    return Scenes(taught, scored, weights, splits["train"].classes, splits["train"].ignore_index)
+    return Scenes(ImageSplit(images, labels, AskedOnce(teacher, count)), ImageSplit(*drawn("test", test)), weights)
+
+
+@cache
+def drawn(split: str, count: int) -> tuple[Tensor, Tensor]:
+    """The first images of a split, (count, 3, 64, 64), and their labels, (count, 64, 64), both uint8."""
+    scenes = [draw_scene(SEED, split, index) for index in _told(range(count), f"Images to {_USES[split]}")]
+    images, labels = (torch.from_numpy(np.stack(parts)) for parts in zip(*scenes, strict=True))
+    return images.permute(0, 3, 1, 2).contiguous(), labels
+
+
+_USES = {"train": "learn from", "test": "score on"}
+
+
+def _told(rows: range, what: str) -> Iterable[int]:
+    """The rows one by one, under a bar that says how many are done."""
+    bar = IntProgress(0, 0, len(rows), description=f"{what}: 0", style={"description_width": "12rem"})
+    display(bar)
+    for row in rows:
+        yield row
+        if row % 20 == 19 or row == rows[-1]:
+            bar.value, bar.description = row + 1, f"{what}: {row + 1}"
 
 
 def finished_network(walkthrough: Walkthrough, name: str) -> DilatedResNet:
@@ -96,10 +147,3 @@ def finished_network(walkthrough: Walkthrough, name: str) -> DilatedResNet:
     network = DilatedResNet(channels // 4, classes)
     network.load_state_dict(weights)
     return network.eval()
-
-
-@torch.no_grad()
-def ask(network: nn.Module, images: Tensor) -> Prediction:
-    """A network's outputs for images (N, 3, H, W) in uint8, a few of them at a time."""
-    outputs = [network(part) for part in torch.split(normalize(images), 50)]
-    return Prediction(*(torch.cat(parts) for parts in zip(*outputs, strict=True)))

@@ -4,6 +4,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from pfs.walkthrough.lessons.runs.scenes import Scenes
 from pfs.walkthrough.lessons.runs.svg import Frame
 from pfs.walkthrough.paint import Picture, as_png, paint_labels
 
-COLUMNS = ("network", "state", "cross-entropy", "mIoU on unseen scenes")
+COLUMNS = ("network", "state", "cross-entropy", "ms a step", "mIoU on unseen images")
 
 
 @dataclass
@@ -26,25 +27,40 @@ class Course:
         prediction: (H, W), the classes that it sees in the board's scene; None before the first step.
         miou: on the scenes that are scored, in percent, when it has ended; else None.
         state: in words.
+        seconds: that every step took, without the pictures that are drawn between two steps.
     """
 
     losses: list[tuple[int, float]] = field(default_factory=list)
     prediction: npt.NDArray[Any] | None = None
     miou: float | None = None
     state: str = "not trained yet"
+    seconds: list[float] = field(default_factory=list)
+
+    @property
+    def step_seconds(self) -> float | None:
+        """The median step, which the first ones do not move, in which the teacher is asked; None before any step."""
+        return median(self.seconds) if self.seconds else None
 
 
-def table(courses: Mapping[str, Course]) -> str:
-    """A row for each network: what it is doing, its cross-entropy now, and its score at the end."""
+def table(courses: Mapping[str, Course], cost: float | None = None) -> str:
+    """A row for each network: what it is doing, its cross-entropy now, its median step, and its score at the end.
+
+    Args:
+        courses: by the names of the networks.
+        cost: how many times as long a step with PFS + WSP takes as one alone, where it is known.
+    """
     head = "".join(f"<th scope='col' style='text-align:left'>{name}</th>" for name in COLUMNS)
     rows = "".join(_row(name, course) for name, course in courses.items())
-    return f"<table style='border-spacing:10px 2px;text-align:left;line-height:1.35'><tr>{head}</tr>{rows}</table>"
+    said = f"<div>A step with PFS + WSP takes {cost:.2f} times as long as one alone.</div>" if cost else ""
+    style = "border-spacing:10px 2px;text-align:left;line-height:1.35"
+    return f"<table style='{style}'><tr>{head}</tr>{rows}</table>{said}"
 
 
 def _row(name: str, course: Course) -> str:
     loss = f"{smoothed(course.losses)[-1][1]:.2f}" if course.losses else "-"
+    step = f"{1000 * course.step_seconds:.0f}" if course.step_seconds else "-"
     miou = f"{course.miou:.1f} %" if course.miou is not None else "-"
-    cells = "".join(f"<td>{escape(cell)}</td>" for cell in (course.state, loss, miou))
+    cells = "".join(f"<td>{escape(cell)}</td>" for cell in (course.state, loss, step, miou))
     return f"<tr><th scope='row' style='text-align:left'>{escape(label(name))}</th>{cells}</tr>"
 
 
@@ -76,9 +92,9 @@ def smoothed(losses: list[tuple[int, float]], share: float = 0.05) -> list[tuple
 
 
 def pictures(scenes: Scenes, scene: int, courses: Mapping[str, Course]) -> str:
-    """A scene of the test split, its truth, and what each network sees in it."""
+    """An image of the test split, its truth, and what each network sees in it."""
     truth = scenes.test.labels[scene].numpy()
-    shown = [_figure("The scene", scenes.test.images[scene].permute(1, 2, 0).numpy(), "The scene that is looked at")]
+    shown = [_figure("The image", scenes.test.images[scene].permute(1, 2, 0).numpy(), "The image that is looked at")]
     shown.append(_classes_figure("Truth", truth, truth, scenes))
     for name, course in courses.items():
         if course.prediction is not None:

@@ -1,8 +1,9 @@
 """The pictures of walkthrough 5 with their switches: each draws itself anew when a switch is moved."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from ipywidgets import Checkbox, RadioButtons, VBox
 
@@ -56,9 +57,11 @@ class Dots(View):
         seeds: a checkbox for each seed, by the seed.
         paired: whether differences are taken seed by seed.
         what: whether scores are shown or differences to the student alone.
+        hidden: a method whose runs are not shown yet, for a reader is to guess first; None after `reveal`.
     """
 
-    def __init__(self, studies: Sequence[str]) -> None:
+    def __init__(self, studies: Sequence[str], hidden: str | None = None) -> None:
+        self.hidden = hidden
         self.study = choice("Study", [(study, study) for study in studies])
         self.what = RadioButtons(options=["scores", "differences"], description="Show", layout=LAYOUT, style=STYLE)
         self.paired = Checkbox(value=True, description="paired by seed", indent=False, layout=TICK)
@@ -77,14 +80,23 @@ class Dots(View):
         if not used:
             self.show([], "No seed is left: tick at least one.", "")
             return
-        methods = list(dict.fromkeys(table["method"]))
+        methods = [method for method in dict.fromkeys(table["method"]) if method != self.hidden]
         if self.what.value == "scores":
-            self.show([_scores(table, method, used) for method in methods], _told(used), "test mIoU, %")
+            self.show([_scores(table, method, used) for method in methods], self._told(used), "test mIoU, %")
             return
         rows = [self._difference(table, method, used) for method in methods if method != REFERENCE]
         clear = [row.name for row in rows if row.interval and (row.interval[1] > 0 or row.interval[2] < 0)]
-        said = f"{_told(used)} The interval excludes 0 for {', '.join(clear) or 'no method'}."
+        said = f"{self._told(used)} The interval excludes 0 for {', '.join(clear) or 'no method'}."
         self.show(rows, said, "points of test mIoU ahead of the student alone, with 95 % interval", zero=True)
+
+    def reveal(self) -> None:
+        """Show the hidden method from now on."""
+        self.hidden = None
+        self.draw()
+
+    def _told(self, used: list[int]) -> str:
+        hidden = f" {label(self.hidden)} is hidden until you have decided." if self.hidden else ""
+        return _of_seeds(used) + hidden
 
     def _difference(self, table: pd.DataFrame, method: str, used: list[int]) -> Row:
         found = believe.difference(table, method, REFERENCE, used, paired=self.paired.value)
@@ -119,12 +131,8 @@ class Tuning(View):
             points = ((val, "circle", name != chosen), (test, "square", name != chosen))
             note = f"val {val:.1f}, test {test:.1f}" + (", chosen" if name == chosen else "")
             rows.append(Row(label(name, study), self.family.value, points, None, note))
-        said = (
-            f"Chosen on {self.split.value}: <b>{label(chosen, study)}</b>, reported with {reported:.1f} % on test. "
-            f"Over all methods of this study, choosing on test makes the report {believe.flattery(table):+.1f} points "
-            "better on average."
-        )
-        self.show(rows, said, "mIoU, % (circle: val, square: test)")
+        said = f"Chosen on {self.split.value}: <b>{label(chosen, study)}</b>, reported with {reported:.1f} % on test."
+        self.show(rows, f"{said} {_flattered(believe.flattery(table))}", "mIoU, % (circle: val, square: test)")
 
 
 class Fooled(View):
@@ -208,6 +216,17 @@ class Comparisons(View):
         self.show(rows[:SHOWN], said, f"points ahead, with 95 % interval (at most {SHOWN} are drawn)", zero=True)
 
 
+def _flattered(gains: Mapping[str, float]) -> str:
+    """For how many methods of a study of weights the split matters, and by how much."""
+    gained = {FAMILIES[family]: gain for family, gain in gains.items() if gain > 0}
+    named = ", ".join(f"{name} {gain:+.1f}" for name, gain in gained.items()) or "none"
+    average = np.mean(list(gains.values()))
+    return (
+        f"Of the {len(gains)} methods of this study, {len(gained)} report another try where test chooses instead of "
+        f"val (points gained: {named}). On average over all of them that is {average:+.1f} points."
+    )
+
+
 def in_figures(found: Difference) -> str:
     """A difference with its interval; without one where there is none."""
     mean, low, high, _ = found
@@ -226,7 +245,7 @@ def _scores(table: pd.DataFrame, method: str, used: list[int]) -> Row:
     return Row(label(method), method, points, None, f"mean {mean:.1f}")
 
 
-def _told(used: list[int]) -> str:
+def _of_seeds(used: list[int]) -> str:
     return (
         f"Seeds {', '.join(map(str, used))}." if len(used) > 1 else f"Seed {used[0]} alone: no interval can be given."
     )

@@ -15,6 +15,11 @@ def test_the_button_shows_what_the_runs_measured() -> None:
     assert not any(f"{miou:.1f}" in guess.told.value for miou in runs.values())
     guess.predictions["grid_2"].value = 50.0
     guess.reveal.click()
+    assert "Write a number first: Grid 4 x 4." in guess.told.value
+    assert not any(f"{miou:.1f}" in guess.told.value for miou in runs.values())
+    for name in ("grid_4", "grid_8", "full"):
+        guess.predictions[name].value = 60
+    guess.reveal.click()
     shown = cells(guess.told.value)
     assert [row[1] for row in shown.values()] == [
         f"{runs[name]:.1f}" for name in ("grid_2", "grid_4", "grid_8", "full")

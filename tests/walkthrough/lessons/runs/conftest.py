@@ -1,7 +1,5 @@
 """A few Digit Scenes with the outputs of a random teacher."""
 
-from pathlib import Path
-
 import pytest
 import torch
 
@@ -19,6 +17,6 @@ def teacher() -> DilatedResNet:
 
 
 @pytest.fixture(scope="session")
-def scenes(data: Path, teacher: DilatedResNet) -> Scenes:
+def scenes(teacher: DilatedResNet) -> Scenes:
     """Eight scenes to learn from and three to score."""
-    return draw_scenes(8, teacher, data, test=3)
+    return draw_scenes(8, teacher, test=3)

@@ -52,7 +52,7 @@ def test_the_try_that_is_best_on_a_split_is_reported_with_its_test_score() -> No
     assert believe.tries(table, "pfs") == ["pfs_1", "pfs_4"]
     assert believe.chosen_try(table, "pfs", "val") == ("pfs_1", 30.0)
     assert believe.chosen_try(table, "pfs", "test") == ("pfs_4", 33.0)
-    assert believe.flattery(table) == pytest.approx(1.5)  # 3 points for PFS, none for both ideas together
+    assert believe.flattery(table) == pytest.approx({"pfs": 3.0, "pfs_wsp": 0.0})
 
 
 @pytest.mark.parametrize("study", ["digits_weights", "camvid_cpu_weights"])

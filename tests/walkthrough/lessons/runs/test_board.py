@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from statistics import median
 from threading import Event
 
 import numpy as np
@@ -69,6 +70,8 @@ def test_the_gain_is_known_once_both_are_trained(make: Callable[..., Board]) -> 
     alone, both = (board.courses[method].miou for method in ("ce", "pfs_wsp"))
     assert alone is not None and both is not None
     assert board.gain == both - alone != 0
+    assert board.cost is not None
+    assert f"takes {board.cost:.2f} times as long" in board.status.value
 
 
 def test_stop_ends_the_training_after_the_step_that_it_is_at(make: Callable[..., Board]) -> None:
@@ -129,6 +132,26 @@ def test_finished_networks_stand_beside_one_s_own(make: Callable[..., Board]) ->
     board = make()
     board.show_finished("the teacher", new_student())
     assert "the teacher" in board.status.value and "alt='the teacher:" in board.pictures.value
+
+
+def test_the_finished_ones_are_shown_at_a_press_of_a_button(make: Callable[..., Board]) -> None:
+    board = make()
+    button = board.offer({"the teacher": new_student()})
+    assert "the teacher" not in board.status.value
+    button.click()
+    assert "the teacher" in board.status.value and button.disabled
+
+
+def test_a_step_s_time_is_without_the_pictures(make: Callable[..., Board], monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that the two students' times can be compared, however often a picture is drawn."""
+    monkeypatch.setattr(board_module, "SECONDS_BETWEEN_PICTURES", 0.0)
+    monkeypatch.setattr(Board, "_predict", lambda *_: time.sleep(0.2))
+    board = make()
+    board.start("ce")
+    board.wait()
+    seconds = board.courses["ce"].seconds
+    assert len(seconds) == STEPS and max(seconds) < 0.2
+    assert f"<td>{1000 * median(seconds):.0f}</td>" in board.status.value
 
 
 def test_the_slider_shows_another_scene_to_every_network(make: Callable[..., Board], scenes: Scenes) -> None:

@@ -6,11 +6,16 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from pfs.data.splits import normalize
+from pfs.config.data import DigitScenesConfig
+from pfs.data.build import build
+from pfs.data.class_weights import class_weights
+from pfs.data.loading.cache import decoded
+from pfs.data.splits import ImageSplit, normalize
 from pfs.models.dilated_resnet import DilatedResNet
 from pfs.walkthrough.arrays import load_walkthrough
 from pfs.walkthrough.arrays.read import FILE, WEIGHTS, WalkthroughError
-from pfs.walkthrough.lessons.runs.scenes import Scenes, draw_scenes, finished_network
+from pfs.walkthrough.lessons.runs import scenes as scenes_module
+from pfs.walkthrough.lessons.runs.scenes import CLASS_WEIGHTS, AskedOnce, Scenes, draw_scenes, finished_network
 
 CPU = torch.device("cpu")
 
@@ -26,11 +31,29 @@ def test_a_batch_brings_the_teacher_s_outputs_for_its_own_images(scenes: Scenes,
     assert images.shape == (3, 3, 64, 64) and labels.equal(scenes.train.labels[rows].long())
 
 
-def test_fewer_scenes_are_the_first_of_more(scenes: Scenes, teacher: DilatedResNet, data: Path) -> None:
-    """So a short walkthrough and the study `quick` show the same scenes."""
-    fewer = draw_scenes(4, teacher, data, test=1)
-    assert fewer.train.images.equal(scenes.train.images[:4])
-    assert fewer.test.labels.equal(scenes.test.labels[:1])
+def test_the_teacher_is_asked_about_each_image_once(scenes: Scenes, teacher: DilatedResNet) -> None:
+    asked: list[int] = []
+    forget = teacher.register_forward_hook(lambda _, inputs, __: asked.append(len(inputs[0])))
+    fresh = ImageSplit(scenes.train.images, scenes.train.labels, AskedOnce(teacher, 8))
+    for rows in ([5, 0, 3], [0, 3, 1], [1, 5]):
+        fresh.batch(torch.tensor(rows), CPU)
+    forget.remove()
+    assert asked == [3, 1]
+
+
+def test_the_images_are_the_first_ones_of_the_study(scenes: Scenes, data: Path) -> None:
+    """The studies write them to files; the walkthrough has the same pixels and the same class weights without."""
+    splits = build(DigitScenesConfig(name="digit_scenes", train=8, val=1, test=3), data)
+    for split, held in (("train", scenes.train), ("test", scenes.test)):
+        images, labels = decoded(splits[split])
+        assert held.images.equal(images) and held.labels.equal(labels)
+    weights = class_weights(splits["train"], CLASS_WEIGHTS)
+    assert weights is not None and scenes.class_weights.equal(weights)
+
+
+def test_images_are_drawn_once(scenes: Scenes, teacher: DilatedResNet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scenes_module, "draw_scene", None)
+    assert draw_scenes(8, teacher, test=3).train.images is scenes.train.images
 
 
 def test_class_weights_are_one_on_average(scenes: Scenes) -> None:

@@ -21,7 +21,7 @@ def test_many_losses_become_200_means_of_the_last_twentieth() -> None:
 
 def test_a_row_says_state_loss_and_score() -> None:
     text = re.sub("<[^>]+>", " ", table({"ce": Course([(1, 2.0)], None, 31.25, "finished")}))
-    assert text.split()[-7:] == ["Student", "alone", "(CE)", "finished", "2.00", "31.2", "%"]
+    assert text.split()[-8:] == ["Student", "alone", "(CE)", "finished", "2.00", "-", "31.2", "%"]
 
 
 def test_curves_differ_in_more_than_colour_and_say_their_last_values() -> None:

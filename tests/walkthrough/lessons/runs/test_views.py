@@ -35,6 +35,15 @@ def test_differences_are_paired_by_seed_or_not() -> None:
     assert "KD: +4.7 [-0.8, +10.3]" in alt(dots) and "KD," not in dots.said.value
 
 
+def test_a_method_stays_hidden_until_it_is_revealed() -> None:
+    dots = Dots(["digits", "camvid_cpu"], hidden="cwd")
+    dots.what.value = "differences"
+    dots.study.value = "camvid_cpu"
+    assert "CWD:" not in alt(dots) and "CWD is hidden until you have decided." in dots.said.value
+    dots.reveal()
+    assert "CWD:" in alt(dots) and "hidden" not in dots.said.value
+
+
 def test_seeds_are_taken_in_and_out() -> None:
     dots = Dots(["digits", "camvid_cpu"])
     dots.what.value = "differences"
@@ -54,9 +63,12 @@ def test_the_split_that_is_chosen_on_decides_which_try_is_reported() -> None:
     tuning.split.value = "test"
     assert "Chosen on test: <b>PFS 4 + WSP (T = 1) 1</b>, reported with 33.3 %" in tuning.said.value
     assert "PFS 4 + WSP (T = 1) 1: val 33.0, test 33.3, chosen" in alt(tuning)
+    assert "8 methods of this study, 3 report another try" in tuning.said.value
+    assert "PFS +0.1, WSP +0.6, PFS + WSP +1.9" in tuning.said.value
     tuning.family.value = "cwd"
     tuning.study.value = "digits_weights"
     assert "CWD, weight 1</b>, reported with 67.3 %" in tuning.said.value
+    assert "8 methods of this study, 1 report another try" in tuning.said.value
 
 
 @pytest.mark.parametrize("way", Fooled.WAYS)
