@@ -1,5 +1,8 @@
 """A small network with random weights, exported once for all tests of this folder."""
 
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -9,7 +12,8 @@ from torch import nn
 from pfs.config.checksums import sha256
 from pfs.config.networks import DilatedResNetConfig
 from pfs.data.dataset import SegmentationDataset
-from pfs.export.folder import ONNX, WEIGHTS, Description, write_description
+from pfs.export.description import Description, write_description
+from pfs.export.folder import ONNX, WEIGHTS
 from pfs.export.onnx_file import write_onnx
 from pfs.export.weights import normalisation, write_weights
 from pfs.models import build_network
@@ -52,3 +56,14 @@ def exported(network: nn.Module, tmp_path_factory: pytest.TempPathFactory) -> Pa
     )
     write_description(folder, description, {})
     return folder
+
+
+@contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    """The system lets no file grow beyond so many bytes, as it does on a full disk: with another number alone."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)

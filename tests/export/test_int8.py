@@ -11,7 +11,8 @@ from onnx import TensorProto
 from pfs.config.data import DigitScenesConfig
 from pfs.data.build import build
 from pfs.data.dataset import SegmentationDataset
-from pfs.export.folder import ONNX, Quantised
+from pfs.export.description import Quantised
+from pfs.export.folder import ONNX
 from pfs.export.int8 import _evenly, miou, write_int8
 from pfs.export.session import Session
 
