@@ -3,6 +3,7 @@
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,17 @@ NETWORK = DilatedResNetConfig(name="dilated_resnet", width=2)
 @pytest.fixture(scope="session")
 def network() -> nn.Module:
     """With statistics of batch norm that are not those that it begins with."""
+    return _network()
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that it is exported to. Tests that change files copy it."""
+    return _exported(tmp_path_factory.getbasetemp())
+
+
+@cache  # for the tests of other folders, which import the fixtures and so have others of their own
+def _network() -> nn.Module:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         network = build_network(NETWORK, classes=3).train()
@@ -33,10 +45,9 @@ def network() -> nn.Module:
     return network.eval()
 
 
-@pytest.fixture(scope="session")
-def exported(network: nn.Module, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder that it is exported to. Tests that change files copy it."""
-    folder = tmp_path_factory.mktemp("exported")
+@cache
+def _exported(base: Path) -> Path:
+    folder, network = base / "exported", _network()
     buffers = write_weights(network, folder / WEIGHTS)
     write_onnx(network, folder / ONNX)
     description = Description(
