@@ -76,8 +76,7 @@ class Timing(Block):
 class Provenance(Block):
     """Where a run's numbers come from: code, data, seeds and machine.
 
-    Bits are promised for the same packages, instruction set and threads; elsewhere the numbers agree to a
-    tolerance.
+    Bits are promised for the same packages, instruction set and threads; elsewhere numbers agree to a tolerance.
 
     Attributes:
         dirty: whether files whose code the run depends on differed from the commit.
