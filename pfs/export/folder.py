@@ -82,7 +82,8 @@ def read_legend(folder: Path) -> Legend:
         ExportError: see `read_block`; or classes, palette and checksums do not fit each other.
     """
     block = read_block(folder)
-    classes, palette, sums = (block.get(key) for key in Legend._fields)
+    values: list[Any] = [block.get(key) for key in Legend._fields]
+    classes, palette, sums = values
     if not (_is_list_of(classes, str) and 0 < len(classes) <= MOST_CLASSES):
         fault = f"classes: are no list of 1 to {MOST_CLASSES} names"
     elif not (_is_list_of(palette, list) and all(map(_is_colour, palette))):

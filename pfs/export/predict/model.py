@@ -125,7 +125,8 @@ def _logits(model: Model, picture: Image.Image, part: Window) -> Logits:
     named = len(model.legend.classes)
     if len(logits) != named:
         raise ExportError(f"the network has {len(logits)} classes, and its {CONFIG} names {named}: export it again")
-    return logits[:, _within(part.rows, part.taken_rows), _within(part.columns, part.taken_columns)]
+    taken: Logits = logits[:, _within(part.rows, part.taken_rows), _within(part.columns, part.taken_columns)]
+    return taken
 
 
 def _within(shown: slice, taken: slice) -> slice:

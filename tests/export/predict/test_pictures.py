@@ -47,7 +47,12 @@ def test_16_bits_are_converted_in_strips(tmp_path: Path, monkeypatch: pytest.Mon
     deep = PIXELS[..., 0].astype(np.uint16) * 257
     assert (read(saved(Image.fromarray(deep), tmp_path / "x.png")) == PIXELS[..., :1]).all()
     converted: list[tuple[int, int]] = []
-    monkeypatch.setattr(module, "from_deep", lambda strip, white: converted.append(strip.size) or strip.convert("L"))
+
+    def convert(strip: Image.Image, _: int) -> Image.Image:
+        converted.append(strip.size)
+        return Image.new("L", strip.size)
+
+    monkeypatch.setattr(module, "from_deep", convert)
     read(tmp_path / "x.png")
     assert converted == [(9, 4), (9, 2)]
 
