@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from pfs.config.base import suggest
+from pfs.config.text.mistakes import suggest
 
 Command = Callable[[argparse.Namespace], int]  # runs a command with its options, and returns the exit status
 
@@ -43,6 +43,23 @@ def add_command(commands: Any, name: str, command: Command, *parents: Parser) ->
     return parser
 
 
+def not_empty(text: str) -> str:
+    """A text of at least one character: an empty path would silently be the current folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("is empty: name a file or a folder")
+    return text
+
+
+def path(text: str) -> Path:
+    """A path as it was typed."""
+    return Path(not_empty(text))
+
+
+def absolute(text: str) -> Path:
+    """A path of the caller's: the commands themselves run in the clone's root."""
+    return path(text).resolve()
+
+
 def _shared(*names: str, **how: Any) -> Parser:
     parser = Parser(add_help=False)
     parser.add_argument(*names, **how)
@@ -50,8 +67,8 @@ def _shared(*names: str, **how: Any) -> Parser:
 
 
 STUDY = _shared("study", metavar="STUDY", help="the study's file, or its bare name: digits")
-RESULTS = _shared("--results", type=Path, help="folder of all results (the clone's results)")
-DATA = _shared("--data", type=Path, help="folder of all data sets (the clone's data)")
+RESULTS = _shared("--results", type=path, help="folder of all results (the clone's results)")
+DATA = _shared("--data", type=path, help="folder of all data sets (the clone's data)")
 
 
 def threads(text: str) -> int:
@@ -78,8 +95,3 @@ def cores(text: str) -> str:
     if text != "all" and not (text.isdecimal() and int(text)):
         raise argparse.ArgumentTypeError(f"{text!r} is neither a number of cores nor 'all'")
     return text
-
-
-def absolute(path: str) -> Path:
-    """A path of the caller's: the commands themselves run in the clone's root."""
-    return Path(path).resolve()

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from pfs.commands.arguments import absolute, add_command
+from pfs.commands.arguments import absolute, add_command, not_empty
 from pfs.config.base import StudyError, suggest
 from pfs.config.data import PLACED_NAMES
 
@@ -17,7 +17,8 @@ def add_commands(commands: Any) -> None:
     use = "use the data in this folder, where they lie"
     parser.add_argument("--from", dest="source", metavar="FOLDER", type=absolute, help=use)
     parser.add_argument("--mirror", metavar="URL", help="address of a folder that holds the archives")
-    parser.add_argument("--data", default="data", help="folder of all data sets (the clone's %(default)s)")
+    everything = "folder of all data sets (the clone's %(default)s)"
+    parser.add_argument("--data", type=not_empty, default="data", help=everything)
     _add_conversion(parser.add_argument_group("your own data (folder)", "where masks are not 0, 1, 2, ... and 255"))
 
 

@@ -2,19 +2,34 @@
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from pfs.config.base import StudyError
+from pfs.config.text.mistakes import StudyError
 
 
 def atomic_write(path: Path, content: bytes | str) -> None:
     """Write a file whole or not at all, by way of a temporary file beside it. Makes the folder."""
+    with write_whole(path) as temporary:
+        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+@contextmanager
+def write_whole(path: Path) -> Iterator[Path]:
+    """A temporary file beside a file, which it becomes at the end of the block; nothing is left of a block that fails.
+
+    It is for what is written in pieces; `atomic_write` takes what fits in memory. Makes the folder.
+
+    Raises:
+        OSError: the system refuses to write; it names a file, this one if the system names none.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:50]}.")
+    os.close(handle)
     temporary = Path(name)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
+        yield temporary
         temporary.chmod(0o644)
         temporary.replace(path)
     except OSError as error:

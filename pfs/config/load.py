@@ -13,8 +13,8 @@ from pydantic_core import ErrorDetails
 
 from pfs.config.base import LONGEST_NAME, NAME, StudyError, shown, suggest
 from pfs.config.files import repository
-from pfs.config.plain_yaml import PlainYamlError, read_yaml
 from pfs.config.study import Study
+from pfs.config.text.plain_yaml import PlainYamlError, read_yaml
 
 # Keys of earlier versions -> what they are called today.
 RENAMED = {

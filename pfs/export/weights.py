@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from pfs.export.folder import WEIGHTS, Normalisation, checked_file, read_description
+from pfs.config.files import atomic_write
+from pfs.export.description import Description, Normalisation, read_description
+from pfs.export.folder import CONFIG, WEIGHTS, ExportError, checked_file
 from pfs.export.onnx_file import DEVIATION, MEAN, Deployable
-from pfs.export.session import Engine, Logits, Pixels
+from pfs.export.session import Engine, Logits, Pixels, first_line
 from pfs.models import build_network
 from pfs.models.segmentation_model import SegmentationModel
 
@@ -29,14 +31,22 @@ def load_network(folder: str | Path) -> nn.Module:
     """
     folder = Path(folder)
     description = read_description(folder)
+    file = checked_file(folder, description.sha256, WEIGHTS)
+    try:
+        return _load(description, load_file(file)).eval()
+    except Exception as error:  # of any type, as values that were changed by hand lead to any
+        said = f"describes another network than {WEIGHTS} holds ({first_line(error)})"
+        raise ExportError(f"{folder / CONFIG}: {said}: it is not as `pfs export` wrote it; export again") from None
+
+
+def _load(description: Description, tensors: dict[str, Tensor]) -> nn.Module:
     network = build_network(description.network, len(description.classes), pretrained=False)
-    tensors = load_file(checked_file(folder, description, WEIGHTS))
     prefix = PREFIX if isinstance(network, SegmentationModel) else ""
     state = {prefix + name: tensor for name, tensor in tensors.items()}
     own = network.state_dict()
     state |= {name: torch.tensor(values).view_as(own[name]) for name, values in description.buffers.items()}
     network.load_state_dict(state)
-    return network.eval()
+    return network
 
 
 def torch_engine(folder: Path, threads: int) -> Engine:
@@ -60,9 +70,10 @@ def write_weights(network: nn.Module, file: Path) -> dict[str, list[float]]:
     """
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     if not isinstance(network, SegmentationModel):
-        save_file(state, file)
+        atomic_write(file, save(state))
         return {}
-    save_file({name.removeprefix(PREFIX): tensor for name, tensor in state.items() if name.startswith(PREFIX)}, file)
+    theirs = {name.removeprefix(PREFIX): tensor for name, tensor in state.items() if name.startswith(PREFIX)}
+    atomic_write(file, save(theirs))
     return {name: tensor.flatten().tolist() for name, tensor in state.items() if not name.startswith(PREFIX)}
 
 

@@ -1,14 +1,19 @@
-"""What the caller of a command has: a folder that paths are meant from, an encoding, a folder for temporary files."""
+"""What the caller of a command has: a folder that paths are meant from, an encoding, temporary files, and signals."""
 
 import errno
 import io
 import os
+import signal
 import sys
 import tempfile
+import threading
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
-from pfs.config.base import StudyError, shown
 from pfs.config.files import repository
+from pfs.config.text.mistakes import StudyError, shown
 
 # Sockets lie in temporary folders. The system bounds their paths, and Python puts a name such as
 # /pymp-abcdefgh/listener-abcdefgh behind the folder's.
@@ -66,13 +71,56 @@ def prepare_temporary_folder() -> None:
         os.environ["TMPDIR"] = tempfile.tempdir = "/tmp"
 
 
-def told(error: OSError) -> str:
-    """What the system refused, in one line: the file, the reason, what to try."""
+class Stopped(KeyboardInterrupt):
+    """A signal asks this process to end; everything on the way out removes its temporary files, as after Ctrl-C."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+@contextmanager
+def stopped_by_signals() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP raise `Stopped` in here, in place of ending the process at once.
+
+    A signal that the caller has set aside, as nohup does with SIGHUP, stays so.
+    """
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    is_main = threading.current_thread() is threading.main_thread()  # Python lets no other set handlers
+    changed = [number for number in numbers if is_main and signal.getsignal(number) is signal.SIG_DFL]
+    for number in changed:
+        signal.signal(number, _stop)
+    try:
+        yield
+    finally:
+        for number in changed:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _stop(number: int, _: FrameType | None) -> None:
+    raise Stopped(number)
+
+
+def told_stop(stop: KeyboardInterrupt) -> tuple[str, int]:
+    """One line on what has stopped a command, and the exit status that shells give to such an end."""
+    number = stop.number if isinstance(stop, Stopped) else int(signal.SIGINT)
+    return f"stopped by {signal.Signals(number).name}: what was finished stays", 128 + number
+
+
+def told(error: OSError, options: Collection[str] = ("--results", "--data")) -> str:
+    """What the system refused, in one line: the file, the reason, what to try.
+
+    Args:
+        error: of the system.
+        options: those by which the command is given folders.
+    """
+    *others, last = (*options, "TMPDIR")
+    named = f"with {', '.join(others)} or {last}" if others else f"with {last}"
     file = f"{error.filename}: " if error.filename is not None else ""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        mend = "free some space there, or name folders on another disk with --results, --data or TMPDIR"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        mend = f"free some space there, or name folders on another disk {named}"
     elif isinstance(error, FileExistsError | NotADirectoryError):
         mend = "a file stands where a folder must be: move it away"
     else:
-        mend = "name folders that can be read and written, with --results, --data or TMPDIR"
+        mend = f"name folders that can be read and written, {named}"
     return f"{file}{error.strerror or error}; {mend}"

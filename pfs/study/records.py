@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pfs.config.checksums import LIST, write_checksums
 from pfs.config.files import atomic_write, repository
 from pfs.config.study import Study
+from pfs.config.text.mistakes import ToldError
 from pfs.study.code.hashes import Code
 from pfs.study.places import TEACHER, run_folder, runs_of
 
@@ -28,7 +29,7 @@ NOT_RECORDED = "not recorded"  # what a record of another version does not say
 COLLECTED = ".collected.sha256.json"  # the checksums of what `collect` wrote
 
 
-class RecordError(ValueError):
+class RecordError(ToldError, ValueError):
     """A record is missing or cannot be read."""
 
 
@@ -75,8 +76,7 @@ class Timing(Block):
 class Provenance(Block):
     """Where a run's numbers come from: code, data, seeds and machine.
 
-    Bits are promised for the same packages, instruction set and threads; elsewhere the numbers agree to a
-    tolerance.
+    Bits are promised for the same packages, instruction set and threads; elsewhere numbers agree to a tolerance.
 
     Attributes:
         dirty: whether files whose code the run depends on differed from the commit.

@@ -1,5 +1,9 @@
 """`pfs export` and `pfs predict` as they are typed."""
 
+import errno
+import os
+import signal
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +11,8 @@ import pytest
 from PIL import Image
 
 from pfs.__main__ import main
-from tests.export.conftest import exported, network  # noqa: F401  # the fixtures of the other folder
+from pfs.export.predict import files
+from tests.export.conftest import exported  # noqa: F401  # the fixture of the other folder
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (8, 9, 3), dtype=np.uint8)
 
@@ -58,6 +63,81 @@ def test_a_wrong_model_is_one_line(pictures: Path, capsys: pytest.CaptureFixture
     assert len(said.err.splitlines()) == 1
     assert str(pictures.parent / model).removesuffix("model.onnx") in said.err
     assert not (pictures.parent / "out").exists()
+
+
+def test_a_folder_tells_what_it_holds_besides_pictures(
+    exported: Path,  # noqa: F811
+    pictures: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    frames = [Image.fromarray(PIXELS), Image.fromarray(PIXELS[::-1])]
+    frames[0].save(pictures / "moving.gif", save_all=True, append_images=frames[1:])
+    (pictures / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic")
+    (pictures / "broken.png").symlink_to("gone.png")
+    (pictures / "notes.txt").write_text("")
+    assert main(["predict", str(exported), "photos", "./photos/a/x.png", "--out", "out"]) == 1
+    said = capsys.readouterr()
+    assert "2 of 5 pictures predicted" in said.out
+    assert said.err.splitlines() == [
+        "photos: left out, without the ending of a picture: 1 (notes.txt)",
+        "photos/broken.png is a link to gone.png, which is not there",
+        "photos/moving.gif holds several images; save the one that is meant alone",
+        "photos/phone.heic cannot be read as an image (it begins like none of a kind that is known): save it as PNG or "
+        "JPEG",
+    ]
+
+
+def test_a_picture_that_needs_too_much_memory_is_told(
+    exported: Path,  # noqa: F811
+    pictures: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def no_memory(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(files, "predict_file", no_memory)
+    assert main(["predict", str(exported), "photos/a", "--out", "out"]) == 1
+    assert capsys.readouterr().err.startswith("photos/a/x.png: needs more memory than there is")
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)])
+def test_a_signal_leaves_no_temporary_file(
+    exported: Path,  # noqa: F811
+    pictures: Path,
+    number: signal.Signals,
+    status: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert threading.current_thread() is threading.main_thread()  # else the signal would end the tests
+    out = pictures.parent / "out"
+    seen: list[Path] = []
+
+    def stopped(*_: object) -> None:
+        seen.extend(file for file in out.rglob("*") if file.is_file())
+        os.kill(os.getpid(), number)
+
+    monkeypatch.setattr(files, "predict", stopped)
+    assert main(["predict", str(exported), "photos", "--out", "out", "--probabilities"]) == status
+    assert capsys.readouterr().err == f"stopped by {number.name}: what was finished stays\n"
+    assert len(seen) == 1
+    assert [file for file in out.rglob("*") if file.is_file()] == []
+
+
+def test_an_out_that_cannot_be_written_is_told_with_its_own_option(
+    exported: Path,  # noqa: F811
+    pictures: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), "/out")  # root may write everywhere
+
+    monkeypatch.setattr(files, "predict_file", refuse)
+    assert main(["predict", str(exported), "photos", "--out", "out"]) == 1
+    mend = "name folders that can be read and written, with --out or TMPDIR"
+    assert capsys.readouterr().err == f"/out: Permission denied; {mend}\n"
 
 
 def test_out_that_is_a_file_is_told(

@@ -1,5 +1,9 @@
 """A small network with random weights, exported once for all tests of this folder."""
 
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -9,7 +13,8 @@ from torch import nn
 from pfs.config.checksums import sha256
 from pfs.config.networks import DilatedResNetConfig
 from pfs.data.dataset import SegmentationDataset
-from pfs.export.folder import ONNX, WEIGHTS, Description, write_description
+from pfs.export.description import Description, write_description
+from pfs.export.folder import ONNX, WEIGHTS
 from pfs.export.onnx_file import write_onnx
 from pfs.export.weights import normalisation, write_weights
 from pfs.models import build_network
@@ -20,6 +25,17 @@ NETWORK = DilatedResNetConfig(name="dilated_resnet", width=2)
 @pytest.fixture(scope="session")
 def network() -> nn.Module:
     """With statistics of batch norm that are not those that it begins with."""
+    return _network()
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that it is exported to. Tests that change files copy it."""
+    return _exported(tmp_path_factory.getbasetemp())
+
+
+@cache  # for the tests of other folders, which import the fixtures and so have others of their own
+def _network() -> nn.Module:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         network = build_network(NETWORK, classes=3).train()
@@ -29,10 +45,9 @@ def network() -> nn.Module:
     return network.eval()
 
 
-@pytest.fixture(scope="session")
-def exported(network: nn.Module, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder that it is exported to. Tests that change files copy it."""
-    folder = tmp_path_factory.mktemp("exported")
+@cache
+def _exported(base: Path) -> Path:
+    folder, network = base / "exported", _network()
     buffers = write_weights(network, folder / WEIGHTS)
     write_onnx(network, folder / ONNX)
     description = Description(
@@ -52,3 +67,14 @@ def exported(network: nn.Module, tmp_path_factory: pytest.TempPathFactory) -> Pa
     )
     write_description(folder, description, {})
     return folder
+
+
+@contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    """The system lets no file grow beyond so many bytes, as it does on a full disk: with another number alone."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -9,7 +9,7 @@ from pfs.config.networks import SegmentationModelConfig
 from pfs.config.study import Study
 from pfs.data.dataset import SegmentationDataset
 from pfs.export.card import card
-from pfs.export.folder import Description, Normalisation, Quantised
+from pfs.export.description import Description, Normalisation, Quantised
 from tests.study.test_records import make_record
 
 STUDENT = {"network": {"name": "dilated_resnet", "width": 2}, "steps": 20, "batch_size": 2, "learning_rate": 1e-3}
@@ -80,6 +80,23 @@ def test_the_licence_is_that_of_the_first_weights(network: dict[str, Any], licen
     text = make_card(student={**STUDENT, "network": network})
     assert f"\nlicense: {licence}\n" in text
     assert said in text
+
+
+@pytest.mark.parametrize(
+    ("teacher", "methods", "licence", "told"),
+    [
+        (of_library("resnet18", "imagenet"), {"ce": {"kd": {"weight": 1.0}}}, "other", True),
+        (of_library("resnet18", "imagenet"), {"ce": {}}, "apache-2.0", False),  # which asks no teacher
+        (of_library("resnet18", None), {"ce": {"kd": {"weight": 1.0}}}, "apache-2.0", True),
+    ],
+)
+def test_the_licence_names_the_origin_of_the_teacher_that_it_learnt_from(
+    teacher: dict[str, Any], methods: dict[str, Any], licence: str, told: bool
+) -> None:
+    text = make_card(teacher={**STUDENT, "network": teacher}, methods=methods)
+    assert f"\nlicense: {licence}\n" in text
+    assert ("It learnt from the outputs of a teacher. Of that teacher: First weights" in text) is told
+    assert ("imagenet of resnet18" in text and "Ask whether these terms bind" in text) is (licence == "other")
 
 
 def test_how_it_was_scored_and_what_val_and_test_are() -> None:

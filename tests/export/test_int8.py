@@ -11,9 +11,11 @@ from onnx import TensorProto
 from pfs.config.data import DigitScenesConfig
 from pfs.data.build import build
 from pfs.data.dataset import SegmentationDataset
-from pfs.export.folder import ONNX, Quantised
-from pfs.export.int8 import _evenly, miou, write_int8
+from pfs.export.description import Quantised
+from pfs.export.folder import ONNX, ExportError
+from pfs.export.int8 import _evenly, miou, quantise, write_int8
 from pfs.export.session import Session
+from tests.export.conftest import largest_file
 
 
 @pytest.fixture(scope="module")
@@ -90,3 +92,13 @@ def test_miou_is_counted_over_all_images_of_a_split(splits: Any) -> None:
 def test_calibration_images_are_spread_evenly() -> None:
     assert _evenly(3, 100) == [0, 1, 2]
     assert _evenly(10, 5) == [0, 2, 4, 6, 8]
+
+
+def test_a_full_disk_is_one_line_and_nothing_stays(exported: Path, tmp_path: Path) -> None:
+    """ONNX Runtime meets it first, in errors of its own kind."""
+    image = np.zeros((32, 32, 3), np.uint8)
+    with largest_file(1000), pytest.raises((OSError, ExportError)) as raised:
+        quantise(exported / ONNX, tmp_path / "model.int8.onnx", [image])
+    assert str(tmp_path) in str(raised.value)
+    assert "\n" not in str(raised.value)
+    assert list(tmp_path.iterdir()) == []

@@ -1,7 +1,10 @@
 """`pfs export` takes a finished run of today and nothing else, and writes its folder whole or not at all."""
 
+import errno
+import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +19,9 @@ from pfs.config.study import Study
 from pfs.data.build import build
 from pfs.data.dataset import DatasetError, data_checksum
 from pfs.export import run as module
-from pfs.export.folder import CARD, CONFIG, INT8, ONNX, WEIGHTS, Description, ExportError, read_description
-from pfs.export.run import export_run, finished_record
+from pfs.export.description import Description, read_description
+from pfs.export.folder import BLOCK, CARD, CONFIG, INT8, ONNX, WEIGHTS, ExportError, read_block
+from pfs.export.run import export_run, finished_record, published
 from pfs.export.session import Session
 from pfs.models import build_network
 from pfs.study.code.hashes import run_code
@@ -27,6 +31,7 @@ from pfs.study.staleness import run_settings
 from pfs.training.checkpoint import write_checkpoint
 from pfs.training.evaluation import confusion_counts, score
 from pfs.training.run import FILES
+from tests.export.conftest import largest_file
 from tests.study.test_records import make_record
 
 STUDY = """# A small one.
@@ -123,30 +128,102 @@ def test_a_run_becomes_a_folder(place: Place) -> None:
     assert [path.name for path in place.out.parent.iterdir()] == ["student"]
 
 
-def test_an_exported_folder_is_replaced_and_any_other_is_left(place: Place, without_onnx: None) -> None:
-    place.export()
-    (place.out / "old").write_text("")
-    (place.out / CONFIG).write_text('{"_pfs": {"of another version": 1}}')
-    place.export()
-    assert not (place.out / "old").exists()
-    for name in ("thesis.tex", CONFIG):
-        shutil.rmtree(place.out)
-        place.out.mkdir()
-        (place.out / name).write_text("{}")
+# --- how the folder is written ------------------------------------------------------------------------------
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+def version(text: str, *names: str) -> dict[str, bytes]:
+    """The files of an export, by name."""
+    return {**{name: text.encode() for name in names}, CONFIG: json.dumps({BLOCK: {"commit": text}}).encode()}
+
+
+OLD = version("old", WEIGHTS, ONNX, INT8, CARD)
+NEW = version("new", WEIGHTS, ONNX, CARD)  # without one in 8 bits
+
+
+def export(out: Path, files: dict[str, bytes]) -> None:
+    with published(out) as folder:
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
+
+
+def test_an_older_export_is_replaced_and_other_files_stay(tmp_path: Path) -> None:
+    out = tmp_path / "new folder" / "out"
+    export(out, OLD)
+    assert contents(out) == OLD
+    (out / "notes.txt").write_text("mine")
+    export(out, NEW)
+    assert contents(out) == {**NEW, "notes.txt": b"mine"}
+    assert [path.name for path in out.parent.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("name", ["thesis.tex", CONFIG])
+def test_a_folder_of_something_else_is_left_alone(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("{}")
+    for out in (tmp_path, tmp_path / name):  # a file is no folder, either
         with pytest.raises(ExportError, match="is no exported folder"):
-            place.export()
-        assert len(list(place.out.iterdir())) == 1
-    shutil.rmtree(place.out)
-    place.out.write_text("a file")
-    with pytest.raises(ExportError, match="is no exported folder"):
-        place.export()
+            export(out, NEW)
+    assert contents(tmp_path) == {name: b"{}"}
+
+
+def test_an_empty_folder_is_filled_even_through_a_link(tmp_path: Path) -> None:
+    """It may be a disk of its own, beside which no temporary folder could lie."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "out").symlink_to("real")
+    export(tmp_path / "out", NEW)
+    assert contents(tmp_path / "real") == NEW
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "real"]
+
+
+def state(out: Path) -> str:
+    """Which export the folder holds; an assertion unless it is one of the two, or tells that it is incomplete."""
+    now = contents(out)
+    if now in (OLD, NEW):
+        return "old" if now == OLD else "new"
+    with pytest.raises(ExportError, match="is incomplete"):
+        read_block(out)
+    return "incomplete"
+
+
+def test_an_export_that_is_killed_leaves_the_old_one_or_the_new_one_or_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At each move of a file; whatever is left, the next export makes it whole."""
+    move, states = Path.replace, []
+    for moves in range(6):
+        shutil.rmtree(tmp_path / "out", ignore_errors=True)
+        export(tmp_path / "out", OLD)
+        moved = iter(range(moves))
+
+        def killed(file: Path, target: Path, moved: Iterator[int] = moved) -> Path:
+            if next(moved, None) is None:
+                raise KeyboardInterrupt
+            return move(file, target)
+
+        with monkeypatch.context() as patch, suppress(KeyboardInterrupt):
+            patch.setattr(Path, "replace", killed)
+            export(tmp_path / "out", NEW)
+        states.append(state(tmp_path / "out"))
+        export(tmp_path / "out", NEW)
+        assert contents(tmp_path / "out") == NEW
+    assert states == ["old", *["incomplete"] * 4, "new"]
+
+
+def test_what_a_killed_export_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    (tmp_path / f"{module.TEMPORARY}x").mkdir()
+    (tmp_path / f"{module.TEMPORARY}x" / WEIGHTS).write_bytes(b"")
+    export(tmp_path, NEW)
+    assert contents(tmp_path) == NEW
 
 
 def test_what_fails_leaves_the_folder_as_it_was(
     place: Place, without_onnx: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place.export()
-    before = {file.name: file.read_bytes() for file in place.out.iterdir()}
+    before = contents(place.out)
 
     def fail(*_: object) -> str:
         raise OSError("no space left")
@@ -154,8 +231,15 @@ def test_what_fails_leaves_the_folder_as_it_was(
     monkeypatch.setattr(module, "card", fail)
     with pytest.raises(OSError, match="no space"):
         place.export()
-    assert {file.name: file.read_bytes() for file in place.out.iterdir()} == before
+    assert contents(place.out) == before
     assert [path.name for path in place.out.parent.iterdir()] == ["student"]
+
+
+def test_a_full_disk_is_told_with_the_file_and_nothing_stays(place: Place, without_onnx: None) -> None:
+    with largest_file(1000), pytest.raises(OSError) as raised:
+        place.export()
+    assert (raised.value.errno, Path(raised.value.filename).name) == (errno.EFBIG, WEIGHTS)
+    assert list(place.out.parent.iterdir()) == []
 
 
 def break_checkpoint(place: Place) -> None:

@@ -44,5 +44,5 @@ def test_what_cannot_pass_is_told_with_its_size(exported: Path) -> None:
 def test_without_onnx_runtime_the_extra_is_named(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     assert not has_onnxruntime()
-    with pytest.raises(ExportError, match=r"pip install -e '.\[onnx\]'"):
+    with pytest.raises(ExportError, match="pip install onnxruntime"):
         Session(exported / ONNX)

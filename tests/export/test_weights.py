@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from torch import nn
 
 import pfs
 from pfs.config.networks import SegmentationModelConfig
-from pfs.export.folder import CONFIG, WEIGHTS, ExportError
+from pfs.export.folder import BLOCK, CONFIG, WEIGHTS, ExportError
 from pfs.export.onnx_file import Deployable
 from pfs.export.weights import library_config, normalisation, torch_engine, write_weights
 from pfs.models import build_network
@@ -32,6 +33,17 @@ def test_damaged_weights_are_not_loaded(exported: Path, tmp_path: Path) -> None:
     content = (folder / WEIGHTS).read_bytes()
     (folder / WEIGHTS).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     with pytest.raises(ExportError, match=r"model\.safetensors is not as it was written"):
+        pfs.load(folder)
+
+
+@pytest.mark.parametrize(("key", "value"), [("width", 3), ("buffers", {"x": [1.0]})])
+def test_a_config_that_describes_another_network_is_told(exported: Path, tmp_path: Path, key: str, value: Any) -> None:
+    folder = Path(shutil.copytree(exported, tmp_path / "copy"))
+    content = json.loads((folder / CONFIG).read_text())
+    block = content[BLOCK]
+    (block if key in block else block["network"])[key] = value
+    (folder / CONFIG).write_text(json.dumps(content))
+    with pytest.raises(ExportError, match=r"config\.json: describes another network than model\.safe.*export again"):
         pfs.load(folder)
 
 

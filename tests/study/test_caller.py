@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -17,7 +18,7 @@ from pfs.config.base import StudyError
 from pfs.config.files import repository
 from pfs.config.load import load_study
 from pfs.study import caller
-from pfs.study.caller import from_clone, prepare_temporary_folder, study_file
+from pfs.study.caller import Stopped, from_clone, prepare_temporary_folder, stopped_by_signals, study_file
 from pfs.study.execution import execute
 from pfs.study.execution.execute import failures
 from pfs.study.places import runs_of
@@ -158,6 +159,26 @@ def test_what_the_system_refuses_is_told_in_one_line(
 )
 def test_the_advice_fits_what_the_system_refused(number: int, mend: str) -> None:
     assert caller.told(OSError(number, os.strerror(number), "/a")) == f"/a: {os.strerror(number)}; {mend}"
+
+
+def test_the_advice_names_the_options_of_the_command() -> None:
+    full = OSError(errno.EFBIG, os.strerror(errno.EFBIG), "/a")
+    assert caller.told(full, ["--out"]).endswith("name folders on another disk with --out or TMPDIR")
+    assert caller.told(full, []).endswith("name folders on another disk with TMPDIR")
+
+
+def test_signals_that_the_caller_has_set_aside_stay_so() -> None:
+    """As nohup does with SIGHUP, so that a command goes on when its terminal is closed."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with stopped_by_signals():
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+            with pytest.raises(Stopped):
+                signal.raise_signal(signal.SIGTERM)
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_results_inside_a_file_are_told_in_one_line(file: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,6 +14,7 @@ from types import ModuleType
 from traitlets.config import Config
 
 from pfs.config.files import atomic_write, repository
+from pfs.config.text.mistakes import ToldError
 from pfs.study.execution.stopping import RunStoppedError
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
@@ -21,7 +22,7 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"
 Parameter = str | int | float | bool
 
 
-class NotebookError(RuntimeError):
+class NotebookError(ToldError, RuntimeError):
     """A notebook was given wrong parameters, or failed."""
 
 
