@@ -1,7 +1,7 @@
-"""A study whose runs are jobs of a real Slurm, on which a job, the node and then the driver are killed.
+"""A study whose runs are jobs of a real Slurm, on which a job, then the node, then the command itself are killed.
 
-One study goes through all of it, because each start of a run takes ten seconds on a node; the tests look at what is
-left. The two students can train at once, `ce` also beside the teacher.
+One study goes through all of it, because the start of a run takes seconds of computing on its node; the tests look at
+what is left. It is a tuning study, which ends with the table of its runs: what draws pages of them needs no cluster.
 """
 
 import os
@@ -16,28 +16,34 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 
 from pfs.__main__ import main
 from pfs.config.files import repository
-from pfs.config.load import load_study
-from pfs.report.statistics import read_runs
-from pfs.report.tables.main import main_table, to_markdown
 from pfs.study.execution.progress.stage import BEGAN, read_progress
 from tests.cluster.here import train_here
-from tests.cluster.slurm import SlurmCluster, slurm_cluster, why_not
+from tests.cluster.slurm import ENDS_WITH_US, SlurmCluster, slurm_cluster, why_not
 from tests.whole_study import STUDY, Clone
 
 pytestmark = [
     pytest.mark.skipif(why_not() is not None, reason=str(why_not())),
-    pytest.mark.timeout(700),  # beside other work: alone it takes a minute
+    pytest.mark.timeout(700),  # beside much other work: alone it takes a minute
 ]
 
+LONG = {"steps": 200, "save_every": 10}  # to be killed in the midst of
 SMALL = {
-    "student": {**STUDY["student"], "steps": 200, "save_every": 10},
-    "methods": {"ce": {}, "wsp": {"wsp": {"weight": 1.0}}},
+    "teacher": {**STUDY["teacher"], **LONG},
+    "student": {**STUDY["student"], **LONG},
+    "methods": {"ce": {}, "wsp": {"wsp": {"weight": 1.0}}},  # ce can train beside the teacher
     "seeds": [0],
+    "tuning": True,
 }
-CE, WSP = "rule_student_wildcards_ce_0", "rule_student_wildcards_wsp_0"  # comments of their jobs
+TEACHER, CE, WSP = "teacher", "runs/ce/0", "runs/wsp/0"  # folders of the runs
+COMMENTS = {  # of their jobs
+    TEACHER: "rule_teacher",
+    CE: "rule_student_wildcards_ce_0",
+    WSP: "rule_student_wildcards_wsp_0",
+}
 
 
 class OnSlurm:
@@ -61,7 +67,8 @@ class OnSlurm:
     def driven(self) -> Iterator[subprocess.Popen[str]]:
         """The command, which is killed where the test fails."""
         _, _, _, *arguments = self.clone.command()
-        command = [sys.executable, "-m", "tests.cluster.impatient", *arguments[:-1], "1", "--profile", self.profile]
+        pfs = [*ENDS_WITH_US, sys.executable, "-m", "tests.cluster.impatient"]
+        command = [*pfs, *arguments[:-1], "1", "--profile", self.profile]
         how = {"cwd": repository(), "env": self.cluster.environment, "stderr": subprocess.PIPE, "text": True}
         with subprocess.Popen(command, **how) as self.driver:  # type: ignore[call-overload]
             try:
@@ -81,17 +88,31 @@ class OnSlurm:
     def folder(self, run: str) -> Path:
         return self.clone.results / "tiny" / run
 
-    def last_state(self, run: str) -> int:
-        """When the run saved its last state, in nanoseconds since the epoch; 0 if it has saved none."""
-        return max((state.stat().st_mtime_ns for state in self.folder(run).glob("state/*-*")), default=0)
+    def steps(self, run: str, since: int = 0) -> list[int]:
+        """The steps after which it has saved the states that are there, and are newer than a time in nanoseconds."""
+        states = [state for state in self.folder(run).glob("state/*-*") if state.stat().st_mtime_ns > since]
+        return sorted(int(state.name.split("-")[1]) for state in states)
 
-    def trains(self, run: str, since: int = 0) -> bool:
-        """Whether it has saved a state since that time, and has no record yet."""
-        return self.last_state(run) > since and not (self.folder(run) / "record.json").is_file()
-
-    def jobs(self, comment: str) -> list[tuple[int, str]]:
+    def jobs(self, run: str) -> list[tuple[int, str]]:
         """The jobs of a run as (number, state), the first one first."""
-        return [(number, state) for number, state, told in self.cluster.jobs() if told == comment]
+        return [(number, state) for number, state, told in self.cluster.jobs() if told == COMMENTS[run]]
+
+    def states(self, run: str) -> list[str]:
+        return [state for _, state in self.jobs(run)]
+
+    def hold(self, *runs: str, since: int = 0) -> None:
+        """Suspend the first job of each run once the run has saved a state since then, in the midst of its training."""
+        waiting = set(runs)
+        while waiting:
+            self.wait_for(lambda: any(self.steps(run, since) for run in waiting))
+            for run in [run for run in waiting if self.steps(run, since)]:
+                self.control("suspend", run)
+                waiting.remove(run)
+                assert not (self.folder(run) / "record.json").is_file(), f"{run} was done before it could be held"
+
+    def control(self, verb: str, run: str) -> None:
+        """Have Slurm suspend or resume the first job of a run."""
+        self.cluster.call("scontrol", verb, str(self.jobs(run)[0][0]))
 
 
 @dataclass
@@ -100,8 +121,8 @@ class Endured:
 
     Attributes:
         study: the study.
-        began: when `wsp` began in the job whose driver was killed, in nanoseconds since the epoch.
-        said: what the second driver wrote on standard error.
+        began: when the teacher began in the job whose command was killed, in nanoseconds since the epoch.
+        said: what the second command wrote on standard error.
     """
 
     study: OnSlurm
@@ -110,85 +131,90 @@ class Endured:
 
 
 @pytest.fixture(scope="module")
-def endured(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Iterator[Endured]:
+def struck(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Iterator[OnSlurm]:
+    """The study after the job of `ce`, the node and the command were killed; the teacher's job is held."""
     with slurm_cluster() as cluster:
         study = OnSlurm(tmp_path_factory.mktemp("slurm"), data, cluster)
         with study.driven() as driver:
+            study.hold(TEACHER, CE)
             kill_job_of_ce(study)
-            job = lose_node_of_wsp(study)
+            lose_node_of_teacher(study)
             os.kill(driver.pid, signal.SIGKILL)
-        with study.driven() as driver:
-            began = hold_until_it_has_a_second_job(study, job)
-            _, said = driver.communicate(timeout=400)
-            assert driver.returncode == 0, said
-        yield Endured(study, began, said)
+        yield study
+
+
+@pytest.fixture(scope="module")
+def endured(struck: OnSlurm) -> Endured:
+    """The same study after the command was started again."""
+    with struck.driven() as driver:
+        began = let_teacher_end_beside_its_second_job(struck)
+        _, said = driver.communicate(timeout=250)
+        assert driver.returncode == 0, said
+    return Endured(struck, began, said)
 
 
 def kill_job_of_ce(study: OnSlurm) -> None:
-    study.wait_for(lambda: study.trains("runs/ce/0"))
-    [(job, _)] = study.jobs(CE)
-    study.cluster.call("scancel", "--signal=KILL", "--full", str(job))
+    study.control("resume", CE)
+    study.cluster.call("scancel", "--signal=KILL", "--full", str(study.jobs(CE)[0][0]))
+    study.wait_for(lambda: len(study.jobs(CE)) == 2)
+    assert study.states(CE)[0] == "CANCELLED"
 
 
-def lose_node_of_wsp(study: OnSlurm) -> int:
-    """Lose the node while `wsp` trains there; returns the number of its job, which has begun again."""
-    study.wait_for(lambda: study.trains("runs/wsp/0"))
+def lose_node_of_teacher(study: OnSlurm) -> None:
+    """Lose the node while the teacher trains there, and wait until its job has begun again and gone on."""
+    study.control("resume", TEACHER)
     study.cluster.lose_node()
+    saved, lost = study.steps(TEACHER)[-1], time.time_ns()
     study.cluster.start_node()
     study.cluster.begin_waiting_jobs()
-    [(job, _)] = study.jobs(WSP)
-    study.wait_for(lambda: study.jobs(WSP) == [(job, "RUNNING")])
-    return job
+    study.hold(TEACHER, since=lost)
+    assert study.steps(TEACHER, since=lost)[0] > saved, "it began from its first step"
 
 
-def hold_until_it_has_a_second_job(study: OnSlurm, job: int) -> int:
-    """Hold a job of the first driver in mid-run until the second driver has handed over another one for its run.
-
-    Returns when the run began, once the first job has ended.
-    """
-    before = study.last_state("runs/wsp/0")
-    study.wait_for(lambda: study.trains("runs/wsp/0", since=before))
-    study.cluster.call("scontrol", "suspend", str(job))  # or it might end before the other is there
-    study.wait_for(lambda: len(study.jobs(WSP)) == 2)
-    assert study.jobs(WSP)[1][1] == "PENDING", "the run has two jobs at work"
-    study.cluster.call("scontrol", "resume", str(job))
-    study.wait_for(lambda: study.jobs(WSP)[0][1] == "COMPLETED")
-    return (study.folder("runs/wsp/0") / BEGAN).stat().st_mtime_ns
+def let_teacher_end_beside_its_second_job(study: OnSlurm) -> int:
+    """Let the job of the first command go on once the second has handed over another; returns when the run began."""
+    study.wait_for(lambda: len(study.jobs(TEACHER)) == 2)
+    assert study.states(TEACHER) == ["SUSPENDED", "PENDING"], "the run has two jobs at work"
+    study.control("resume", TEACHER)
+    study.wait_for(lambda: study.states(TEACHER)[0] == "COMPLETED")
+    return (study.folder(TEACHER) / BEGAN).stat().st_mtime_ns
 
 
-def test_the_tables_are_those_of_the_same_runs_on_this_machine(
-    endured: Endured, tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]
+def test_a_job_that_was_killed_is_handed_over_again_and_that_of_a_lost_node_goes_on(struck: OnSlurm) -> None:
+    assert struck.states(CE)[0] == "CANCELLED" and len(struck.jobs(CE)) == 2
+    assert struck.states(TEACHER) == ["SUSPENDED"]  # one job, which Slurm has begun twice
+
+
+def weights(clone: Clone, run: str) -> dict[str, torch.Tensor]:
+    file = clone.results / "tiny" / run / "checkpoint.pt"
+    read: dict[str, torch.Tensor] = torch.load(file, weights_only=True)
+    return read
+
+
+def test_tables_and_weights_are_those_of_the_same_runs_on_this_machine(
+    endured: Endured, tmp_path: Path, data: Path
 ) -> None:
     here = Clone(tmp_path, data, **SMALL)
     train_here(here)
     assert main(["collect", str(here.file), "--results", str(here.results)]) == 0
     pd.testing.assert_frame_equal(endured.study.clone.runs(), here.runs())
-    table = to_markdown(main_table(read_runs(here.results / "tiny"), load_study(str(here.file))))
-    assert table in endured.study.folder("tables/main.md").read_text()
+    for run in COMMENTS:
+        torch.testing.assert_close(weights(endured.study.clone, run), weights(here, run), rtol=0, atol=0)
 
 
-def test_the_teacher_is_trained_once(endured: Endured) -> None:
-    assert [state for _, state in endured.study.jobs("rule_teacher")] == ["COMPLETED"]
-
-
-def test_a_killed_job_is_tried_again(endured: Endured) -> None:
-    first, second, *_ = [state for _, state in endured.study.jobs(CE)]
+def test_a_job_that_was_killed_is_tried_again_from_its_last_state(endured: Endured) -> None:
+    first, second, *_ = endured.study.states(CE)
     assert (first, second) == ("CANCELLED", "COMPLETED")
-
-
-@pytest.mark.parametrize("run", ["runs/ce/0", "runs/wsp/0"])
-def test_a_run_whose_job_or_node_was_lost_goes_on_from_its_last_state(endured: Endured, run: str) -> None:
-    progress = read_progress(endured.study.folder(run))
+    progress = read_progress(endured.study.folder(CE))
     assert progress is not None and progress.resumed_at >= 10, "it began from its first step"
 
 
-def test_a_driver_that_was_killed_goes_on_beside_its_jobs(endured: Endured) -> None:
+def test_a_command_that_was_killed_goes_on_beside_its_jobs(endured: Endured) -> None:
     assert "tiny: an earlier start has left jobs on the cluster" in endured.said
-    assert [state for _, state in endured.study.jobs(WSP)] == ["COMPLETED", "COMPLETED"]
-    began = (endured.study.folder("runs/wsp/0") / BEGAN).stat().st_mtime_ns
-    assert began == endured.began, "it was made again"
+    assert endured.study.states(TEACHER) == ["COMPLETED", "COMPLETED"]  # Slurm began the first one twice
+    assert (endured.study.folder(TEACHER) / BEGAN).stat().st_mtime_ns == endured.began, "it was made again"
 
 
-def test_each_run_left_no_job_that_failed(endured: Endured) -> None:
-    states = {state for _, state, _ in endured.study.cluster.jobs()}
-    assert states == {"CANCELLED", "COMPLETED"}
+def test_no_job_failed_and_a_run_that_nothing_befell_has_one(endured: Endured) -> None:
+    assert endured.study.states(WSP) == ["COMPLETED"]
+    assert {state for _, state, _ in endured.study.cluster.jobs()} == {"CANCELLED", "COMPLETED"}

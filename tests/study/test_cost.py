@@ -127,7 +127,7 @@ def test_what_is_told_counts_a_process_for_each_device() -> None:
     run = RunCost(training=2e12, evaluation=0.5e12, outputs=0.0, memory=4 * gib, disk=gib, process=gib)
     assert run.memory_on(1) == 4 * gib
     assert run.memory_on(3) == 6 * gib + PROCESS_BYTES
-    assert "about 13 GiB of memory" in describe({("ce", 0): run, ("ce", 1): run}, at_once=2, devices=3)
+    assert "about 14 GiB of memory" in describe({("ce", 0): run, ("ce", 1): run}, at_once=2, devices=3)
 
 
 @pytest.mark.parametrize(
