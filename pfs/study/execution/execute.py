@@ -73,8 +73,10 @@ def bring_up_to_date(
         images = preflight(study, set(stale), repository() / data)
         _renew_marks(study, folder, set(stale), marked)
         trained = {run for run, reason in stale.items() if reason.trains}  # scoring weights again costs hardly anything
-        told = {"devices": devices, "timed": cluster is None}
-        plan = plan_session(study, path, folder, trained, images, cores=cores, threads=threads, **told)
+        timed = cluster is None
+        plan = plan_session(
+            study, path, folder, trained, images, cores=cores, threads=threads, devices=devices, timed=timed
+        )
         named = Path(results) / study.name  # as the Snakefile names them
         marks = [str(run_folder(study, named, *run) / DONE) for run in stale]
         marks += [str(named / mark) for mark in _broken_pages(folder, tuning=study.tuning)]
