@@ -64,7 +64,7 @@ def test_devices_that_cannot_share_a_batch_are_told_before_anything_else(
     """Also before the network is asked for weights, and before the cluster is."""
     arguments = ["--results", str(tmp_path / "results"), "--devices", "3", "--profile", "slrum"]
     assert main(["study", str(file), *arguments]) == 1
-    assert capsys.readouterr().err.startswith(f"{file}: teacher: a batch_size of 8 cannot be shared equally by 3")
+    assert capsys.readouterr().err.startswith(f"{file}: teacher: a batch_size of 16 cannot be shared equally by 3")
     assert not (tmp_path / "results").exists()
 
 
