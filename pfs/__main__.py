@@ -13,6 +13,7 @@ from pfs.config.files import repository
 from pfs.config.text.mistakes import ToldError
 from pfs.study.caller import (
     check_clone,
+    check_data,
     check_results,
     from_clone,
     prepare_output,
@@ -78,11 +79,11 @@ def _take_paths_from_the_clone(options: argparse.Namespace) -> None:
         results = getattr(options, "results", None)
         options.typed = [options.study, *(["--results", str(results)] if results else [])]
         options.study = study_file(options.study)
-    for name in ("results", "data"):
+    for name, check in (("results", check_results), ("data", check_data)):
         if name in options and not isinstance(given := getattr(options, name), str):
-            setattr(options, name, name if given is None else from_clone(given))
-    if "results" in options:
-        check_results(options.results)
+            place = name if given is None else from_clone(given)
+            check(place)
+            setattr(options, name, place)
 
 
 def _parser(arguments: Iterable[str]) -> Parser:

@@ -12,7 +12,8 @@ from pfs.config.base import StudyError
 from pfs.config.files import repository
 from pfs.config.load import load_study
 from pfs.config.study import Study
-from pfs.study.cost import NetworkCost, cached_bytes, study_costs
+from pfs.study.cost import NetworkCost, cached_bytes, size, study_costs
+from pfs.study.execution.cluster.resources import memory_of_job
 from pfs.study.execution.notebooks import run_notebook
 from pfs.study.places import notebook_path
 
@@ -56,7 +57,7 @@ def _cost(options: argparse.Namespace) -> int:
         rates["yours"] = forecast.rates_of_steps(costs, study, tuple(options.step_seconds))
     if options.measure:
         rates["this machine"] = _measured(options.study, images)
-    print(*_size(study, costs, images, origin), sep="\n")
+    print(*_totals(study, costs, images, origin), sep="\n")
     print()
     table = _table(costs, rates, teacher, options.price)
     print(*columns(table, [20] * len(table[0])), sep="\n")
@@ -118,7 +119,7 @@ def _measured(path: str, images: "StudyImages") -> forecast.Rates:
     return forecast.Rates(teacher, student * cores)
 
 
-def _size(study: Study, costs: forecast.Costs, images: "StudyImages", origin: str) -> list[str]:
+def _totals(study: Study, costs: forecast.Costs, images: "StudyImages", origin: str) -> list[str]:
     """Runs, images, arithmetic, memory and disk: a line each."""
     teacher, students = (sum(cost.flop for cost in runs) / 1e12 for runs in forecast.by_role(costs))
     height, width = images.trained_at
@@ -127,9 +128,16 @@ def _size(study: Study, costs: forecast.Costs, images: "StudyImages", origin: st
         f"{study.name}: a teacher and {len(costs) - 1} students",
         f"images: {counts}, {origin}; trained at {height} x {width}",
         f"arithmetic: {teacher:,.0f} TFLOP for the teacher, {students:,.0f} for all students",
-        f"memory: up to {forecast.device_memory(costs) / 2**30:.2g} GiB of a device in fp32, about half in bf16",
-        f"disk: {sum(cost.disk for cost in costs.values()) / 2**30:.2g} GiB",
+        f"memory: up to {size(forecast.device_memory(costs))} of a device in fp32, about half in bf16",
+        f"memory of one job on a cluster: {_job_memory(costs)}, until records tell what such runs take",
+        f"disk: {size(sum(cost.disk for cost in costs.values()))}",
     ]
+
+
+def _job_memory(costs: forecast.Costs) -> str:
+    """What the job of the teacher asks for, and the largest of the students' jobs, on one device each."""
+    teacher, student = (max(cost.memory_on(1) for cost in runs) / 2**20 for runs in forecast.by_role(costs))
+    return f"{memory_of_job(teacher):,} MiB for the teacher, {memory_of_job(student):,} MiB for a student"
 
 
 def _table(
@@ -152,8 +160,8 @@ def _remarks(study: Study, cached: bool, kept: forecast.Keeping, utilisation: fl
     kept_or_not = f"{'are' if cached else 'are not'} kept{limit}"
     return [
         f"The devices named compute at {utilisation:.0%} of their peak in bf16. That is assumed; small networks reach "
-        "less.",
-        f"The teacher's outputs {kept_or_not}. Kept they take {kept.size / 2**30:,.3g} GiB, and the study computes "
+        f"less. The start of each run counts as {forecast.START_SECONDS:.0f} seconds, whatever the device.",
+        f"The teacher's outputs {kept_or_not}. Kept they take {size(kept.size)}, and the study computes "
         f"{effect} than if every student asks the teacher.",
         f"Keeping pays from {kept.runs} student{'s' * (kept.runs > 1)} with a teacher, as long as the disk gives the "
         "MB/s of the last column: a slower one takes longer to read an output than the device to compute it.",

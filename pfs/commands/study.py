@@ -13,7 +13,7 @@ from pfs.commands.arguments import DATA, RESULTS, STUDY, add_command, cores, dev
 from pfs.config.load import load_study
 from pfs.study.execution.cluster.handover import Cluster
 from pfs.study.execution.execute import bring_up_to_date, failures
-from pfs.study.execution.run import execute_run, exit_with_parent, mark_done
+from pfs.study.execution.run import check_shares, execute_run, exit_with_parent, mark_done
 from pfs.study.places import study_folder
 from pfs.study.trial.preflight import check_networks, set_hub_offline_if_unreachable
 
@@ -38,11 +38,10 @@ def add_commands(commands: Any) -> None:
 def _study(options: argparse.Namespace) -> int:
     """run every stale run of a study, then write its tables, figures and report"""
     study = load_study(options.study)
+    check_shares(study, options.study, ("teacher", "student"), options.devices)
     cluster = Cluster.of(options.profile, study_folder(study, options.results)) if options.profile is not None else None
     set_hub_offline_if_unreachable(study)
     check_networks(study)
-    for role in (study.teacher, study.student):
-        role.check_shares(options.devices)
     how = {"data": options.data, "cores": options.cores, "threads": _threads_of_devices(options)}
     how |= {"devices": options.devices, "cluster": cluster}
     if not bring_up_to_date(study, options.study, results=options.results, **how):

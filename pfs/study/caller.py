@@ -45,8 +45,20 @@ def check_results(results: str) -> None:
     """Raise a StudyError for a folder of results that Snakemake would misread, or that is a file."""
     if "{" in results or "}" in results:
         raise StudyError(f"--results {shown(results)}: braces are wildcards to Snakemake: name a folder without them")
-    if Path(results).exists() and not Path(results).is_dir():
+    place = repository() / results
+    if place.exists() and not place.is_dir():
         raise StudyError(f"--results {shown(results)}: is a file, not a folder: name a folder")
+
+
+def check_data(data: str) -> None:
+    """Raise a StudyError for a folder of data sets that is not there: its name may be misspelt.
+
+    The clone's own `data` need not be there yet, because the first study makes it.
+    """
+    if data != "data" and not (repository() / data).is_dir():
+        raise StudyError(
+            f"--data {shown(data)}: no such folder: correct the name, or make the folder if it is to be new"
+        )
 
 
 def check_clone() -> None:

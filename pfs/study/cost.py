@@ -40,8 +40,9 @@ class RunCost:
         training: of all steps; where the teacher's outputs are not cached, with its forward passes.
         evaluation: of scoring val and test.
         outputs: of the teacher's outputs for all training images, which are computed after its training.
-        memory: bytes that the process takes, in fp32; the cached outputs are mapped, and not counted.
+        memory: bytes that the run takes on one device, in fp32; the cached outputs are mapped, and not counted.
         disk: bytes that the run leaves in its folder.
+        process: the part of `memory` that each process of a run takes for itself, however the batch is shared.
     """
 
     training: float
@@ -49,11 +50,16 @@ class RunCost:
     outputs: float
     memory: int
     disk: int
+    process: int = PROCESS_BYTES
 
     @property
     def flop(self) -> float:
         """Floating-point operations of the whole run."""
         return self.training + self.evaluation + self.outputs
+
+    def memory_on(self, devices: int) -> int:
+        """Bytes that the run takes on so many devices: a process trains on each, while the notebook's own waits."""
+        return self.memory if devices == 1 else self.memory + (devices - 1) * self.process + PROCESS_BYTES
 
 
 Counts = Mapping[str, int]  # images of "train", "val" and "test"
@@ -101,27 +107,41 @@ def _with_outputs(run: RunCost, network: NetworkCost, rows: int) -> RunCost:
 def _training_cost(spec: Training, network: NetworkCost, counts: Counts, asked: NetworkCost | None) -> RunCost:
     """Of one run without the teacher's outputs; `asked` is the teacher that answers at every step, if one does."""
     step = FLOP_PER_TRAINED_MAC * network.macs + (FLOP_PER_MAC * asked.macs if asked else 0)
-    memory = PROCESS_BYTES + BYTES_PER_PARAMETER * network.parameters + spec.batch_size * network.activation_bytes
+    process = PROCESS_BYTES + BYTES_PER_PARAMETER * network.parameters + (4 * asked.parameters if asked else 0)
     return RunCost(
         training=step * spec.batch_size * spec.steps,
         evaluation=FLOP_PER_MAC * network.scored_macs * ((1 + len(spec.curve_steps)) * counts["val"] + counts["test"]),
         outputs=0.0,
-        memory=memory + (4 * asked.parameters if asked else 0),
+        memory=process + spec.batch_size * network.activation_bytes,
         disk=(SAVED_BYTES_PER_PARAMETER + 4 * len(spec.snapshot_steps)) * network.parameters,
+        process=process,
     )
 
 
-def describe(costs: Mapping[tuple[str, int], RunCost], at_once: int) -> str:
+def few_digits(number: float, digits: int = 3) -> str:
+    """A number for people, to so many digits, or more where it is large: such as "0.15", "39.3" or "12,345"."""
+    return f"{number:,.0f}" if number >= 10 ** (digits - 1) else f"{number:.{digits}g}"
+
+
+def size(count: float) -> str:
+    """A number of bytes for people, to two digits or more: such as "5,671 GiB", "1.8 GiB" or "31 MiB"."""
+    unit, name = (2**30, "GiB") if count >= 2**30 / 10 else (2**20, "MiB")
+    return f"{few_digits(count / unit, digits=2)} {name}"
+
+
+def describe(costs: Mapping[tuple[str, int], RunCost], at_once: int, devices: int = 1) -> str:
     """One line before training: how many runs there are to do, their arithmetic, memory and disk.
 
     Args:
         costs: of the runs that must be made.
         at_once: how many students train at the same time.
+        devices: how many train each run.
     """
-    students = sorted((cost.memory for (method, _), cost in costs.items() if method != TEACHER), reverse=True)
-    teacher = max((cost.memory for (method, _), cost in costs.items() if method == TEACHER), default=0)
+    memories = {run: cost.memory_on(devices) for run, cost in costs.items()}
+    students = sorted((memory for (method, _), memory in memories.items() if method != TEACHER), reverse=True)
+    teacher = max((memory for (method, _), memory in memories.items() if method == TEACHER), default=0)
     memory = max(teacher, sum(students[:at_once]))
     teraflop = sum(cost.flop for cost in costs.values()) / 1e12
-    disk = sum(cost.disk for cost in costs.values()) / 2**30
+    disk = sum(cost.disk for cost in costs.values())
     runs = f"{len(costs)} run{'s' if len(costs) > 1 else ''}"
-    return f"{runs} to do: {teraflop:.3g} TFLOP, about {memory / 2**30:.2g} GiB of memory, {disk:.2g} GiB of disk"
+    return f"{runs} to do: {few_digits(teraflop)} TFLOP, about {size(memory)} of memory, {size(disk)} of disk"

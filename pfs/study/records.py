@@ -65,7 +65,15 @@ class Cost(Block):
 
 
 class Timing(Block):
-    """Wall time and memory: the only block of a record in which identical reruns differ."""
+    """Wall time and memory: the only block of a record in which identical reruns differ.
+
+    Attributes:
+        training_seconds: of all steps, in all sessions of the run.
+        total_seconds: of the whole run.
+        peak_memory_mib: of main memory. Of a run on several devices, whose processes are that many, it is what the
+            largest of them took alone, not their sum.
+        peak_gpu_memory_mib: of the GPU, where one trained the run.
+    """
 
     training_seconds: float | None = None
     total_seconds: float | None = None

@@ -57,7 +57,10 @@ def autocast(network: nn.Module) -> torch.autocast:
 
 
 def peak_memory_mib(devices: int) -> float:
-    """The largest resident size of a process that trained; the system reports it in KiB, macOS in bytes."""
+    """The largest resident size of the process that trained; the system reports it in KiB, macOS in bytes.
+
+    Where several devices trained, each with a process of its own, it is that of the largest one, not their sum.
+    """
     unit = 1 if sys.platform == "darwin" else 1024
     trained = resource.RUSAGE_SELF if devices == 1 else resource.RUSAGE_CHILDREN
     return resource.getrusage(trained).ru_maxrss * unit / 2**20

@@ -14,6 +14,7 @@ import psutil
 
 from tests.whole_study import wait_for
 
+ENDS_WITH_US = ("setpriv", "--pdeathsig", "KILL")  # before a command: it ends with this process, however this one ends
 DAEMONS = ("munged", "slurmctld", "slurmd")
 CONFIG = """\
 ClusterName=tests
@@ -90,8 +91,8 @@ class SlurmCluster:
         self.start_node()
 
     def _begin(self, daemon: str, *options: str) -> None:
-        """Start a daemon that ends with this process, whatever ends this one."""
-        command = ["setpriv", "--pdeathsig", "KILL", daemon, *options]
+        """Start a daemon that ends with this process."""
+        command = [*ENDS_WITH_US, daemon, *options]
         with (self.folder / f"{daemon}.said").open("ab") as said:
             self.daemons[daemon] = subprocess.Popen(command, env=self.environment, stdout=said, stderr=said)
 

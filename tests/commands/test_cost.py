@@ -1,10 +1,12 @@
 """`pfs cost`: what it tells of the committed studies, and how it refuses what it cannot tell."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from pfs.__main__ import main
+from pfs.bench.forecast import START_SECONDS
 
 ROOT = Path(__file__).parents[2]
 # One of each data set; the studies of MobileNetV2 differ in the student alone.
@@ -25,6 +27,27 @@ def test_a_study_s_cost_is_told_without_its_data(
     assert all(device in said for device in ("H100 SXM", "A100 SXM", "RTX 4090"))
     assert ("as published" in said) == (study != "quick")
     assert list(tmp_path.iterdir()) == []  # nothing is drawn or placed
+
+
+def test_what_a_job_of_a_cluster_asks_for_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = told(capsys, "quick", "--data", str(tmp_path))
+    assert re.search(r"one job on a cluster: \d,\d{3} MiB for the teacher, \d,\d{3} MiB for a student", said)
+
+
+def test_large_numbers_are_written_out_and_what_is_assumed_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    said = told(capsys, "voc2012")  # whose teacher's outputs would take terabytes
+    assert re.search(r"Kept they take \d,\d{3} GiB", said) and not re.search(r"\de[+-]\d", said)
+    assert f"The start of each run counts as {START_SECONDS:.0f} seconds" in said
+
+
+def test_a_folder_of_data_that_is_not_there_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its name may be misspelt: a study would draw its images there, or ask for archives that are in place."""
+    for command in (["cost"], ["study", "--results", str(tmp_path)]):
+        assert main([*command, "quick", "--data", str(tmp_path / "dta")]) == 1
+        assert capsys.readouterr().err == (
+            f"--data '{tmp_path}/dta': no such folder: correct the name, or make the folder if it is to be new\n"
+        )
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_money_is_the_hours_times_the_price(capsys: pytest.CaptureFixture[str]) -> None:

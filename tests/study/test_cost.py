@@ -10,7 +10,16 @@ from pfs.config.load import load_study
 from pfs.config.networks import DilatedResNetConfig, SegmentationModelConfig
 from pfs.config.study import Study
 from pfs.models import build_network, count_macs
-from pfs.study.cost import NetworkCost, RunCost, cached_bytes, describe, study_costs
+from pfs.study.cost import (
+    PROCESS_BYTES,
+    NetworkCost,
+    RunCost,
+    cached_bytes,
+    describe,
+    few_digits,
+    size,
+    study_costs,
+)
 from pfs.study.trial.data_check import StudyImages
 from pfs.study.trial.network_count import network_cost
 
@@ -110,3 +119,20 @@ def test_what_is_told_counts_students_that_train_at_once() -> None:
     costs = {("teacher", 0): run, ("ce", 0): run, ("ce", 1): run, ("ce", 2): run}
     told = "4 runs to do: 10 TFLOP, about 2 GiB of memory, 1 GiB of disk"
     assert describe(costs, at_once=2) == told
+
+
+def test_what_is_told_counts_a_process_for_each_device() -> None:
+    """And the notebook's own, which waits; a process needs its own memory, whatever its part of the batch."""
+    gib = 2**30
+    run = RunCost(training=2e12, evaluation=0.5e12, outputs=0.0, memory=4 * gib, disk=gib, process=gib)
+    assert run.memory_on(1) == 4 * gib
+    assert run.memory_on(3) == 6 * gib + PROCESS_BYTES
+    assert "about 14 GiB of memory" in describe({("ce", 0): run, ("ce", 1): run}, at_once=2, devices=3)
+
+
+@pytest.mark.parametrize(
+    ("count", "told"), [(0, "0 MiB"), (31 * 2**20, "31 MiB"), (0.15 * 2**30, "0.15 GiB"), (5540 * 2**30, "5,540 GiB")]
+)
+def test_sizes_are_written_without_powers_of_ten(count: float, told: str) -> None:
+    assert size(count) == told
+    assert few_digits(1.23456e6) == "1,234,560" and few_digits(39.34) == "39.3"

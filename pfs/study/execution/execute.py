@@ -29,6 +29,8 @@ from pfs.study.records import COLLECTED
 from pfs.study.staleness import Stale, finished_runs, stale_runs
 from pfs.study.trial.preflight import preflight
 
+Marks = dict[tuple[str, int], int | None]
+
 _STARTS = "Using workflow specific profile"  # the first line of each start of Snakemake, whose log holds many
 # Lines of Snakemake's log that stand there whatever the reason of a failure.
 _SAYS_NOTHING = r"\s*File |Using |\[|Complete log|Shutting down|Exiting because|At least one job|Elapsed"
@@ -66,11 +68,15 @@ def bring_up_to_date(
             locks.enter_context(_study_lock(needed))
         begin_study()
         await_requests(folder / ".stop")
+        marked = _times_of_marks(study, folder)
         stale = _stale_runs(study, folder, repository() / data)
         images = preflight(study, set(stale), repository() / data)
-        _renew_marks(study, folder, set(stale))
+        _renew_marks(study, folder, set(stale), marked)
         trained = {run for run, reason in stale.items() if reason.trains}  # scoring weights again costs hardly anything
-        plan = plan_session(study, path, folder, trained, images, cores=cores, threads=threads, timed=cluster is None)
+        timed = cluster is None
+        plan = plan_session(
+            study, path, folder, trained, images, cores=cores, threads=threads, devices=devices, timed=timed
+        )
         named = Path(results) / study.name  # as the Snakefile names them
         marks = [str(run_folder(study, named, *run) / DONE) for run in stale]
         marks += [str(named / mark) for mark in _broken_pages(folder, tuning=study.tuning)]
@@ -106,13 +112,32 @@ def _stale_runs(study: Study, folder: Path, data: Path) -> dict[tuple[str, int],
     return stale
 
 
-def _renew_marks(study: Study, folder: Path, stale: set[tuple[str, int]]) -> None:
-    """Take away the marks of runs that are stale, and mark those that are done."""
+def _times_of_marks(study: Study, folder: Path) -> Marks:
+    """When the mark of each run was written, in nanoseconds; None where there is none."""
+    marks = {run: run_folder(study, folder, *run) / DONE for run in runs_of(study)}
+    return {run: mark.stat().st_mtime_ns if mark.is_file() else None for run, mark in marks.items()}
+
+
+def _renew_marks(study: Study, folder: Path, stale: set[tuple[str, int]], marked: Marks) -> None:
+    """Take away the marks of runs that are stale, and mark those that are done.
+
+    A cluster's job of an earlier start may end a run after the stale ones were counted. Its mark stays: without it, the
+    Snakemake on the node would wait for it in vain, and take the job for a failure.
+
+    Args:
+        study: the study.
+        folder: its results.
+        stale: the runs that must be made.
+        marked: when the marks were written that there were before the stale runs were counted.
+    """
+    now = _times_of_marks(study, folder)
     for run in runs_of(study):
         place = run_folder(study, folder, *run)
         if run not in stale:
-            if not (place / DONE).is_file():
+            if now[run] is None:
                 atomic_write(place / DONE, "")
+            continue
+        if now[run] != marked[run]:
             continue
         for leftover in (DONE, PROGRESS, "error.txt"):
             (place / leftover).unlink(missing_ok=True)

@@ -7,6 +7,7 @@ what and starts `pfs run` for each stale run.
 import os
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from threading import Thread
 
@@ -50,7 +51,7 @@ def execute_run(
         attempt: which one in this start of the study. A cluster tries a job again that has failed.
 
     Raises:
-        StudyError: the study has no such run.
+        StudyError: the study has no such run, or its batch cannot be shared equally by so many devices.
         NotebookError: the notebook failed, or ended without a record; or it failed at an earlier attempt.
         NotebookStoppedError: the study was asked to stop.
     """
@@ -63,9 +64,29 @@ def execute_run(
     if (method, seed) not in runs_of(study):
         seeds = [own for name, own in runs_of(study) if name == method]
         raise StudyError(f"{path}: {method} has no seed {seed}; valid choices: {', '.join(map(str, seeds))}")
+    check_shares(study, path, ["teacher" if method == TEACHER else "student"], devices)
     if attempt > 1:
         _refuse_what_failed(run_folder(study, study_folder(study, results), method, seed))
     _execute(study, (method, seed), parameters, results=results, data=data)
+
+
+def check_shares(study: Study, path: str, roles: Iterable[str], devices: int) -> None:
+    """Refuse a number of devices that cannot share a batch equally, before anything is started.
+
+    Args:
+        study: the study.
+        path: its file.
+        roles: whose batches are meant: "teacher", "student".
+        devices: how many train each run.
+
+    Raises:
+        StudyError: names the file, the role, and what would be right.
+    """
+    for role in roles:
+        try:
+            {"teacher": study.teacher, "student": study.student}[role].check_shares(devices)
+        except StudyError as error:
+            raise StudyError(f"{path}: {role}: {error}") from None
 
 
 def _refuse_what_failed(folder: Path) -> None:

@@ -1,7 +1,12 @@
-"""The processes of a run on several devices: how they are started, watched and ended.
+"""Starts, watches and ends the processes of a run on several devices, one process for each device.
 
-They are spawned, not forked: a forked process hangs where its parent has computed with several threads, and has no GPU
-where its parent has used one. What they need is sent to each as a copy.
+The processes are spawned, not forked: a forked process hangs if its parent has computed with several threads, and
+cannot use a GPU if its parent has used one. Each process therefore receives a copy of what it works with.
+
+`torch.multiprocessing.start_processes` also starts and ends such processes, but it passes a failure on as the text of a
+traceback, and the type of the exception is lost: a run that was asked to stop could not be told from one that failed,
+and the one line that a study shows of an error would be gone. torchrun's elastic launch loses the type in the same way,
+and restarts processes by rules of its own, where a study goes on from its saved states.
 """
 
 import os
@@ -27,8 +32,8 @@ import torch.distributed as dist
 from pfs.study.execution.run import exit_with_parent
 from pfs.training.machine import prepare
 
-GRACE = 3.0  # seconds in which the other processes may end by themselves once one has failed
-TIMEOUT = timedelta(minutes=10)  # of one exchange between living processes, the longest of which waits for a state
+GRACE = 3.0  # seconds that the other processes have to end by themselves after one has failed
+TIMEOUT = timedelta(minutes=10)  # of one exchange of tensors; the slowest waits until one process has saved a state
 
 
 class DeviceError(RuntimeError):
@@ -37,16 +42,16 @@ class DeviceError(RuntimeError):
 
 @dataclass(frozen=True)
 class _Worker:
-    """The process of one device, and the end of the pipe by which it is told its work and tells its failure."""
+    """The process of one device, and our end of the pipe through which it receives its work and reports a failure."""
 
     process: SpawnProcess
     pipe: Connection
 
 
 def check_machine(devices: int) -> None:
-    """Raise a DeviceError unless this machine has so many devices.
+    """Raise a DeviceError if this machine has fewer devices.
 
-    One without GPUs has as many as it is asked for: each is a process that computes with its part of the threads.
+    A machine without GPUs has as many devices as one asks for: each is a process with its share of the threads.
     """
     if torch.cuda.is_available() and devices > torch.cuda.device_count():
         raise DeviceError(f"{devices} devices were asked for, and this machine has {torch.cuda.device_count()} GPUs")
@@ -57,18 +62,21 @@ def check_machine(devices: int) -> None:
 def run_on_devices(
     devices: int, work: Callable[..., object], *arguments: object, meanwhile: Callable[[], object] | None = None
 ) -> None:
-    """Call a function in as many new processes, which can exchange tensors, and return when all have returned.
+    """Call a function in one new process for each device, and return when it has returned in all of them.
+
+    The processes can exchange tensors.
 
     Args:
-        devices: how many processes. Each has its share of this process's threads and, where there are GPUs, the one of
-            its rank.
-        work: what is called in each; it is found by its module and name, so that a notebook cannot define it.
-        arguments: what it is called with, copied into each process.
-        meanwhile: called here every second until the processes have ended.
+        devices: how many processes. Each has an equal share of this process's threads, and on a machine with GPUs the
+            GPU whose number is its rank.
+        work: the function. The new processes import it by its module and name: it cannot be defined in a notebook.
+        arguments: what it is called with. Each process gets a copy.
+        meanwhile: called in this process every second until the others have ended.
 
     Raises:
-        DeviceError: this machine has fewer devices, or a process was killed. All others are ended, within seconds.
-        Exception: that of the first process that failed, of its own type.
+        DeviceError: this machine has fewer devices, or a process was killed. The other processes are ended within
+            seconds.
+        Exception: what the first process that failed has raised, with its own type.
     """
     check_machine(devices)
     context = SpawnContext()
@@ -89,7 +97,7 @@ def run_on_devices(
 
 
 def _start(context: SpawnContext, rank: int, devices: int, threads: int, meeting: str) -> _Worker:
-    """Start the process of one device, which waits for its work."""
+    """Start the process of one device; it then waits until it is sent its work."""
     here, there = context.Pipe()
     arguments = (rank, devices, threads, meeting, os.getpid(), there)
     process = context.Process(target=_work, args=arguments, name=f"device {rank + 1} of {devices}")
@@ -99,7 +107,7 @@ def _start(context: SpawnContext, rank: int, devices: int, threads: int, meeting
 
 
 def _await(workers: Sequence[_Worker], meanwhile: Callable[[], object] | None) -> None:
-    """Return when all processes have ended well; else raise what the first that failed says."""
+    """Return when all processes have ended without an error; otherwise raise the error of the first that failed."""
     while running := [worker.process.sentinel for worker in workers if worker.process.exitcode is None]:
         wait(running, timeout=1.0)
         if meanwhile is not None:
@@ -114,7 +122,10 @@ def _await(workers: Sequence[_Worker], meanwhile: Callable[[], object] | None) -
 
 
 def _reason(failed: Sequence[_Worker]) -> Exception:
-    """Why a run ended: a process that was killed comes before those that only lost the connection to it."""
+    """The exception that says why a run ended.
+
+    A process that was killed is named before any that failed: the others fail because they lose their connection to it.
+    """
     for process in (worker.process for worker in failed):
         if process.exitcode is not None and process.exitcode < 0:
             name = signal.Signals(-process.exitcode).name
@@ -127,7 +138,7 @@ def _reason(failed: Sequence[_Worker]) -> Exception:
 
 
 def _told(worker: _Worker) -> tuple[float, Exception]:
-    """When a process failed, in seconds since the epoch, and its exception."""
+    """When a process failed, in seconds since the epoch, and the exception that it has reported."""
     with suppress(OSError, EOFError):
         if worker.pipe.poll():
             when, error = pickle.loads(worker.pipe.recv_bytes())
@@ -139,7 +150,7 @@ def _told(worker: _Worker) -> tuple[float, Exception]:
 
 
 def _work(rank: int, devices: int, threads: int, meeting: str, parent: int, pipe: Connection) -> None:
-    """Do what the pipe says, with the other processes; a failure is told through it."""
+    """Join the other processes, receive the work through the pipe and do it; a failure is reported through the pipe."""
     exit_with_parent(parent)
     try:
         _join(rank, devices, threads, meeting)
@@ -152,7 +163,10 @@ def _work(rank: int, devices: int, threads: int, meeting: str, parent: int, pipe
 
 
 def _join(rank: int, devices: int, threads: int, meeting: str) -> None:
-    """Make this process one of a group, as Accelerate expects it: by the environment variables of `torchrun`."""
+    """Make this process a member of the group that trains the run.
+
+    Accelerate learns of the group from the environment variables that torchrun sets, so they are set here.
+    """
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "OMP_NUM_THREADS": str(threads)}
     os.environ |= {"WORLD_SIZE": str(devices), "LOCAL_WORLD_SIZE": str(devices), "TQDM_DISABLE": "1"}
     prepare(threads)
@@ -167,11 +181,11 @@ def _join(rank: int, devices: int, threads: int, meeting: str) -> None:
 
 
 def _fail(pipe: Connection, error: Exception) -> NoReturn:
-    """Tell why this process ends, and end it at once: its group may wait for ever for what has failed."""
+    """Report why this process fails, and end it at once: an orderly end would wait for the other processes for ever."""
     error.add_note(f"in {current_process().name}:\n{traceback.format_exc()}")
     try:
         pickle.loads(report := pickle.dumps((time.time(), error)))
-    except Exception:  # an exception that cannot be copied is told by its text
+    except Exception:  # an exception that cannot be copied is reported by its text
         report = pickle.dumps((time.time(), RuntimeError(f"{type(error).__name__}: {error}")))
     with suppress(OSError):
         pipe.send_bytes(report)

@@ -435,6 +435,18 @@ def test_an_unknown_seed_runs_nothing(clone: Path, method: str, choices: str) ->
     assert not (clone / "results").exists()
 
 
+def test_devices_that_cannot_share_a_batch_are_refused_before_a_kernel_starts(
+    clone: Path, student: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pfs.study.execution.run.run_notebook", lambda *_: pytest.fail("a kernel has been started"))
+    places = {"results": "results", "data": "data", "threads": 3}
+    with pytest.raises(StudyError, match=r"^studies/toy\.yaml: student: a batch_size of \d+ cannot be shared .* by 3"):
+        execute_run("studies/toy.yaml", "ce", 0, **places, devices=3)  # type: ignore[arg-type]
+    with pytest.raises(StudyError, match=r"^studies/toy\.yaml: teacher: a batch_size"):
+        execute_run("studies/toy.yaml", "teacher", 0, **places, devices=3)  # type: ignore[arg-type]
+    assert not (clone / "results").exists()
+
+
 def test_a_cell_whose_files_are_gone_is_not_done(clone: Path, study: Study) -> None:
     record = prepare(clone, "ce", 0).model_copy(update={"files": {"checkpoint": "checkpoint.pt"}})
     folder = run_folder(study, study_folder(study, "results"), "ce", 0)

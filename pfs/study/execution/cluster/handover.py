@@ -10,13 +10,15 @@ from pathlib import Path
 from pfs.config.files import atomic_write, repository
 from pfs.config.study import Study
 from pfs.study.cost import RunCost
-from pfs.study.execution.cluster.kubernetes import share_files
+from pfs.study.execution.cluster.kubernetes import check_configured, share_files
 from pfs.study.execution.cluster.profile import KUBERNETES, SLURM, Profile, read_profile
-from pfs.study.execution.cluster.resources import cores_of_jobs, resources_of_jobs
+from pfs.study.execution.cluster.resources import cores_of_jobs, resources_of_jobs, unknown_minutes
 from pfs.study.execution.cluster.slurm import SlurmJobs
 from pfs.study.places import runs_of
 
 CONFIG = ".cluster.json"  # in a study's results: the Snakefile's config, which the jobs on the nodes read too
+# What decides which runs are made is the study's, whatever a profile of one's own says.
+DECIDED = ("--keep-going", "--rerun-incomplete", "--rerun-triggers", "mtime", "params", "input")
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class Cluster:
             StudyError: there is no such profile, or it cannot be used from this machine.
         """
         read = read_profile(profile)
+        if read.executor == KUBERNETES:
+            check_configured(profile)
         return cls(read, SlurmJobs.of(folder) if read.executor == SLURM else None)
 
     def arguments(
@@ -51,7 +55,7 @@ class Cluster:
         cores: str,
         threads: int | None,
     ) -> list[str]:
-        """Snakemake's arguments, besides what is to be made; what each job asks for is in a file that they name.
+        """Snakemake's arguments, besides what is to be made; what each job asks for is written to a file they name.
 
         Args:
             study: the study.
@@ -59,24 +63,44 @@ class Cluster:
             config: what the Snakefile is told on one machine, too.
             costs: of all runs, as (method, seed).
             cores: of the teacher's job, or "all".
-            threads: cores of a student's job; None: one.
+            threads: cores of a student's job; None: one for each device.
         """
-        asked = {
-            "cores": cores_of_jobs(cores, threads),
-            "resources": resources_of_jobs(study, folder, costs, self.profile, int(config.get("devices", "1"))),
-            "slurm_extra": self._left_over(study),
-        }
+        asked = self._asked(study, folder, costs, cores, threads, int(config.get("devices", "1")))
         # The jobs on the nodes read it, too, which a command line would reach through three shells.
         atomic_write(folder / CONFIG, json.dumps({**config, "cluster": asked}, indent=1, ensure_ascii=False) + "\n")
-        arguments = ["--workflow-profile", str(self.profile.folder), "--configfile", str(folder / CONFIG)]
-        # What decides which runs are made is the study's, whatever a profile of one's own says.
-        arguments += ["--keep-going", "--rerun-incomplete", "--rerun-triggers", "mtime", "params", "input"]
+        return [
+            *("--workflow-profile", str(self.profile.folder), "--configfile", str(folder / CONFIG)),
+            *DECIDED,
+            *self._executor_arguments(),
+        ]
+
+    def _asked(
+        self,
+        study: Study,
+        folder: Path,
+        costs: Mapping[tuple[str, int], RunCost],
+        cores: str,
+        threads: int | None,
+        devices: int,
+    ) -> dict[str, object]:
+        """What each job asks for, as the Snakefile reads it; minutes that follow from no record are told."""
+        resources = resources_of_jobs(study, folder, costs, self.profile, devices)
+        if costs and (unknown := unknown_minutes(study, resources, self.profile)) is not None:
+            print(unknown, file=sys.stderr)
+        return {
+            "cores": cores_of_jobs(cores, threads, devices),
+            "resources": resources,
+            "slurm_extra": self._left_over(study),
+        }
+
+    def _executor_arguments(self) -> list[str]:
+        """What the executor's plugin is told; that of Kubernetes is made to share files with this machine."""
         if self.jobs is not None:
-            arguments += ["--slurm-jobname-prefix", self.jobs.prefix, "--slurm-pass-command-as-script"]
+            return ["--slurm-jobname-prefix", self.jobs.prefix, "--slurm-pass-command-as-script"]
         if self.profile.executor == KUBERNETES:
             share_files()
-            arguments += ["--precommand", f"cd {shlex.quote(str(repository()))}"]  # a pod begins in a folder of its own
-        return arguments
+            return ["--precommand", f"cd {shlex.quote(str(repository()))}"]  # a pod begins in a folder of its own
+        return []
 
     def _left_over(self, study: Study) -> dict[str, str]:
         """For each run that a job of an earlier start is making: the option which lets its new job wait for that one.

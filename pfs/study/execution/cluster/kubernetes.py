@@ -5,7 +5,12 @@ an object store, and a run writes far more than the outputs that Snakemake would
 the clone, its environment, the data and the results, as those of Slurm do.
 """
 
+import os
 from dataclasses import replace
+
+import yaml
+
+from pfs.config.base import StudyError
 
 
 def share_files() -> None:
@@ -20,3 +25,23 @@ def share_files() -> None:
         auto_deploy_default_storage_provider=False,
         spawned_jobs_assume_shared_fs=True,
     )
+
+
+def check_configured(profile: str) -> None:
+    """Raise a StudyError, which names the profile as it was given, unless this machine knows a cluster of Kubernetes.
+
+    It is known from a kubeconfig, or, to a command that itself runs in a pod, from the pod's service account.
+    """
+    from kubernetes import config  # takes half a second to import
+
+    try:
+        config.load_kube_config()
+    except (config.ConfigException, yaml.YAMLError) as error:
+        try:
+            config.load_incluster_config()
+        except config.ConfigException:
+            file = os.environ.get("KUBECONFIG", "~/.kube/config")
+            raise StudyError(
+                f"--profile {profile}: {file} names no cluster that can be used ({' '.join(str(error).split())}): put "
+                "the kubeconfig of your cluster there, or name its file in KUBECONFIG"
+            ) from None

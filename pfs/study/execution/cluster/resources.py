@@ -5,12 +5,12 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from pfs.config.study import Study
-from pfs.study.cost import RunCost
+from pfs.study.cost import PROCESS_BYTES, RunCost
 from pfs.study.execution.cluster.profile import Profile
 from pfs.study.places import TEACHER, run_folder, runs_of
 from pfs.study.records import Record, RecordError, read_record
 
-TEACHER_CORES, STUDENT_CORES = 4, 1  # of a job, where --cores and --threads do not say
+TEACHER_CORES, STUDENT_CORES = 4, 1  # of a job, for each of its devices, where --cores and --threads do not say
 SPARE_MEMORY, SPARE_TIME = 1.5, 2.0  # times what was counted or measured
 MIB_BESIDE = 1000  # of the two processes of Snakemake that start a run on its node, in MiB
 MINUTES_BESIDE = 15  # of a run's start on a file system that many nodes share
@@ -18,18 +18,24 @@ MINUTES_BESIDE = 15  # of a run's start on a file system that many nodes share
 Asked = dict[str, int]
 
 
-def cores_of_jobs(cores: str, threads: int | None) -> dict[str, int]:
-    """How many cores the job of a teacher and that of a student are given, from `--cores` and `--threads`."""
+def cores_of_jobs(cores: str, threads: int | None, devices: int) -> dict[str, int]:
+    """How many cores the job of a teacher and that of a student are given; each device has one at least.
+
+    Args:
+        cores: of a teacher's job, or "all" where nothing was said.
+        threads: cores of a student's job; None where nothing was said.
+        devices: how many train each run.
+    """
     return {
-        TEACHER: TEACHER_CORES if cores == "all" else int(cores),
-        "student": STUDENT_CORES if threads is None else threads,
+        TEACHER: TEACHER_CORES * devices if cores == "all" else max(int(cores), devices),
+        "student": STUDENT_CORES * devices if threads is None else max(threads, devices),
     }
 
 
 def resources_of_jobs(
     study: Study, folder: Path, costs: Mapping[tuple[str, int], RunCost], profile: Profile, devices: int
 ) -> dict[str, Asked]:
-    """What the job of each method asks for, by Snakemake's names: `mem_mb`, `runtime` in minutes, and `gpu`.
+    """What the job of each method asks for, by Snakemake's names: `mem_mb`, `runtime` in minutes, `gpu` and `nodes`.
 
     Memory is what the study's records say that such a run took, or what was counted where there is none. Minutes
     follow from how fast the runs on record computed; where there is no record, the profile's own `runtime` holds.
@@ -46,11 +52,24 @@ def resources_of_jobs(
     for method in (TEACHER, *study.methods):
         own = [costs[run] for run in runs_of(study) if run[0] == method and run in costs]
         asked[method] = {
-            **_memory([records[run] for run in records if run[0] == method], own),
-            **_minutes(records, costs, own, is_teacher=method == TEACHER),
-            **({"gpu": profile.gpus * devices} if profile.gpus else {}),
+            **_memory([records[run] for run in records if run[0] == method], own, devices),
+            **_minutes(_comparable(records, method, devices), costs, own),
+            **_gpus(profile, devices),
         }
     return asked
+
+
+def unknown_minutes(study: Study, asked: Mapping[str, Asked], profile: Profile) -> str | None:
+    """One line on the jobs whose minutes follow from no record: what they ask for instead, and where to set it."""
+    unknown = [method for method in asked if "runtime" not in asked[method]]
+    if not unknown:
+        return None
+    default = profile.defaults.get("runtime")
+    instead = "name no time limit" if default is None else f"ask for {default} minutes"
+    return (
+        f"{study.name}: how long a run of {', '.join(unknown)} takes is on no record yet: such jobs {instead}; set it "
+        f"as `runtime` of default-resources in {profile.folder}"
+    )
 
 
 def _record(study: Study, folder: Path, run: tuple[str, int]) -> Record | None:
@@ -60,28 +79,58 @@ def _record(study: Study, folder: Path, run: tuple[str, int]) -> Record | None:
         return None
 
 
-def _memory(records: Collection[Record], costs: Collection[RunCost]) -> Asked:
+def _memory(records: Collection[Record], costs: Collection[RunCost], devices: int) -> Asked:
     """In MiB: the most that a run of the method took, or what was counted of it, and some to spare."""
-    took = [peak for record in records if (peak := record.timing.peak_memory_mib) is not None]
-    counted = [cost.memory / 2**20 for cost in costs]
+    took = [mib for record in records if (mib := _taken_mib(record, devices)) is not None]
+    counted = [cost.memory_on(devices) / 2**20 for cost in costs]
     most = max(took or counted, default=0.0)
-    return {"mem_mb": MIB_BESIDE + math.ceil(SPARE_MEMORY * most)} if most else {}
+    return {"mem_mb": memory_of_job(most)} if most else {}
+
+
+def memory_of_job(mib: float) -> int:
+    """What a job asks for whose run takes so many MiB: some to spare, and what starts the run on its node."""
+    return MIB_BESIDE + math.ceil(SPARE_MEMORY * mib)
+
+
+def _taken_mib(record: Record, devices: int) -> float | None:
+    """The most that a run on record would take on so many devices, in MiB.
+
+    A record tells the peak of the largest of its processes, one a device. With more devices each would take no more
+    than that; with fewer, no more than as many times of it as the batch's part grows.
+    """
+    peak = record.timing.peak_memory_mib
+    if peak is None:
+        return None
+    processes = max(devices, record.provenance.devices)
+    return peak * processes + (PROCESS_BYTES / 2**20 if devices > 1 else 0)
+
+
+def _comparable(records: Mapping[tuple[str, int], Record], method: str, devices: int) -> dict[tuple[str, int], Record]:
+    """The records from whose pace that of a method follows: of the same role, and on no more devices."""
+    return {
+        run: record
+        for run, record in records.items()
+        if (run[0] == TEACHER) == (method == TEACHER) and record.provenance.devices <= devices
+    }
 
 
 def _minutes(
     records: Mapping[tuple[str, int], Record],
     costs: Mapping[tuple[str, int], RunCost],
     own: Collection[RunCost],
-    *,
-    is_teacher: bool,
 ) -> Asked:
-    """The minutes that a run takes at the slowest pace on record of a teacher, or of a student."""
+    """The minutes that a run takes at the slowest pace of these records."""
     paces = [
         seconds / costs[run].flop
         for run, record in records.items()
-        if run in costs and (run[0] == TEACHER) == is_teacher and (seconds := record.timing.total_seconds) is not None
+        if run in costs and (seconds := record.timing.total_seconds) is not None
     ]
     if not paces or not own:
         return {}
     seconds = SPARE_TIME * max(paces) * max(cost.flop for cost in own)
     return {"runtime": MINUTES_BESIDE + math.ceil(seconds / 60)}
+
+
+def _gpus(profile: Profile, devices: int) -> Asked:
+    """The GPUs of a job, all on one node: the processes of a run talk to each other within one machine."""
+    return {"gpu": profile.gpus * devices, "nodes": 1} if profile.gpus else {}

@@ -12,7 +12,7 @@ from typing import TextIO
 from tqdm import tqdm
 
 from pfs.config.study import Study
-from pfs.study.cost import RunCost
+from pfs.study.cost import RunCost, few_digits
 from pfs.study.execution.progress.estimate import RunState, seconds_left
 from pfs.study.execution.progress.plan import Plan
 from pfs.study.execution.progress.stage import BEGAN, PROGRESS, read_progress
@@ -85,7 +85,7 @@ def look_at(study: Study, folder: Path, plan: Plan, elapsed: float) -> Look:
     states = [_state(run, cost, places[run], plan) for run, cost in plan.costs.items()]
     total, done = sum(run.cost.flop for run in states), sum(run.done for run in states)
     if total:
-        parts.insert(0, f"{done / 1e12:.3g}/{total / 1e12:.3g} TFLOP")
+        parts.insert(0, f"{few_digits(done / 1e12)}/{few_digits(total / 1e12)} TFLOP")
         parts.append(_times(elapsed, seconds_left(states, plan.measured, plan.at_once)))
     at_work = _at_work({run: place for run, place in places.items() if run in plan.stale - finished})
     last = _last_score({run: places[run] for run in plan.stale & finished})

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from pfs.config.study import Study
-from pfs.study.cost import RunCost, cached_bytes, describe, study_costs
+from pfs.study.cost import RunCost, cached_bytes, describe, size, study_costs
 from pfs.study.execution.progress.estimate import Measured, Pace, RunState, seconds_left
 from pfs.study.places import TEACHER, run_folder
 from pfs.study.records import read_record
@@ -50,6 +50,7 @@ def plan_session(
     *,
     cores: str,
     threads: int | None,
+    devices: int = 1,
     timed: bool = True,
 ) -> Plan:
     """Count what the stale runs of a study will cost, time a few steps, and tell both.
@@ -62,6 +63,7 @@ def plan_session(
         images: what the networks are shown, from `preflight`; None where nothing must be made.
         cores: how many to use, or "all".
         threads: that a student computes with; None: 1, or all cores where there is a GPU.
+        devices: how many train each run.
         timed: whether a few steps are timed on this machine. Where a cluster makes the runs, that would tell nothing,
             and all students count as trained at the same time.
     """
@@ -71,13 +73,13 @@ def plan_session(
     todo = {run: costs[run] for run in costs if run in stale}
     if not timed:
         students = max(1, sum(method != TEACHER for method, _ in todo))
-        print(f"{study.name}: {describe(todo, students)}", file=sys.stderr)
+        print(f"{study.name}: {describe(todo, students, devices)}", file=sys.stderr)
         return Plan(costs, frozenset(stale), Measured(), students)
     available = len(psutil.Process().cpu_affinity()) if hasattr(psutil.Process, "cpu_affinity") else os.cpu_count() or 1
     used = available if cores == "all" else int(cores)
     of_a_student = min(used, threads or (used if shutil.which("nvidia-smi") else 1))  # as the Snakefile has it
     at_once = used // of_a_student
-    print(f"{study.name}: {describe(todo, at_once)}", file=sys.stderr)
+    print(f"{study.name}: {describe(todo, at_once, devices)}", file=sys.stderr)
     print(f"{study.name}: {_free(folder)}; timing a few training steps ...", file=sys.stderr)
     trains = {method == TEACHER for method, _ in stale}
     measured = measure_steps(path, images, used if True in trains else 0, of_a_student if False in trains else 0)
@@ -106,7 +108,7 @@ def _costs(
 
 def _free(folder: Path) -> str:
     memory, disk = psutil.virtual_memory().available, shutil.disk_usage(folder).free
-    return f"free now: {memory / 2**30:.3g} GiB of memory, {disk / 2**30:.3g} GiB of disk"
+    return f"free now: {size(memory)} of memory, {size(disk)} of disk"
 
 
 def measure_steps(path: str, images: "StudyImages", teacher_threads: int, student_threads: int) -> Measured:

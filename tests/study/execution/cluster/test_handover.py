@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from pfs.config.files import repository
 from pfs.study.execution.cluster.handover import CONFIG, Cluster
 from pfs.study.execution.cluster.profile import Profile
 from pfs.study.execution.cluster.slurm import SlurmJobs
@@ -38,6 +39,22 @@ def test_the_jobs_read_what_they_ask_for_from_a_file(tmp_path: Path) -> None:
     assert config == SETTINGS  # as text, where Snakemake would read a number from a command line
     assert asked["cores"] == {TEACHER: 8, "student": 1}  # type: ignore[index]
     assert set(asked["resources"]) == {TEACHER, "ce", "kd"}  # type: ignore[index]
+
+
+def test_before_the_first_record_it_is_told_how_many_minutes_jobs_ask_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster = Cluster(Profile(tmp_path / "own", "htcondor", {"runtime": 60}), None)
+    handed_over(cluster, tmp_path)
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1 and "a run of teacher, ce, kd takes" in told and "ask for 60 minutes" in told
+    cluster.arguments(STUDY, tmp_path, SETTINGS, {}, cores="8", threads=None)  # nothing to train
+    assert capsys.readouterr().err == ""
+
+
+def test_a_pod_begins_in_the_clone(tmp_path: Path) -> None:
+    arguments, _ = handed_over(Cluster(Profile(tmp_path, "kubernetes"), None), tmp_path)
+    assert arguments[-2:] == ["--precommand", f"cd {repository()}"]
 
 
 def test_a_run_which_a_job_is_making_already_waits_for_that_job(

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from pfs.__main__ import main
 from pfs.config.files import repository
 from pfs.study.execution.cluster.kubernetes import share_files
 from tests.whole_study import Clone
@@ -56,6 +57,21 @@ def test_a_job_works_in_the_clone_with_its_environment(jobs: dict[str, dict[str,
         [_, script] = container["args"]
         assert script.startswith(f"cd {repository()} && {sys.executable} -m snakemake ")
         assert "--deploy-sources" not in script and "pip install" not in script
+
+
+@pytest.mark.parametrize("text", [None, "a: [", "clusters: []"])
+def test_a_machine_that_knows_no_cluster_is_told_where_a_kubeconfig_belongs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], text: str | None
+) -> None:
+    file = tmp_path / "kubeconfig"
+    if text is not None:
+        file.write_text(text)
+    monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(file))
+    monkeypatch.setenv("KUBECONFIG", str(file))
+    assert main(["study", "quick", "--results", str(tmp_path / "results"), "--profile", "kubernetes"]) == 1
+    told = capsys.readouterr().err
+    assert f"--profile kubernetes: {file} names no cluster that can be used" in told and "KUBECONFIG" in told
+    assert told.count("\n") == 1 and not (tmp_path / "results").exists()
 
 
 def test_snakemake_takes_files_of_kubernetes_jobs_for_shared() -> None:

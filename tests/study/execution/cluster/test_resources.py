@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pfs.config.study import Study
-from pfs.study.cost import RunCost
+from pfs.study.cost import PROCESS_BYTES, RunCost
 from pfs.study.execution.cluster.profile import Profile
 from pfs.study.execution.cluster.resources import (
     MIB_BESIDE,
@@ -14,6 +14,7 @@ from pfs.study.execution.cluster.resources import (
     SPARE_TIME,
     cores_of_jobs,
     resources_of_jobs,
+    unknown_minutes,
 )
 from pfs.study.places import TEACHER, run_folder
 from pfs.study.records import Timing, write_record
@@ -46,10 +47,12 @@ COSTS = {
 }
 
 
-def record(folder: Path, method: str, seed: int, timing: Timing) -> None:
+def record(folder: Path, method: str, seed: int, timing: Timing, devices: int = 1) -> None:
     place = run_folder(STUDY, folder, method, seed)
     place.mkdir(parents=True)
-    write_record(make_record(method, seed).model_copy(update={"timing": timing}), place)
+    made = make_record(method, seed)
+    provenance = made.provenance.model_copy(update={"devices": devices})
+    write_record(made.model_copy(update={"timing": timing, "provenance": provenance}), place)
 
 
 def test_before_any_run_memory_is_counted_and_the_profile_says_the_minutes(tmp_path: Path) -> None:
@@ -67,10 +70,43 @@ def test_runs_on_record_say_the_memory_of_their_method_and_the_pace_of_all(tmp_p
     assert "runtime" not in asked[TEACHER]  # a student's pace says nothing of the teacher's
 
 
-def test_each_device_of_a_run_gets_the_gpus_that_the_profile_gives_one(tmp_path: Path) -> None:
+def test_each_device_of_a_run_gets_the_gpus_that_the_profile_gives_one_all_on_one_node(tmp_path: Path) -> None:
     profile = Profile(Path("profile"), "slurm", {"gpu": 1})
     asked = resources_of_jobs(STUDY, tmp_path, COSTS, profile, devices=4)
-    assert {each["gpu"] for each in asked.values()} == {4}
+    assert {(each["gpu"], each["nodes"]) for each in asked.values()} == {(4, 1)}
+
+
+def test_each_further_device_takes_the_memory_of_a_process(tmp_path: Path) -> None:
+    """Whose part of the batch is smaller in turn; the notebook's own process is one more."""
+    one, four = (resources_of_jobs(STUDY, tmp_path, COSTS, CPU, devices=devices) for devices in (1, 4))
+    assert four["kd"]["mem_mb"] - one["kd"]["mem_mb"] == SPARE_MEMORY * 4 * PROCESS_BYTES / 2**20
+
+
+@pytest.mark.parametrize(("devices", "processes"), [(1, 2), (2, 2), (4, 4)])
+def test_a_record_tells_the_peak_of_one_process_of_a_run_on_several_devices(
+    tmp_path: Path, devices: int, processes: int
+) -> None:
+    record(tmp_path, "ce", 0, Timing(peak_memory_mib=3000.0), devices=2)
+    asked = resources_of_jobs(STUDY, tmp_path, COSTS, CPU, devices=devices)
+    waiting = PROCESS_BYTES / 2**20 if devices > 1 else 0
+    assert asked["ce"]["mem_mb"] == MIB_BESIDE + SPARE_MEMORY * (processes * 3000 + waiting)
+
+
+def test_a_run_on_more_devices_says_nothing_of_the_minutes_on_one(tmp_path: Path) -> None:
+    record(tmp_path, "ce", 0, Timing(total_seconds=600.0), devices=4)
+    assert "runtime" not in resources_of_jobs(STUDY, tmp_path, COSTS, CPU, devices=1)["ce"]
+    assert "runtime" in resources_of_jobs(STUDY, tmp_path, COSTS, CPU, devices=4)["ce"]
+
+
+def test_jobs_whose_minutes_are_unknown_are_told_with_what_they_ask_for_and_where_to_set_it() -> None:
+    profile = Profile(Path("profiles/own"), "slurm", {"runtime": 1440})
+    told = unknown_minutes(STUDY, {TEACHER: {"runtime": 20}, "ce": {}, "kd": {"mem_mb": 1}}, profile)
+    assert told == (
+        "tiny: how long a run of ce, kd takes is on no record yet: such jobs ask for 1440 minutes; set it as `runtime` "
+        "of default-resources in profiles/own"
+    )
+    assert "such jobs name no time limit" in str(unknown_minutes(STUDY, {"ce": {}}, CPU))
+    assert unknown_minutes(STUDY, {"ce": {"runtime": 20}}, profile) is None
 
 
 def test_where_nothing_is_counted_the_profile_says_everything(tmp_path: Path) -> None:
@@ -79,8 +115,13 @@ def test_where_nothing_is_counted_the_profile_says_everything(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("cores", "threads", "expected"),
-    [("all", None, {TEACHER: 4, "student": 1}), ("8", 2, {TEACHER: 8, "student": 2})],
+    ("cores", "threads", "devices", "expected"),
+    [
+        ("all", None, 1, {TEACHER: 4, "student": 1}),
+        ("8", 2, 1, {TEACHER: 8, "student": 2}),
+        ("all", None, 4, {TEACHER: 16, "student": 4}),
+        ("8", 2, 4, {TEACHER: 8, "student": 4}),  # as was said, but one for each device at least
+    ],
 )
-def test_cores_are_those_of_one_job(cores: str, threads: int | None, expected: dict[str, int]) -> None:
-    assert cores_of_jobs(cores, threads) == expected
+def test_cores_are_those_of_one_job(cores: str, threads: int | None, devices: int, expected: dict[str, int]) -> None:
+    assert cores_of_jobs(cores, threads, devices) == expected
