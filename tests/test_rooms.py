@@ -2,6 +2,7 @@
 
 import ast
 import statistics
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,7 @@ TESTED_IN = {
 }
 
 
+@cache
 def imported(file: Path) -> set[str]:
     """The modules of `pfs` that a file imports anywhere in it, by their dotted names."""
     nodes = list(ast.walk(ast.parse(file.read_text())))
@@ -55,6 +57,7 @@ def imported(file: Path) -> set[str]:
     return {name for name in names if name.startswith("pfs.")}
 
 
+@cache
 def files_imported(file: Path) -> set[Path]:
     """The files of those modules; of a name that a package's `__init__.py` hands on, that file."""
     bases = [ROOT.joinpath(*name.split(".")) for name in imported(file)]

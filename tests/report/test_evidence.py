@@ -9,7 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from pfs.report.evidence import bca_interval, detectable_effect, evidence, holm, sign_flip, t_interval, verdict
+from pfs.report.evidence import (
+    bca_interval,
+    detectable_effect,
+    evidence,
+    group_bootstrap,
+    holm,
+    sign_flip,
+    t_interval,
+    verdict,
+)
 
 FIVE = np.array([3.0, 2.0, 4.0, 1.0, 6.0])
 values = st.lists(st.floats(-50, 50).map(lambda value: round(value, 2)), min_size=2, max_size=8).map(np.array)
@@ -114,3 +123,16 @@ def test_equal_differences_leave_no_doubt() -> None:
 def test_what_is_no_number_is_refused(differences: list[float]) -> None:
     with pytest.raises(ValueError, match="differences must be finite numbers"):
         evidence(differences)
+
+
+def test_the_bootstrap_of_a_mean_of_groups_is_that_of_the_mean() -> None:
+    """Each value a group: the BCa interval is the one over values, and the percentile one lies within the values."""
+    percentile, bca = group_bootstrap(lambda times: times @ FIVE / times.sum(-1), len(FIVE))
+    assert bca == pytest.approx(bca_interval(FIVE))
+    assert 1 <= percentile.low < FIVE.mean() < percentile.high <= 6
+
+
+def test_too_few_groups_or_equal_ones_have_no_interval() -> None:
+    for values in (FIVE[:4], np.full(6, 2.0)):
+        found = group_bootstrap(lambda times, values=values: times @ values / times.sum(-1), len(values))
+        assert np.isnan(found).all()

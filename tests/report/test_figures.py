@@ -342,7 +342,8 @@ def test_no_torch() -> None:
     """Tables and figures start without it: `make figures` is a matter of seconds."""
     rooms = (
         "pfs.report.statistics, pfs.report.tables.main, pfs.report.tables.schedules, pfs.report.tables.evidence, "
-        "pfs.report.figures, pfs.report.pictures, pfs.bench.figures, pfs.study.records"
+        "pfs.report.figures, pfs.report.pictures, pfs.bench.figures, pfs.study.records, pfs.report.tables.collect, "
+        "pfs.__main__"
     )
     code = f"import sys, {rooms}; print('torch' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
