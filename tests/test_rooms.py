@@ -112,7 +112,7 @@ def test_a_folder_holds_fewer_than_ten_entries(folder: Path) -> None:
 def test_no_two_files_import_each_other(file: Path) -> None:
     """No circle of any length: from what a file imports, directly or not, no way leads back to it."""
     seen: set[Path] = set()
-    pending = files_imported(file)
+    pending = set(files_imported(file))
     while pending:
         seen.add(found := pending.pop())
         pending |= files_imported(found) - seen
