@@ -7,21 +7,21 @@ import pytest
 
 from pfs.config import data as config
 from pfs.data import groups
-from pfs.data.dataset import SPLITS
+from pfs.data.dataset import SPLITS, Pixels
 from pfs.data.groups import groups_of_test
 from pfs.data.sets import digit_drawing
 
 LIST = "/SegNet/CamVid/test/{0}.png /SegNet/CamVid/testannot/{0}.png\n"
 
 
-class Seen(dict[str, digit_drawing.Pixels]):
+class Seen(dict[str, Pixels]):
     """Photographs that note which of them were looked at."""
 
     def __init__(self) -> None:
         super().__init__({name: np.zeros((70, 70, 3), np.uint8) for name in digit_drawing.PHOTOGRAPHS})
         self.names: list[str] = []
 
-    def __getitem__(self, name: str) -> digit_drawing.Pixels:
+    def __getitem__(self, name: str) -> Pixels:
         self.names.append(name)
         return super().__getitem__(name)
 

@@ -29,19 +29,19 @@ def runs_of(miou: Mapping[str, Mapping[int, float]], study: str = "digits") -> p
     return table.assign(iou_background=table["miou"] + 5, iou_0=table["miou"] - 5)
 
 
-def counts_of_table(runs: pd.DataFrame, groups: Groups) -> ImageCounts:
-    """Counts of test images that make the table's scores: 10,000 pixels a class and image, and no false positives.
+def counts_of_table(runs: pd.DataFrame, groups: Groups, pixels: int = 10_000) -> ImageCounts:
+    """Counts of test images that make the table's scores: so many pixels a class and image, and no false positives.
 
-    How many are found differs from image to image and run to run by less than 1,000 pixels, which add up to 0.
+    How many are found differs from image to image and run to run by less than a tenth of them, which adds up to 0.
     """
     test = runs[runs["split"] == "test"]
     images = len(groups.names)
-    found = 100 * test[["iou_background", "iou_0"]].to_numpy().T[:, None].repeat(images, 1)  # (classes, images, runs)
-    drawn = np.random.default_rng(0).integers(-500, 500, found.shape)
+    found = pixels / 100 * test.filter(like="iou_").to_numpy().T[:, None].repeat(images, 1)  # (classes, images, runs)
+    drawn = np.random.default_rng(0).integers(-pixels // 20, pixels // 20, found.shape)
     drawn -= np.roll(drawn, 1, axis=1)
     hits = found.round().astype(int) + drawn
     names = tuple(zip(test["method"], test["seed"], strict=True))
-    labelled = np.full(found.shape[:2], 10_000)
+    labelled = np.full(found.shape[:2], pixels)
     return ImageCounts(names, groups, labelled, hits, np.zeros_like(hits))
 
 

@@ -91,7 +91,7 @@ def to_markdown(table: pd.DataFrame, study: Study, counts: ImageCounts | None = 
         counts: those with which the table was made.
     """
     bootstrapped = table["bca_low"].notna().any()
-    within = [name for name in table if name.startswith("in_")]
+    within = [name for name in map(str, table) if name.startswith("in_")]
     head = ["Comparison", "Seeds", "Difference, 95 % (t)", *(["95 % (BCa)"] if bootstrapped else [])]
     head += [*_image_heads(counts, within), "p (t)", "p (signs)", "p (Holm)", "Next above", "Seen"]
     rows = [

@@ -51,7 +51,7 @@ def test_counts_are_read_as_they_were_written_in_few_bytes(folder: Path) -> None
     assert (counts.runs, counts.groups) == (WHOLE.runs, GROUPS)
     for name in ("labelled", "hits", "false_positives"):
         assert np.array_equal(getattr(counts, name), getattr(WHOLE, name))
-    assert (counts.hits.dtype, counts.false_positives.dtype) == (np.uint16, np.uint8)
+    assert (counts.hits.dtype.name, counts.false_positives.dtype.name) == ("uint16", "uint8")
     before = (folder / COUNTS).read_bytes()
     write_npz(folder / COUNTS, counts.arrays)
     assert (folder / COUNTS).read_bytes() == before
