@@ -17,7 +17,7 @@ CPU_BUILDS = $(shell sed -n -E 's/^(torch|torchvision)==(.*)/\1==\2+cpu/p' requi
 SIZE = $(if $(filter Linux,$(shell uname)),6.4 GB: 4.1 GB serve NVIDIA GPUs alone and can be left out (docs/machines.md),2.3 GB)
 
 .DEFAULT_GOAL = help
-.PHONY: help env status study dry-run figures look docs benchmark throughput latency test test-avx2 lab demo clean
+.PHONY: help env status check study dry-run figures look docs benchmark throughput latency test test-avx2 lab demo clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s  %s\n", $$1, $$2}' Makefile
@@ -39,6 +39,9 @@ figures: $(ENVIRONMENT) ## tables and figures from the committed records, withou
 
 status: $(ENVIRONMENT) ## which runs of all studies are finished, and what the others would cost
 	@.venv/bin/pfs status
+
+check: $(ENVIRONMENT) ## which committed results are not of today's code, data or parameters any more
+	@.venv/bin/pfs check
 
 look: $(ENVIRONMENT) ## a page of all studies with results, in the browser, in seconds and without training
 	@.venv/bin/pfs look

@@ -31,8 +31,8 @@ run_code = {method: code.digest for method, code in run_codes(study, (TEACHER, *
 # `exec` makes Snakemake the parent of each command: a run that has lost it stops.
 pfs = f"exec {shlex.quote(sys.executable)} -m pfs"
 options = shlex.join(["--results", results])
-run_options = shlex.join(["--results", results, "--data", config.get("data", "data")])
-run_options += f" --devices {config.get('devices', 1)} --parent $PPID"
+data_options = shlex.join(["--results", results, "--data", config.get("data", "data")])
+run_options = f"{data_options} --devices {config.get('devices', 1)} --parent $PPID"
 
 # Where a cluster makes the runs, `pfs study --profile` has written what each job asks for. On one machine a processor
 # trains one student a core; a GPU trains one at a time, and the cores draw its pictures.
@@ -134,7 +134,7 @@ rule collect:
     output:
         f"{folder}/{COLLECTED}",
     shell:
-        "{pfs} collect {study_file:q} {options}"
+        "{pfs} collect {study_file:q} {data_options}"
 
 
 # The tables, and beside them the figures: where the study that this one extends has results, with them.

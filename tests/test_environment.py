@@ -114,6 +114,8 @@ def test_another_build_of_torch_is_refused(tmp_path: Path) -> None:
         ("results/digits_gaps/figures/qualitative.png", True),
         ("results/benchmark/figures/steps.png", True),
         ("results/voc2012/runs.csv", True),
+        ("results/voc2012/provenance.json", True),
+        ("results/voc2012/test_counts.npz", True),
         ("results/voc2012/tables/main.md", True),
         ("results/voc2012/figures/methods.png", True),
         ("results/voc2012/examples.npz", False),

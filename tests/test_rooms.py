@@ -2,6 +2,7 @@
 
 import ast
 import statistics
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,7 @@ TESTED_IN = {
 }
 
 
+@cache
 def imported(file: Path) -> set[str]:
     """The modules of `pfs` that a file imports anywhere in it, by their dotted names."""
     nodes = list(ast.walk(ast.parse(file.read_text())))
@@ -56,6 +58,7 @@ def imported(file: Path) -> set[str]:
     return {name for name in names if name.startswith("pfs.")}
 
 
+@cache
 def files_imported(file: Path) -> set[Path]:
     """The files of those modules; of a name that a package's `__init__.py` hands on, that file."""
     bases = [ROOT.joinpath(*name.split(".")) for name in imported(file)]
@@ -111,7 +114,7 @@ def test_a_folder_holds_fewer_than_ten_entries(folder: Path) -> None:
 def test_no_two_files_import_each_other(file: Path) -> None:
     """No circle of any length: from what a file imports, directly or not, no way leads back to it."""
     seen: set[Path] = set()
-    pending = files_imported(file)
+    pending = set(files_imported(file))
     while pending:
         seen.add(found := pending.pop())
         pending |= files_imported(found) - seen

@@ -5,20 +5,20 @@ import sys
 import webbrowser
 from typing import Any
 
-from pfs.commands.arguments import RESULTS, STUDY, add_command
+from pfs.commands.arguments import DATA, RESULTS, STUDY, add_command
 from pfs.config.files import repository
 from pfs.config.load import load_study
-from pfs.report.page import write_report
+from pfs.report.tables.collect import collect
 from pfs.report.tables.collected import read_examples, read_runs
+from pfs.report.tables.counts import read_counts
 from pfs.study.execution.run import draw_pages
 from pfs.study.places import runs_of, study_folder
-from pfs.study.records import collect
 from pfs.study.staleness import stale_runs
 
 
 def add_commands(commands: Any) -> None:
     """Add `collect`, `figures`, `report`, `look` and `docs`."""
-    add_command(commands, "collect", _collect, STUDY, RESULTS)
+    add_command(commands, "collect", _collect, STUDY, RESULTS, DATA)
     add_command(commands, "figures", _figures, STUDY, RESULTS)
     add_command(commands, "report", _report, STUDY, RESULTS)
     look = add_command(commands, "look", _look, RESULTS)
@@ -27,11 +27,11 @@ def add_commands(commands: Any) -> None:
 
 
 def _collect(options: argparse.Namespace) -> int:
-    """gather a study's finished records into runs.csv and examples.npz"""
+    """gather what a study's finished runs have left into a few small files, which tables and figures are made from"""
     study = load_study(options.study)
     folder = study_folder(study, options.results)
     stale = stale_runs(study, folder)
-    collect(study, folder, set(runs_of(study)) - set(stale))
+    collect(study, folder, set(runs_of(study)) - set(stale), repository() / options.data)
     for (method, seed), reason in stale.items():
         print(f"{study.name}: {method}/{seed} is left out: {reason}", file=sys.stderr)
     return 0
@@ -40,7 +40,9 @@ def _collect(options: argparse.Namespace) -> int:
 def _figures(options: argparse.Namespace) -> int:
     """make tables and figures from runs.csv and examples.npz, without training"""
     folder = study_folder(load_study(options.study), options.results)
-    read_runs(folder)  # first: what is damaged or missing is told, before a kernel is started or a file written
+    read_counts(
+        folder, read_runs(folder)
+    )  # first: what is damaged or missing is told, before a kernel is started or a file written
     read_examples(folder)
     draw_pages(options.study, results=options.results)
     print(folder / "tables", folder / "figures", sep="\n")
@@ -49,6 +51,8 @@ def _figures(options: argparse.Namespace) -> int:
 
 def _report(options: argparse.Namespace) -> int:
     """write report.html, one self-contained page, from the tables and figures"""
+    from pfs.report.page import write_report  # SciPy and seaborn take a second to import
+
     print(write_report(options.study, results=options.results))
     return 0
 

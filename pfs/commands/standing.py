@@ -14,6 +14,7 @@ import pandas as pd
 from pfs.config.files import repository
 from pfs.config.study import Study
 from pfs.data.install.state import current_checksum
+from pfs.report.tables.changes import Provenance, code_change, read_provenance
 from pfs.report.tables.collected import read_runs
 from pfs.study.code.hashes import Code, run_codes
 from pfs.study.cost import FLOP_PER_TRAINED_MAC
@@ -51,13 +52,13 @@ def standings(study: Study, results: str, data: str) -> dict[tuple[str, int], St
         data: the folder of all data sets. Data that are not there are not compared.
 
     Raises:
-        RecordError: the study's `runs.csv` is damaged.
+        RecordError: the study's `runs.csv` or `provenance.json` is damaged.
     """
     folder = study_folder(study, results)
     found = current_checksum(study.data, repository() / data)
-    table = _table(folder)
+    table, known = _table(folder), read_provenance(folder)
     codes = run_codes(study, {method for method, _ in _made(study, folder, table)})
-    runs = {run: _standing(study, folder, run, codes.get(run[0]), found, table) for run in runs_of(study)}
+    runs = {run: _standing(study, folder, run, codes.get(run[0]), found, table, known) for run in runs_of(study)}
     return {run: _with_costs(study, run, standing, table) for run, standing in runs.items()}
 
 
@@ -92,6 +93,7 @@ def _standing(
     code: Code | None,
     data_checksum: str | None,
     table: Mapping[tuple[str, int], Row],
+    known: Provenance,
 ) -> Standing:
     if code is None:
         return Standing("missing")
@@ -103,12 +105,12 @@ def _standing(
         return Standing("stale" if stale.trains else "to score again", reason)
     if run not in table:
         return Standing("missing")
-    return Standing("in runs.csv only", _of_table(table[run], code, data_checksum))
+    return Standing("in runs.csv only", _of_table(table[run], code, data_checksum, known))
 
 
-def _of_table(row: Row, code: Code, data_checksum: str | None) -> str:
-    """What a table says of a run whose record is not here."""
-    age = "today's code" if row["code_hash"] == code.digest else "older code; which parts differ is not recorded"
+def _of_table(row: Row, code: Code, data_checksum: str | None, known: Provenance) -> str:
+    """What a table, and the provenance beside it, say of a run whose record is not here."""
+    age = code_change(row["code_hash"], code, known) or "today's code"
     other_data = data_checksum is not None and row["data_checksum"] != data_checksum
     return f"{'other data, ' * other_data}{age}"
 

@@ -14,7 +14,8 @@ from pfs.config.base import StudyError
 from pfs.config.files import repository
 from pfs.config.load import load_study
 from pfs.config.study import Study
-from pfs.study.places import runs_of
+from pfs.report.tables.changes import changes
+from pfs.study.places import runs_of, study_path
 from pfs.study.records import RecordError
 
 T = TypeVar("T")
@@ -23,9 +24,10 @@ Run = tuple[str, int]  # method and seed
 
 
 def add_commands(commands: Any) -> None:
-    """Add `status` and `studies`."""
+    """Add `status`, `check` and `studies`."""
     status = add_command(commands, "status", _status, RESULTS, DATA)
     status.add_argument("study", metavar="STUDY", nargs="?", help="the study's file, or its bare name; all, if none")
+    add_command(commands, "check", _check, RESULTS, DATA)
     add_command(commands, "studies", _studies, RESULTS)
 
 
@@ -41,6 +43,23 @@ def _status(options: argparse.Namespace) -> int:
         ]
         _print(columns([["study", "runs", "how they stand", "to bring it up to date"], *rows], [26, 4, 34, 30]))
     return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    """tell of which studies the committed results are no longer those of today's code, data or parameters"""
+    tables = sorted((repository() / options.results).glob("*/runs.csv"))
+    found = {table.parent.name: _changes(table.parent.name, options) for table in tables}
+    for name, changed in found.items():
+        print(f"{name}: {'; '.join(changed) or 'nothing has changed'}")
+    return int(any(found.values()))
+
+
+def _changes(name: str, options: argparse.Namespace) -> list[str]:
+    """What has changed since a study's results were made; or why that cannot be told."""
+    try:
+        return changes(load_study(study_path(name)), options.results, options.data)
+    except (StudyError, RecordError) as error:
+        return [" ".join(str(error).split())]
 
 
 def _studies(options: argparse.Namespace) -> int:

@@ -1,12 +1,13 @@
 """How sure a difference between two methods is: intervals, p-values, power, and the verdict that they allow.
 
-All of it is over paired differences, one a seed: what a method has more than another that began with the same weights
-and saw the same batches. `docs/protocol.md` says which comparisons are made, and when a claim counts as supported.
+It is over paired differences, one a seed: what a method has more than another that began with the same weights and saw
+the same batches. `group_bootstrap` asks besides what other test images would have said of the same networks.
+`docs/protocol.md` says which comparisons are made, and when a claim counts as supported.
 """
 
 import warnings
-from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,11 +16,13 @@ from scipy.optimize import brentq
 
 ALPHA = 0.05  # of intervals and tests
 RESAMPLES = 9999
-FEWEST_TO_BOOTSTRAP = 5  # seeds; of fewer there are too few different resamples
+BATCH = 1000  # resamples of images at once, which bounds the memory
+FEWEST_TO_BOOTSTRAP = 5  # seeds, or groups of images; of fewer there are too few different resamples
 NO_GAIN = 1.0  # points of mIoU: a claim whose interval ends below is contradicted
 
 Verdict = Literal["supported", "suggestive", "contradicted", "open"]
-Differences = Sequence[float] | npt.NDArray[np.float64]
+Floats = npt.NDArray[np.float64]
+Differences = Sequence[float] | Floats
 
 
 class Ends(NamedTuple):
@@ -80,7 +83,7 @@ def evidence(differences: Differences) -> Evidence:
     )
 
 
-def t_interval(values: npt.NDArray[np.float64]) -> Ends:
+def t_interval(values: Floats) -> Ends:
     """Student's interval of the mean of at least two values."""
     spread = stats.sem(values)
     if not spread:
@@ -88,7 +91,7 @@ def t_interval(values: npt.NDArray[np.float64]) -> Ends:
     return Ends(*map(float, stats.t.interval(1 - ALPHA, len(values) - 1, values.mean(), spread)))
 
 
-def bca_interval(values: npt.NDArray[np.float64]) -> Ends:
+def bca_interval(values: Floats) -> Ends:
     """The BCa bootstrap interval of the mean; NaN with fewer than five values, or with equal ones."""
     if len(values) < FEWEST_TO_BOOTSTRAP or not np.ptp(values):
         return Ends(np.nan, np.nan)
@@ -97,10 +100,34 @@ def bca_interval(values: npt.NDArray[np.float64]) -> Ends:
         drawn = stats.bootstrap(
             (values,), np.mean, n_resamples=RESAMPLES, confidence_level=1 - ALPHA, method="BCa", rng=0
         )
-    return Ends(float(drawn.confidence_interval.low), float(drawn.confidence_interval.high))
+    return _ends(drawn)
 
 
-def sign_flip(values: npt.NDArray[np.float64]) -> float:
+def group_bootstrap(statistic: Callable[[Floats], Floats], groups: int) -> tuple[Ends, Ends]:
+    """The percentile and the BCa interval of what is computed from groups of images, when groups are drawn anew.
+
+    Args:
+        statistic: from how often each group was drawn, (..., groups), to the value that those groups give, (...).
+        groups: how many there are.
+
+    Returns:
+        Both intervals; NaN with fewer than five groups, or where all resamples give the same value.
+    """
+
+    def of_drawn(drawn: npt.NDArray[np.int64], axis: int = -1) -> Floats:
+        return statistic(_times(np.moveaxis(drawn, axis, -1), groups))
+
+    unknown = Ends(np.nan, np.nan)
+    if groups < FEWEST_TO_BOOTSTRAP or not np.ptp(statistic(1.0 - np.eye(groups))):
+        return unknown, unknown
+    how: dict[str, Any] = {"confidence_level": 1 - ALPHA, "vectorized": True, "rng": 0}
+    once = (np.arange(groups),)
+    bca = stats.bootstrap(once, of_drawn, n_resamples=RESAMPLES, batch=BATCH, method="BCa", **how)
+    percentile = stats.bootstrap(once, of_drawn, n_resamples=0, bootstrap_result=bca, method="percentile", **how)
+    return _ends(percentile), _ends(bca)
+
+
+def sign_flip(values: Floats) -> float:
     """The two-sided p-value of the mean among those of all 2^n flips of signs; of 9,999 drawn ones from n = 14."""
     tested = stats.permutation_test(
         (values,), np.mean, permutation_type="samples", n_resamples=RESAMPLES, alternative="two-sided", rng=0
@@ -147,6 +174,18 @@ def verdict(found: Evidence, adjusted_p: float) -> Verdict:
     if found.t.low > 0:
         return "supported" if adjusted_p < ALPHA else "suggestive"
     return "contradicted" if found.t.high < NO_GAIN else "open"
+
+
+def _times(drawn: npt.NDArray[np.int64], groups: int) -> Floats:
+    """How often each group is in each draw, (..., groups), of draws (..., n) of group numbers."""
+    draws = drawn.reshape(-1, drawn.shape[-1])
+    numbers = draws + groups * np.arange(len(draws))[:, None]
+    counts = np.bincount(numbers.ravel(), minlength=groups * len(draws))
+    return counts.reshape(*drawn.shape[:-1], groups).astype(np.float64)
+
+
+def _ends(drawn: Any) -> Ends:
+    return Ends(float(drawn.confidence_interval.low), float(drawn.confidence_interval.high))
 
 
 def _superiority(mean: float, spread: float, n: int) -> float:

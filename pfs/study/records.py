@@ -1,7 +1,7 @@
 """One run's record, and the table of many.
 
 A run writes `record.json` last and whole, so a record that exists is a run that finished. Tables and figures
-read what `collect` makes of the records, never a checkpoint. No torch here.
+read what `pfs collect` makes of the records, never a checkpoint. No torch here.
 """
 
 import hashlib
@@ -18,10 +18,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pfs.config.checksums import LIST, write_checksums
 from pfs.config.files import atomic_write, repository
-from pfs.config.study import Study
 from pfs.config.text.mistakes import ToldError
 from pfs.study.code.hashes import Code
-from pfs.study.places import TEACHER, run_folder, runs_of
 
 Split = Literal["val", "test"]
 SPLITS: tuple[Split, ...] = ("val", "test")
@@ -236,73 +234,7 @@ def _row(record: Record, split: Split) -> dict[str, object]:
         "precision": provenance.precision,
         "instruction_set": provenance.instruction_set,
         "data_checksum": provenance.data_checksum,
+        "teacher_checksum": provenance.teacher_checksum,
         "code_hash": provenance.code_hash,
         **{f"iou_{name}": iou for name, iou in metrics.iou.items()},
     }
-
-
-def collect(study: Study, folder: Path, finished: Collection[tuple[str, int]]) -> list[str]:
-    """Gather a study's records into `folder/runs.csv`, `folder/examples.npz`, and `folder/curves.csv` if there are any.
-
-    Of a tuning study, scores on val alone are gathered, and no examples: nothing shows them.
-
-    Args:
-        study: says which runs there should be.
-        folder: the study's results.
-        finished: the runs, as (method, seed), whose records are of today's settings and code.
-
-    Returns:
-        The other runs of the study, as `method/seed`; they are left out.
-
-    Raises:
-        RecordError: a record is broken, there is none at all, or the runs are of several data sets or teachers.
-    """
-    paths = {run: run_folder(study, folder, *run) / "record.json" for run in runs_of(study)}
-    found = {run: path for run, path in paths.items() if run in finished}
-    if not found:
-        raise RecordError(f"{folder}: no records yet; run the study first")
-    records = [read_record(path) for path in found.values()]
-    _refuse_mixture(folder, records, "data_checksum", "data sets")
-    _refuse_mixture(folder, records, "teacher_checksum", "teachers")
-    table = run_table(records, ["val"] if study.tuning else SPLITS)
-    atomic_write(folder / "runs.csv", table.to_csv(index=False, float_format="%.4f", lineterminator="\n"))
-    examples = [] if study.tuning else _write_examples(study, folder, list(found))
-    curves = _write_curves(folder / "curves.csv", records)
-    write_checksums(folder / COLLECTED, [folder / "runs.csv", *examples, *curves])
-    return [f"{method}/{seed}" for method, seed in paths if (method, seed) not in found]
-
-
-def _write_curves(file: Path, records: Iterable[Record]) -> list[Path]:
-    """The learning curves of all runs that have one, a row a run and step; the files written: this one, or none."""
-    rows = [(r.method, r.seed, int(point["step"]), point["miou"]) for r in records for point in r.val_curve]
-    if not rows:
-        file.unlink(missing_ok=True)  # of an earlier version of the study
-        return []
-    table = pd.DataFrame(rows, columns=["method", "seed", "step", "val_miou"])
-    atomic_write(file, table.to_csv(index=False, float_format="%.4f", lineterminator="\n"))
-    return [file]
-
-
-def _refuse_mixture(folder: Path, records: Iterable[Record], key: str, what: str) -> None:
-    """Numbers of runs on different data, or with different teachers, do not belong in one table."""
-    runs: dict[str, list[str]] = {}
-    for record in records:
-        if (checksum := getattr(record.provenance, key)) is not None:  # a student without a teacher goes with any
-            runs.setdefault(checksum, []).append(f"{record.method}/{record.seed}")
-    if len(runs) > 1:
-        shown = "; ".join(f"{value[:12]}: {', '.join(names)}" for value, names in runs.items())
-        raise RecordError(f"{folder}: runs of {len(runs)} {what} make no one table ({shown}): run the study again")
-
-
-def _write_examples(study: Study, folder: Path, found: list[tuple[str, int]]) -> list[Path]:
-    """The teacher's example images, and what it and each method (at the study's first seed) say of them."""
-    arrays: dict[str, np.ndarray[Any, Any]] = {}
-    for method, seed in found:
-        if method != TEACHER and seed != study.seeds[0]:
-            continue
-        with np.load(run_folder(study, folder, method, seed) / "examples.npz") as examples:
-            if method == TEACHER:
-                arrays |= {name: examples[name] for name in ("image", "label", "probe")}
-            arrays |= {f"{name}/{method}": examples[name] for name in ("prediction", "similarity")}
-    write_npz(folder / "examples.npz", arrays)
-    return [folder / "examples.npz"]

@@ -175,7 +175,7 @@ def training_differences(
     """
     settings = run_settings(study, record.method, record.seed)
     origin = record.provenance
-    found = [f"settings ({keys})"] if (keys := _changed_keys(record.settings, settings, but=SCORING)) else []
+    found = [f"settings ({keys})"] if (keys := changed_keys(record.settings, settings, but=SCORING)) else []
     if origin.code is None:
         found.append("code (an older version; which parts of it, its record does not say)")
     elif files := changed_files(origin.code.training, code.training):
@@ -204,13 +204,13 @@ def changed_files(then: Mapping[str, str], now: Mapping[str, str]) -> str:
     return ", ".join(sorted(name for name in {*then, *now} if then.get(name) != now.get(name)))
 
 
-def _changed_keys(then: Mapping[str, Any], now: Mapping[str, Any], *, but: Collection[str] = ()) -> str:
+def changed_keys(then: Mapping[str, Any], now: Mapping[str, Any], *, but: Collection[str] = ()) -> str:
     """The keys of settings that differ, `student.steps`, as one text; "" where none does."""
     changed = []
     for key in sorted({*then, *now}.difference(but)):
         old, new = then.get(key), now.get(key)
         if isinstance(old, Mapping) and isinstance(new, Mapping):
-            changed += [f"{key}.{inner}" for inner in _changed_keys(old, new).split(", ") if inner]
+            changed += [f"{key}.{inner}" for inner in changed_keys(old, new).split(", ") if inner]
         elif old != new:
             changed.append(key)
     return ", ".join(changed)

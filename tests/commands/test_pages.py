@@ -9,6 +9,7 @@ import pytest
 from pfs.__main__ import main
 from pfs.commands import pages
 from pfs.config.files import repository
+from pfs.report import page
 
 STUDY = "digits_stage3"
 
@@ -63,7 +64,7 @@ def test_figures_and_the_report_say_what_was_written(
     monkeypatch.setattr(pages, "draw_pages", lambda *_, **__: None)
     assert main(["figures", STUDY, "--results", str(results)]) == 0
     assert capsys.readouterr().out.split() == [f"{results}/{STUDY}/tables", f"{results}/{STUDY}/figures"]
-    monkeypatch.setattr(pages, "write_report", lambda *_, **__: results / STUDY / "report.html")
+    monkeypatch.setattr(page, "write_report", lambda *_, **__: results / STUDY / "report.html")
     assert main(["report", STUDY, "--results", str(results)]) == 0
     assert capsys.readouterr().out == f"{results}/{STUDY}/report.html\n"
 

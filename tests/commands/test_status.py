@@ -1,5 +1,6 @@
 """What `pfs status` and `pfs studies` tell, in a clone and where runs have been made; and of a mistyped command."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -7,15 +8,17 @@ from pathlib import Path
 import pytest
 
 from pfs.__main__ import main
+from pfs.commands import status
 from pfs.commands.standing import Standing, made, standings
 from pfs.commands.status import cost, table_of
 from pfs.config.checksums import LIST, write_checksums
 from pfs.config.files import repository
 from pfs.config.load import load_study
 from pfs.config.study import Study
+from pfs.report.tables.collect import collect
 from pfs.study.code.hashes import Code, run_code
 from pfs.study.places import STATE_FOLDER, run_folder, runs_of, study_folder
-from pfs.study.records import Record, collect, write_record
+from pfs.study.records import Record, write_record
 from pfs.study.staleness import run_settings
 from tests.report import runs_table
 from tests.study.test_records import make_record, write_run
@@ -178,16 +181,23 @@ def test_the_cost_is_that_of_the_runs_that_must_be_made(runs: list[Standing], to
     assert cost(runs) == told
 
 
-def test_the_committed_studies_are_listed_without_torch(capfd: pytest.CaptureFixture[str]) -> None:
-    """And `status` tells of the default study what it is, quickly."""
-    code = "import sys; from pfs.__main__ import main; main(sys.argv[1:]); sys.exit('torch' in sys.modules)"
-    for arguments in (["studies"], ["status", "digits"]):
-        subprocess.run([sys.executable, "-c", code, *arguments], cwd=repository(), check=True, timeout=60)
-        told = capfd.readouterr().out.splitlines()
-        if arguments == ["studies"]:
-            assert len(told) == 2 + len(list((repository() / "studies").glob("*.yaml")))  # one line each, and the head
-        else:
-            assert told[-1].startswith("To bring it up to date: ") and max(map(len, told)) <= 100
+def test_the_committed_studies_are_told_without_torch() -> None:
+    """In one process, which the commands that are quick share: `studies`, `status` of the default study, `check`."""
+    code = """
+import sys
+from pfs.__main__ import main
+for arguments in (["studies"], ["status", "digits"], ["check"]):
+    main(arguments)
+    print("=====")
+sys.exit("torch" in sys.modules)
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", code], cwd=repository(), check=True, timeout=60, stdout=subprocess.PIPE, text=True
+    )
+    studies, status, check, _ = (part.splitlines() for part in ended.stdout.split("=====\n"))
+    assert len(studies) == 2 + len(list((repository() / "studies").glob("*.yaml")))  # one line each, and the head
+    assert status[-1].startswith("To bring it up to date: ") and max(map(len, status)) <= 100
+    assert len(check) == len(list((repository() / "results").glob("*/runs.csv")))
 
 
 def test_status_without_a_study_has_a_line_for_each(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -268,3 +278,52 @@ def test_output_that_nobody_reads_is_no_error() -> None:
     command = f"{sys.executable} -m pfs studies | head -1"
     done = subprocess.run(["bash", "-c", command], cwd=repository(), capture_output=True, text=True, check=True)
     assert done.stderr == "" and done.stdout.startswith("study ")
+
+
+def test_a_clone_names_the_files_of_which_the_code_differs(study: Study, tmp_path: Path) -> None:
+    """They stand in the file beside the table, so that the record is not needed."""
+    folder = study_folder(study, str(tmp_path))
+    write_run(study, folder, "ce", 0)
+    finish(study, tmp_path, "ce", 0, code=changed(run_code(study, "ce"), "scoring"), code_hash="older")
+    collect(study, folder, {("ce", 0)})
+    (run_folder(study, folder, "ce", 0) / "record.json").unlink()
+    assert stand(study, tmp_path)["ce", 0].reason.startswith("other scoring code (pfs/")
+
+
+@pytest.fixture
+def committed(tmp_path: Path) -> Path:
+    """A folder of results with the table of one committed study."""
+    (tmp_path / "digits_grids").mkdir()
+    shutil.copy(repository() / "results" / "digits_grids" / "runs.csv", tmp_path / "digits_grids")
+    return tmp_path
+
+
+def check(results: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, list[str]]:
+    """The exit status of `pfs check`, and its lines."""
+    status = main(["check", "--results", str(results), "--data", str(results)])
+    return status, capsys.readouterr().out.splitlines()
+
+
+def test_check_says_in_a_line_what_has_changed_and_fails(committed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status, (line,) = check(committed, capsys)
+    assert status == 1
+    assert line.startswith("digits_grids: 5 of 5 runs: ") and line.endswith("the parameters of then are not recorded")
+
+
+def test_check_succeeds_where_nothing_has_changed(
+    committed: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(status, "changes", lambda study, results, data: [])
+    assert check(committed, capsys) == (0, ["digits_grids: nothing has changed"])
+    assert check(committed / "digits_grids", capsys) == (0, [])  # no results
+
+
+def test_check_fails_where_it_cannot_tell(committed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A damaged table, and results whose study is gone."""
+    table = committed / "digits_grids" / "runs.csv"
+    shutil.copytree(committed / "digits_grids", committed / "gone")
+    table.write_text(table.read_text()[:-5])
+    failed, (damaged, gone) = check(committed, capsys)
+    assert failed == 1
+    assert "runs.csv: is cut: line 11 has no end" in damaged
+    assert gone.startswith("gone: ") and "studies/gone.yaml" in gone

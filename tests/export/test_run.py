@@ -24,9 +24,10 @@ from pfs.export.folder import BLOCK, CARD, CONFIG, INT8, ONNX, WEIGHTS, ExportEr
 from pfs.export.run import export_run, finished_record, published
 from pfs.export.session import Session
 from pfs.models import build_network
+from pfs.report.tables.collect import collect
 from pfs.study.code.hashes import run_code
 from pfs.study.places import run_folder
-from pfs.study.records import Metrics, Record, collect, read_record, write_record
+from pfs.study.records import Metrics, Record, read_record, write_record
 from pfs.study.staleness import run_settings
 from pfs.training.checkpoint import write_checkpoint
 from pfs.training.evaluation import confusion_counts, score

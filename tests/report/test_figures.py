@@ -12,7 +12,6 @@ import nbformat
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import papermill
 import pytest
 from matplotlib import cbook
 from matplotlib.figure import Figure
@@ -21,10 +20,15 @@ from PIL import Image
 
 from pfs.config.load import load_study
 from pfs.config.study import Study
+from pfs.data.groups import Groups
 from pfs.report import figures, pictures, style
+from pfs.report.site import in_process
+from pfs.report.tables.counts import COUNTS
 from pfs.report.tables.main import class_table, main_table
 from pfs.study.places import runs_of
+from pfs.study.records import write_npz
 from tests.report.legible import flaws
+from tests.report.runs_table import counts_of_table
 
 ROOT = Path(__file__).parents[2]
 STUDY = ROOT / "studies" / "digits.yaml"
@@ -342,7 +346,8 @@ def test_no_torch() -> None:
     """Tables and figures start without it: `make figures` is a matter of seconds."""
     rooms = (
         "pfs.report.statistics, pfs.report.tables.main, pfs.report.tables.schedules, pfs.report.tables.evidence, "
-        "pfs.report.figures, pfs.report.pictures, pfs.bench.figures, pfs.study.records"
+        "pfs.report.figures, pfs.report.pictures, pfs.bench.figures, pfs.study.records, pfs.report.tables.collect, "
+        "pfs.__main__"
     )
     code = f"import sys, {rooms}; print('torch' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
@@ -353,18 +358,13 @@ def test_no_torch() -> None:
 
 
 def execute(notebook: str | Path, results: Path, kind: str = "text/markdown") -> str:
-    """Run a notebook on the study in `results`; what it shows of this kind, and what it prints."""
+    """Run a notebook on the study in `results`; what it shows of this kind, and what it prints.
+
+    In this process: a kernel for each takes seconds. The whole studies of `tests/test_study_end_to_end.py` start them.
+    """
     source = notebook if isinstance(notebook, Path) else ROOT / "notebooks" / "study" / f"{notebook}.ipynb"
-    parameters = {"study": str(STUDY)}
-    executed = papermill.execute_notebook(
-        source,
-        None,
-        {**parameters, "results": str(results)},
-        kernel_name="python3",
-        progress_bar=False,
-        cwd=ROOT,
-    )
-    outputs = [output for cell in executed.cells for output in cell.get("outputs", [])]
+    cells = in_process.execute(source, {"study": str(STUDY), "results": str(results)})
+    outputs = [output for cell in cells for output in cell.get("outputs", [])]
     texts = [output["data"].get(kind, "") for output in outputs if "data" in output]
     return "\n".join(texts + [output["text"] for output in outputs if output["output_type"] == "stream"])
 
@@ -376,6 +376,8 @@ def results(runs: pd.DataFrame, examples: Arrays, tmp_path_factory: pytest.TempP
     (folder / "digits").mkdir()
     runs.to_csv(folder / "digits" / "runs.csv", index=False)
     np.savez(folder / "digits" / "examples.npz", **examples)  # type: ignore[arg-type]
+    counts = counts_of_table(runs, Groups("photograph", tuple("abcdef")), pixels=10**6)
+    write_npz(folder / "digits" / COUNTS, counts.arrays)
     for notebook in ("tables", "figures"):
         execute(notebook, folder)
     return folder
@@ -387,6 +389,7 @@ def test_tables_notebook_writes_all_of_them(results: Path, runs: pd.DataFrame, s
     assert sorted(path.name for path in tables.iterdir()) == [
         *("evidence.csv", "evidence.md", "main.csv", "main.md", "main.tex")
     ]
+    assert "| 95 % over 6 photographs |" in (tables / "evidence.md").read_text(encoding="utf-8")
     expected = main_table(runs, study)["miou_mean"].to_numpy()
     assert pd.read_csv(tables / "main.csv")["miou_mean"].to_numpy() == pytest.approx(expected, abs=1e-4)
 
@@ -407,6 +410,8 @@ def test_report_says_what_holds_and_under_which_regime(results: Path) -> None:
     assert "1000 steps" in report and "digit_scenes" in report
     assert "PFS + WSP is above Student alone (CE) by" in report
     assert "has no figure" not in report
+    assert "*Over 6 photographs* is the interval of the same networks' mean difference" in report
+    assert "| Checksum of the teacher's weights | not recorded |" in report
 
 
 def test_the_report_s_table_of_classes_holds_no_mathematics(runs: pd.DataFrame, results: Path, tmp_path: Path) -> None:
@@ -418,7 +423,7 @@ def test_the_report_s_table_of_classes_holds_no_mathematics(runs: pd.DataFrame, 
 
 
 def test_a_figure_of_one_s_own_is_drawn_as_its_page_says_and_is_in_the_report(
-    results: Path, runs: pd.DataFrame, study: Study, tmp_path: Path
+    results: Path, runs: pd.DataFrame, study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The function and the line of docs/write-a-study.md, each put where the page says."""
     page = (ROOT / "docs" / "write-a-study.md").read_text(encoding="utf-8").partition("## A figure of your own")[2]
@@ -430,6 +435,7 @@ def test_a_figure_of_one_s_own_is_drawn_as_its_page_says_and_is_in_the_report(
     shutil.copytree(results, tmp_path / "results")
     notebook = nbformat.read(ROOT / "notebooks" / "study" / "figures.ipynb", as_version=4)
     notebook.cells = notebook.cells[:3]  # the parameters, and the cell that defines `draw`
+    monkeypatch.setattr(figures, "accuracy_figure", None, raising=False)  # so that it is gone after the test
     notebook.cells += [new_code_cell(f"exec({function!r}, vars(figures))"), new_code_cell(line)]
     nbformat.write(notebook, tmp_path / "figures.ipynb")
     execute(tmp_path / "figures.ipynb", tmp_path / "results")

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from pydantic import ValidationError
 
@@ -17,7 +16,6 @@ from pfs.study.places import TEACHER, run_folder, runs_of
 from pfs.study.records import (
     Record,
     RecordError,
-    collect,
     commit,
     package_versions,
     read_record,
@@ -73,29 +71,6 @@ def make_record(method: str = "ce", seed: int = 1, miou: float = 44.7) -> Record
         "files": {"examples": "examples.npz"},
     }
     return Record.model_validate(content)
-
-
-def test_learning_curves_are_collected_where_runs_have_them(study: Study, tmp_path: Path) -> None:
-    folder = tmp_path / "results" / "small"
-    for run in runs_of(study):
-        write_run(study, folder, *run)
-    collect(study, folder, set(runs_of(study)))
-    assert not (folder / "curves.csv").exists()
-    curve = [{"step": 1.0, "miou": 30.25}, {"step": 2.0, "miou": 44.7}]
-    place = run_folder(study, folder, "ce", 3)
-    write_record(make_record("ce", 3).model_copy(update={"val_curve": curve}), place)
-    collect(study, folder, set(runs_of(study)))
-    assert (folder / "curves.csv").read_text() == "method,seed,step,val_miou\nce,3,1,30.2500\nce,3,2,44.7000\n"
-
-
-def test_a_tuning_study_collects_scores_on_val_alone(study: Study, tmp_path: Path) -> None:
-    """The teacher may be that of the study which reports, and have a score on test."""
-    folder = tmp_path / "results" / "small"
-    for run in runs_of(study):
-        write_run(study, folder, *run)
-    collect(study.model_copy(update={"tuning": True}), folder, set(runs_of(study)))
-    assert set(pd.read_csv(folder / "runs.csv")["split"]) == {"val"}
-    assert not (folder / "examples.npz").exists()
 
 
 def write_run(study: Study, folder: Path, method: str, seed: int) -> None:
@@ -202,56 +177,6 @@ def test_the_table_has_a_row_for_each_run_and_split() -> None:
     assert list(table["split"]) == ["val", "test"] * 2
     first = ["study", "method", "seed", "split", "miou", "pixel_accuracy", "parameters", "macs", "seconds"]
     assert list(table.columns[: len(first)]) == first
-
-
-def test_collecting_keeps_the_studys_order_and_names_what_is_missing(study: Study, tmp_path: Path) -> None:
-    for method, seed in [("ce", 1), ("pfs", 3), ("teacher", 7)]:
-        write_run(study, tmp_path, method, seed)
-    write_run(study, tmp_path, "pfs", 1)  # its record is of other settings: not among the finished ones
-    assert collect(study, tmp_path, [("ce", 1), ("pfs", 3), ("teacher", 7)]) == ["pfs/1", "ce/3"]
-    text = (tmp_path / "runs.csv").read_text()
-    table = pd.read_csv(tmp_path / "runs.csv")
-    assert list(table["method"])[::2] == ["teacher", "pfs", "ce"]
-    assert ",44.7000," in text
-    assert text.endswith("\n")
-    assert table["iou_one"].isna().all()
-
-
-def test_examples_hold_the_scenes_and_each_method_at_the_first_seed(study: Study, tmp_path: Path) -> None:
-    for method, seed in runs_of(study):
-        write_run(study, tmp_path, method, seed)
-    collect(study, tmp_path, runs_of(study))
-    with np.load(tmp_path / "examples.npz") as examples:
-        said = {f"{name}/{who}" for name in ("prediction", "similarity") for who in ("teacher", "pfs", "ce")}
-        assert set(examples) == {"image", "label", "probe"} | said
-        assert (examples["prediction/ce"] == 3).all()
-
-
-def test_collecting_twice_gives_the_same_bytes(study: Study, tmp_path: Path) -> None:
-    write_run(study, tmp_path, "teacher", 7)
-    collect(study, tmp_path, [("teacher", 7)])
-    before = {file.name: file.read_bytes() for file in tmp_path.glob("*.*")}
-    collect(study, tmp_path, [("teacher", 7)])
-    assert {file.name: file.read_bytes() for file in tmp_path.glob("*.*")} == before
-
-
-def test_collecting_nothing_says_what_to_do(study: Study, tmp_path: Path) -> None:
-    with pytest.raises(RecordError, match="run the study first"):
-        collect(study, tmp_path, [])
-
-
-@pytest.mark.parametrize(("key", "what"), [("data_checksum", "data sets"), ("teacher_checksum", "teachers")])
-def test_runs_of_two_data_sets_or_teachers_make_no_table(study: Study, tmp_path: Path, key: str, what: str) -> None:
-    for (method, seed), value in {("teacher", 7): "first", ("pfs", 3): "first", ("pfs", 1): "other"}.items():
-        write_run(study, tmp_path, method, seed)
-        record = make_record(method, seed)
-        provenance = record.provenance.model_copy(update={key: value})
-        write_record(record.model_copy(update={"provenance": provenance}), run_folder(study, tmp_path, method, seed))
-    finished = [("teacher", 7), ("pfs", 3), ("pfs", 1)]
-    with pytest.raises(RecordError, match=rf"2 {what} .*\(first: teacher/7, pfs/3; other: pfs/1\)"):
-        collect(study, tmp_path, finished)
-    assert not (tmp_path / "runs.csv").exists()
-    collect(study, tmp_path, finished[:2])
 
 
 def test_provenance_tells_the_packages() -> None:

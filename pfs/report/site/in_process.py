@@ -30,6 +30,9 @@ class _DisplayValue(DisplayHook):
 class _Shell(InteractiveShell):
     displayhook_class = Type(_DisplayValue)
 
+    def enable_gui(self, gui: str | None = None) -> None:
+        """Do nothing: figures are drawn without windows, and `%matplotlib inline` asks for none."""
+
 
 def execute(notebook: Path, parameters: Mapping[str, Parameter]) -> list[dict[str, Any]]:
     """The cells of a notebook with their outputs, in the notebook format; no file is written.

@@ -11,34 +11,41 @@ from pfs.config.study import Study
 from pfs.report.site.body import base64, body, image, inline
 from pfs.report.site.verdict import verdict
 from pfs.report.statistics import findings
+from pfs.report.tables.changes import changes
 from pfs.report.tables.collected import read_runs
+from pfs.report.tables.counts import read_counts
 from pfs.study.places import study_folder
 from pfs.study.records import RecordError
 
 
 class Summary(NamedTuple):
-    """What the index shows of a study: all but its name is HTML. Without a main figure, `figure` is empty."""
+    """What the index, and the head of its report, show of a study: all but its name is HTML.
+
+    Without a main figure, `figure` is empty; so is `changed` where code, data and parameters are those of its results.
+    """
 
     name: str
     question: str
     facts: str
     verdict: str
     figure: str
+    changed: str = ""
 
 
 def summary(study: Study, *, results: str) -> Summary:
-    """A study's question, its verdict and its main figure, from its results.
+    """A study's question, its verdict and its main figure, from its results; and what has changed since they were made.
 
     Args:
         study: the study.
         results: folder of all results.
 
     Raises:
-        RecordError: the study has no runs.csv, or that or one of its figures is damaged.
+        RecordError: the study has no runs.csv, or that, a file beside it or one of its figures is damaged.
     """
     folder = study_folder(study, results)
     check_figures(folder)
     runs = read_runs(folder)
+    read_counts(folder, runs)  # so that damage is told before the report is executed
     val = runs[runs["split"] == "val"].groupby("method")["miou"].mean()
     main = folder / "figures" / "methods.png"
     intervals = "and the paired differences with their intervals" if len(study.seeds) > 1 else "and the differences"
@@ -49,6 +56,7 @@ def summary(study: Study, *, results: str) -> Summary:
         inline(facts(study)),
         inline(verdict(findings(runs, study), study, val)),
         image(base64(main.read_bytes()), alt) if main.is_file() else "",
+        inline("; ".join(changes(study, results))),
     )
 
 

@@ -67,12 +67,14 @@ class Row(BaseModel):
     precision: Text
     instruction_set: Text
     data_checksum: Text
+    teacher_checksum: Text | None = None
     code_hash: Text
 
 
 _ROW = TypeAdapter(Row)
 _CLASSES = TypeAdapter(dict[str, Percent | None])
-_TEXTS = [name for name, field in Row.model_fields.items() if field.annotation is str or name == "split"]
+_ADDED = "teacher_checksum"  # a column that tables of older versions lack
+_TEXTS = [name for name, field in Row.model_fields.items() if field.annotation is str or name in ("split", _ADDED)]
 
 
 class _DamagedError(ValueError):
@@ -99,9 +101,10 @@ def read_runs(folder: Path) -> pd.DataFrame:
     try:
         _check(content, folder.absolute().name)
     except _DamagedError as error:
-        raise RecordError(f"{path}: {error}: {_mend(path)}") from None
+        raise RecordError(f"{path}: {error}: {mend(path)}") from None
     types = {**dict.fromkeys(_TEXTS, "str"), "dirty": "boolean"}
-    return pd.read_csv(io.BytesIO(content), dtype=types, keep_default_na=False, na_values=[""])
+    table = pd.read_csv(io.BytesIO(content), dtype=types, keep_default_na=False, na_values=[""])
+    return table if _ADDED in table else table.assign(**{_ADDED: None})
 
 
 def read_examples(folder: Path) -> dict[str, np.ndarray[Any, Any]]:
@@ -120,11 +123,11 @@ def read_examples(folder: Path) -> dict[str, np.ndarray[Any, Any]]:
         with np.load(path) as arrays:
             return dict(arrays)
     except (OSError, EOFError, ValueError, AttributeError, TypeError, zipfile.BadZipFile, zlib.error) as error:
-        raise RecordError(f"{path}: is damaged ({type(error).__name__}): {_mend(path)}") from None
+        raise RecordError(f"{path}: is damaged ({type(error).__name__}): {mend(path)}") from None
 
 
-def _mend(path: Path) -> str:
-    """How to come by a collected file again."""
+def mend(path: Path) -> str:
+    """How to come by a collected file of a study's results again, in a few words."""
     if any((path.parent / "runs").glob("*/*/record.json")):
         return f"make it again from the runs' records: pfs collect {path.parent.name} --results {path.parent.parent}"
     return f"restore it: git checkout -- {path}"
@@ -167,7 +170,7 @@ def _lines(content: bytes) -> list[list[str]]:
 
 
 def _check_columns(head: list[str]) -> None:
-    if missing := [name for name in Row.model_fields if name not in head]:
+    if missing := [name for name in Row.model_fields if name not in (*head, _ADDED)]:
         raise _DamagedError(f"line 1: lacks {', '.join(missing)}")
     if repeated := [name for name in head if head.count(name) > 1]:
         raise _DamagedError(f"line 1: {shown(repeated[0])} stands twice")

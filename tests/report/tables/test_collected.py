@@ -55,6 +55,11 @@ def test_a_record_of_an_older_version_may_leave_its_costs_and_its_provenance_emp
     assert not table.loc[table["dirty"]].size  # an unknown one is not counted as made with uncommitted changes
 
 
+def test_a_table_of_an_older_version_has_no_checksums_of_the_teacher(folder: Path) -> None:
+    WHOLE.drop(columns="teacher_checksum").to_csv(folder / "runs.csv", index=False)
+    assert read_runs(folder)["teacher_checksum"].isna().all()
+
+
 def test_hashes_and_names_stay_text(folder: Path) -> None:
     """A hash that looks like a number is not read as infinity, nor a method called `nan` as none."""
     table = runs_of({"nan": {0: 50.0}, "1": {0: 50.0}})

@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import papermill
 import pytest
 import yaml
 
-from pfs.config.files import repository
 from pfs.report.figures import schedules_figure
+from pfs.report.site.in_process import execute
 from pfs.report.tables.schedules import both_schedules, to_markdown
+from pfs.study.places import notebook_path
 from tests.report.runs_table import runs_of
 
 SHORT: dict[str, Any] = {
@@ -128,13 +128,6 @@ def test_the_figure_has_a_row_a_method_and_both_schedules_in_its_legend(tmp_path
 def test_the_notebooks_write_both_schedules(tmp_path: Path) -> None:
     results = write(tmp_path, SHORT, LONG)
     for name in ("tables", "figures"):
-        papermill.execute_notebook(
-            repository() / "notebooks" / "study" / f"{name}.ipynb",
-            None,
-            {"study": str(tmp_path / "long.yaml"), "results": str(results)},
-            kernel_name="python3",
-            progress_bar=False,
-            cwd=repository(),
-        )
+        execute(notebook_path(name), {"study": str(tmp_path / "long.yaml"), "results": str(results)})
     assert {file.name for file in (results / "long" / "tables").glob("schedules*")} == {"schedules.csv", "schedules.md"}
     assert (results / "long" / "figures" / "schedules.png").stat().st_size > 1000
