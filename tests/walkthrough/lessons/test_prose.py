@@ -1,13 +1,16 @@
 """What the prose of walkthroughs 1 and 2, and of the page, says of the committed data is so."""
 
+import pandas as pd
 import pytest
 import torch
 from torch import Tensor
 
+from pfs.config.files import repository
 from pfs.losses import pfs_loss
 from pfs.losses.definition import similarity_maps
 from pfs.walkthrough.arrays import Walkthrough, load_walkthrough
-from pfs.walkthrough.lessons import alike
+from pfs.walkthrough.lessons import alike, whom
+from pfs.walkthrough.lessons.whom.numbers import likeness
 
 
 @pytest.fixture(scope="module")
@@ -82,3 +85,42 @@ def test_the_largest_losses_of_image_1_are_in_the_background(committed: Walkthro
     losses = alike.rows_of_losses(committed.features("ce")[0], teacher[0], alike.Reading())
     label = torch.as_tensor(committed.labels[0])[2::4, 2::4]
     assert (label[losses >= losses.quantile(0.9)] == 0).all()
+
+
+# --- 2. Whom to listen to? ----------------------------------------------------------------------------------
+
+
+def test_the_teachers_errors_get_a_smaller_share_of_the_weight_than_of_the_pixels_but_some(
+    committed: Walkthrough,
+) -> None:
+    for image in range(len(committed.images)):
+        pair = whom.Pair.of(committed, image, "ce")
+        pixels, weight = (whom.shares(whom.weights(pair, gap), whom.regions(pair)) for gap in ("uniform", "margin"))
+        assert 0 < weight["the teacher's errors"] < pixels["the teacher's errors"]
+
+
+def test_the_doubt_spends_a_large_part_of_its_weight_on_the_errors_of_the_image_shown(committed: Walkthrough) -> None:
+    pair = whom.Pair.of(committed, whom.image_of_most_errors(committed), "ce")
+    assert whom.shares(whom.weights(pair, "student"), whom.regions(pair))["the teacher's errors"] > 0.4
+    assert likeness(pair, least=0.9) > 0.95
+
+
+def test_the_student_that_learnt_by_wsp_has_a_smaller_gap_and_less_of_it_in_the_background(
+    committed: Walkthrough,
+) -> None:
+    gaps, background = [], []
+    for student in ("ce", "wsp"):
+        pairs = [whom.Pair.of(committed, image, student) for image in range(len(committed.images))]
+        weights = [whom.weights(pair, "margin", normalize=False) for pair in pairs]
+        gaps.append(sum(float(weight.sum()) for weight in weights))
+        masks = [whom.regions(pair)["background"] for pair in pairs]
+        parts = (float(weight[mask].sum()) for weight, mask in zip(weights, masks, strict=True))
+        background.append(sum(parts) / gaps[-1])
+    assert gaps[1] < gaps[0] and background[1] < background[0]
+    assert background[1] < 0.5
+
+
+def test_the_student_that_learnt_by_its_own_doubt_did_not_end_below_the_other() -> None:
+    runs = pd.read_csv(repository() / "results" / "digits_gaps" / "runs.csv")
+    miou = runs[runs["split"] == "test"].set_index("method")["miou"]
+    assert miou["student"] >= miou["margin"]

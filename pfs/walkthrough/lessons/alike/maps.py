@@ -101,7 +101,7 @@ def share_of_means(student: Tensor, teacher: Tensor) -> float:
 def clearest_place(walkthrough: Walkthrough) -> tuple[int, int, int]:
     """Where the walkthrough begins: an image, from 0, and a row and a column of its pixels.
 
-    Of the locations on an object that the teacher recognises, it is the one where the loss of the map is the largest for
+    Of the locations on an object that the teacher recognises, it is the one where the loss of the map is largest for
     the student alone, compared with that for the student with PFS. Without any, it is the middle of the first image.
     """
     teacher = walkthrough.features("teacher")

@@ -67,6 +67,14 @@ class Pair:
 # --- the numbers ----------------------------------------------------------------------------------------------
 
 
+def image_of_most_errors(walkthrough: Walkthrough) -> int:
+    """The image, from 0, on which the teacher is wrong at the largest share of the pixels that count."""
+    labels = torch.as_tensor(walkthrough.labels)  # (S, H, W)
+    said = upsample(walkthrough.logits("teacher"), (labels.shape[1], labels.shape[2])).argmax(1)
+    valid = labels != walkthrough.ignore_index
+    return int((((said != labels) & valid).sum((1, 2)) / valid.sum((1, 2))).argmax())
+
+
 def label_probability(pair: Pair, network: str) -> Tensor:
     """p[y], (H, W), of the "teacher" or the "student", at temperature 1; 0 where the label is ignored."""
     logits = pair.teacher if network == "teacher" else pair.student
