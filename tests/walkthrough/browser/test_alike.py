@@ -52,6 +52,7 @@ def drive(page: "Page", explorer: Explorer) -> None:
     """Point by mouse and by key, switch to the softmax, and move the temperature."""
     page.wait_for_selector(".pfs-alike-image canvas", timeout=SECONDS)
     shows(page, explorer)
+    began = explorer.pointer.place
     before = page.evaluate(PICTURES)
     click(page, 9, 25)
     explorer.pointer.point(9, 25)
@@ -68,7 +69,7 @@ def drive(page: "Page", explorer: Explorer) -> None:
     explorer.temperature.value = 1.0
     shows(page, explorer)
     explorer.temperature.value, explorer.distance.value = 0.1, "squared"
-    explorer.pointer.point(16, 16)
+    explorer.pointer.point(*began)
 
 
 @pytest.mark.parametrize("width", ["desk", "phone"])

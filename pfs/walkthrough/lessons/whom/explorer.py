@@ -103,7 +103,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.pictures["weight"].image = as_png(
             paint_amount(self._counted(self.weight), float(self.weight.max()) or 1.0)
         )
-        present = self.pair.label[0][self.pair.valid].unique().tolist()
+        present = np.unique(self.pair.label[0][self.pair.valid]).tolist()
         self.legend.value = keys_of(present, self.walkthrough.classes, float(self.weight.max()))
         self.parts.value = self._parts_table()
         self._describe_maps()
