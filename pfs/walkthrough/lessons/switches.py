@@ -48,7 +48,7 @@ def side_by_side(pictures: Mapping[str, Pointer]) -> Any:
 
 def _captioned(picture: Pointer) -> Any:
     caption = widgets.HTML(f'<div style="font:0.8rem/1.3 system-ui,sans-serif">{escape(picture.label)}</div>')
-    layout = {"flex": "1 1 min(42%, 15rem)", "max_width": "20rem", "margin": "0 6px 0 0", "overflow": "visible"}
+    layout = {"flex": "0 0 min(47%, 16rem)", "margin": "0 6px 0 0", "overflow": "visible"}
     return widgets.VBox([caption, picture], layout=layout)
 
 

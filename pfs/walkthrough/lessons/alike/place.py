@@ -33,7 +33,7 @@ class AskPlace(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._make_picture(walkthrough, image)
         self.here, self.verdict = shown(), shown()
         self.here.value = "Point at a place of the image."
-        self.button = widgets.Button(description="Check this place", disabled=True, layout={"width": "auto"})
+        self.button = widgets.Button(description="Check this place", disabled=True, layout={"align_self": "flex-start"})
         self.button.on_click(self._check)
         super().__init__([self.pointer, self.here, self.button, self.verdict], layout={"overflow": "visible"})
 

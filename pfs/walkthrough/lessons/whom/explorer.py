@@ -41,7 +41,7 @@ MAPS = {
 class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     """An image, p[y] of teacher and student, the weights; and what both losses teach at the pixel under the pointer.
 
-    It begins on the image with most errors of the teacher, at the pixel with the largest weight.
+    It begins on the image with most errors of the teacher, at the pixel of an object with the largest weight.
 
     Attributes:
         image, student, gap, temperature, normalize: the switches.
@@ -70,7 +70,8 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
             control.observe(self._show_losses, "value")
         self.place.on_move(self._show_pixel)
         self._show_networks()
-        self.place.point(*divmod(int(self.weight.argmax()), self.place.columns))
+        on_objects = self.weight * (self.pair.label[0] > 0)
+        self.place.point(*divmod(int(on_objects.argmax()), self.place.columns))
         super().__init__(self._laid_out())
 
     @property

@@ -18,12 +18,12 @@ from pfs.losses.wsp import GAPS
 from pfs.walkthrough.arrays import Walkthrough
 
 RULES = {
-    "margin": "margin: max(0, p_teacher[y] - p_student[y])",
-    "absolute": "absolute: |p_teacher[y] - p_student[y]|",
-    "loss": "losses: 1 - exp(-CE_student / CE_teacher)",
-    "divergence": "divergence: KL(teacher || student)",
+    "margin": "margin: max(0, p_T[y] - p_S[y])",
+    "absolute": "absolute: |p_T[y] - p_S[y]|",
+    "loss": "losses: 1 - exp(-CE_S / CE_T)",
+    "divergence": "divergence: KL(p_T || p_S)",
     "correct": "1 where the teacher is right, else 0",
-    "student": "the student's doubt: 1 - p_student[y]",
+    "student": "the student's doubt: 1 - p_S[y]",
     "uniform": "1 everywhere: plain KD",
 }
 REGIONS = ("the teacher's errors", "borders", "background", "the rest")

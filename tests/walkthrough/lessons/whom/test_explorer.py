@@ -71,10 +71,10 @@ def test_a_switch_changes_the_numbers_to_those_of_the_losses(explorer: Explorer,
     assert_shown(explorer)
 
 
-def test_it_begins_at_the_largest_weight_of_the_image_with_most_errors(tiny: Walkthrough) -> None:
+def test_it_begins_at_the_largest_weight_on_an_object_of_the_image_with_most_errors(tiny: Walkthrough) -> None:
     explorer = Explorer(tiny)
     assert explorer.image.value == image_of_most_errors(tiny)
-    assert explorer.weight[explorer.place.place] == explorer.weight.max()
+    assert explorer.weight[explorer.place.place] == explorer.weight[explorer.pair.label[0] > 0].max()
 
 
 def test_the_legend_follows_the_weight(explorer: Explorer) -> None:

@@ -1,11 +1,10 @@
 // A row of buttons of which one is pressed: the browser's own radio buttons, so that keyboards and screen readers know
 // the group's name and which button is pressed.
-let groups = 0;
 
 function render({ model, el }) {
   const group = document.createElement("fieldset");
   const legend = document.createElement("legend");
-  const name = `pfs-buttons-${groups++}`;
+  const name = `pfs-buttons-${Math.random()}`; // radio buttons of one name are one group, all over the page
   group.className = "pfs-buttons";
   group.append(legend, ...model.get("words").map(button));
   el.append(group);
