@@ -48,7 +48,8 @@ def side_by_side(pictures: Mapping[str, Pointer]) -> Any:
 
 def _captioned(picture: Pointer) -> Any:
     caption = widgets.HTML(f'<div style="font:0.8rem/1.3 system-ui,sans-serif">{escape(picture.label)}</div>')
-    return widgets.VBox([caption, picture], layout={"flex": "1 1 9rem", "max_width": "15rem", "margin": "0 6px 0 0"})
+    layout = {"flex": "0 0 min(47%, 16rem)", "margin": "0 6px 0 0", "overflow": "visible"}
+    return widgets.VBox([caption, picture], layout=layout)
 
 
 def in_rows(*controls: Any) -> Any:

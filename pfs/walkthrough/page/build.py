@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pfs.config.files import atomic_write
 from pfs.report.style import DIVERGING
 from pfs.walkthrough.arrays import Walkthrough
+from pfs.walkthrough.lessons.alike.maps import clearest_place
 from pfs.walkthrough.lessons.alike.texts import HEADINGS
 from pfs.walkthrough.paint import SEQUENTIAL, as_png, colour_table, palette_bar
 from pfs.walkthrough.pointer.widget import SCRIPT, STYLE
@@ -36,13 +37,15 @@ def write_page(walkthrough: Walkthrough, file: Path) -> None:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    start = clearest_place(walkthrough)
     script = f"\n{SCRIPT.read_text(encoding='utf-8').replace('export default { render };', '')}\n{_text('page.js')}"
     style = f"\n{STYLE.read_text(encoding='utf-8')}\n{_text('page.css')}"
     page = templates.get_template("page.html.j2").render(
         script=script,
         style=style,
         policy=f"default-src 'none'; img-src data:; script-src {_allowed(script)}; style-src {_allowed(style)}",
-        data=json.dumps(_data(walkthrough)),
+        data=json.dumps({**_data(walkthrough), "start": start}),
+        start=start,
         headings=HEADINGS,
         images=[_url(as_png(image)) for image in walkthrough.images],
         bars=[_url(as_png(palette_bar(name))) for name in (DIVERGING, SEQUENTIAL)],

@@ -35,11 +35,11 @@ const features = cached((network, step) => {
   return Float64Array.from({ length: bytes.byteLength / 2 }, (_, index) => half(bytes.getUint16(2 * index, true)));
 });
 
-// The rows f_i (N, C) of a scene's features, centred or not, each of length 1: products of rows are the similarities.
-const rows = cached((network, step, scene, center) => {
+// The rows f_i (N, C) of an image's features, centred or not, each of length 1: products of rows are the similarities.
+const rows = cached((network, step, image, center) => {
   const C = data.features[network][step].channels;
   const all = features(network, step);
-  const f = Float64Array.from({ length: N * C }, (_, index) => all[(scene * C + (index % C)) * N + Math.floor(index / C)]);
+  const f = Float64Array.from({ length: N * C }, (_, index) => all[(image * C + (index % C)) * N + Math.floor(index / C)]);
   for (let c = 0; center && c < C; c++) {
     let mean = 0;
     for (let i = 0; i < N; i++) mean += f[i * C + c] / N;
@@ -51,9 +51,9 @@ const rows = cached((network, step, scene, center) => {
 });
 
 // The map P_i (N) of location i.
-function mapOf(network, i, { scene, step, center }) {
+function mapOf(network, i, { image, step, center }) {
   const own = network === "teacher" ? "end" : step;
-  const f = rows(network, own, scene, center);
+  const f = rows(network, own, image, center);
   const C = data.features[network][own].channels;
   const P = new Float64Array(N);
   for (let j = 0; j < N; j++) for (let c = 0; c < C; c++) P[j] += f[i * C + c] * f[j * C + c];
@@ -62,8 +62,8 @@ function mapOf(network, i, { scene, step, center }) {
 
 const squares = (P, Q) => P.map((value, j) => (value - Q[j]) ** 2);
 const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
-const loss = cached((network, scene, step, center) => {
-  const state = { scene, step, center };
+const loss = cached((network, image, step, center) => {
+  const state = { image, step, center };
   const losses = Array.from({ length: N }, (_, i) => mean(squares(mapOf(network, i, state), mapOf("teacher", i, state))));
   return mean(losses);
 });
@@ -85,7 +85,7 @@ function pixels(shares, table) {
 // What the pointer's script takes for ipywidgets' model: values, and who is told of their change.
 class Model {
   constructor(values) {
-    Object.assign(this, { values: { rows: H, columns: W, row: H / 2, column: W / 2, step: H / h, alt: "", ...values } });
+    Object.assign(this, { values: { rows: H, columns: W, row: data.start[1], column: data.start[2], step: H / h, alt: "", ...values } });
     this.listeners = {};
   }
   get(name) {
@@ -106,7 +106,7 @@ class Model {
   }
 }
 
-const models = { scene: new Model({ label: "The scene: point at a location", reachable: true }) };
+const models = { image: new Model({ label: "The image: point at a location", reachable: true }) };
 for (const [network, heading] of Object.entries(data.headings)) models[`map-${network}`] = new Model({ label: heading });
 for (const network of STUDENTS) {
   models[`difference-${network}`] = new Model({ label: `${data.headings[network]}: squared difference` });
@@ -119,7 +119,7 @@ function moved(row, column) {
 
 function state() {
   const chosen = new FormData(form);
-  return { scene: Number(chosen.get("scene")), step: chosen.get("step"), center: chosen.has("center") };
+  return { image: Number(chosen.get("image")), step: chosen.get("step"), center: chosen.has("center") };
 }
 
 function write(id, value, text = number(value)) {
@@ -129,7 +129,7 @@ function write(id, value, text = number(value)) {
 
 function show() {
   const now = state();
-  const { row, column } = models.scene.values;
+  const { row, column } = models.image.values;
   const place = [Math.floor((row * h) / H), Math.floor((column * w) / W)];
   const i = place[0] * w + place[1];
   const P = Object.fromEntries(Object.keys(data.headings).map((network) => [network, mapOf(network, i, now)]));
@@ -139,7 +139,7 @@ function show() {
   for (const network of STUDENTS) showTerms(network, P, terms[network], top, now);
   write("top", top);
   at("here").textContent = `i = (${place})`.replace(",", ", ");
-  describeScene(now.scene, row, column, terms);
+  describeImage(now.image, row, column, terms);
 }
 
 function showMap(network, map, place) {
@@ -155,25 +155,31 @@ function showTerms(network, P, terms, top, now) {
   const difference = `(${number(P[network][j])} − ${teacher})²`.replaceAll(" ", "\u00a0"); // on one line
   write(`pair-${network}`, terms[j], `j = ${pair}: ${difference} = ${number(terms[j])}`);
   write(`row-${network}`, mean(terms));
-  write(`loss-${network}`, loss(network, now.scene, now.step, now.center));
+  write(`loss-${network}`, loss(network, now.image, now.step, now.center));
   const alt = `The mean is ${number(mean(terms))}; the largest, ${number(terms[j])}, is at ${pair}.`;
   models[`difference-${network}`].set({ image: pixels(terms.map((value) => value / top), SEQUENTIAL), alt });
 }
 
-function describeScene(scene, row, column, terms) {
-  const known = data.classes[labels[(scene * H + row) * W + column]] ?? "not scored";
+function describeImage(image, row, column, terms) {
+  const place = `Image ${image + 1}, row ${row}, column ${column}: ${classOf(labels[(image * H + row) * W + column])}`;
   const losses = STUDENTS.map((network) => `${data.headings[network]} ${number(mean(terms[network]))}`).join(", ");
-  const alt = `Scene ${scene + 1}, row ${row}, column ${column}: class ${known}. The loss of this map: ${losses}.`;
-  models.scene.set({ alt });
+  models.image.set({ alt: `${place}. The loss of this map: ${losses}.` });
+  at("place").textContent = place;
 }
 
-function showScene() {
-  const thumbnail = form.querySelectorAll(".scenes img")[state().scene];
-  models.scene.set({ image: new DataView(bytesOf(thumbnail.src.split(",")[1]).buffer) });
+// What a pixel shows, in words.
+function classOf(label) {
+  const name = data.classes[label] ?? "not scored";
+  return /^\d+$/.test(name) ? `class ${name}` : name;
+}
+
+function showImage() {
+  const thumbnail = form.querySelectorAll(".images img")[state().image];
+  models.image.set({ image: new DataView(bytesOf(thumbnail.src.split(",")[1]).buffer) });
   show();
 }
 
 for (const [id, model] of Object.entries(models)) render({ model, el: at(id) });
 for (const count of document.querySelectorAll(".count")) count.textContent = N;
-form.addEventListener("change", showScene);
-showScene();
+form.addEventListener("change", showImage);
+showImage();

@@ -26,19 +26,19 @@ def explorer(walkthrough_folder: Path) -> Explorer:
 
 
 def click(page: "Page", row: int, column: int) -> None:
-    """Click the pixel of the scene's 32 x 32."""
-    scene = page.locator(".pfs-alike-scene canvas")
-    scene.scroll_into_view_if_needed()
-    box = scene.bounding_box()
+    """Click the pixel of the image's 32 x 32."""
+    image = page.locator(".pfs-alike-image canvas")
+    image.scroll_into_view_if_needed()
+    box = image.bounding_box()
     assert box is not None
     position: Any = {"x": (column + 0.5) / 32 * box["width"], "y": (row + 0.5) / 32 * box["height"]}
-    scene.click(position=position)
+    image.click(position=position)
 
 
 def shows(page: "Page", explorer: Explorer) -> None:
-    """Wait until the page's table and the scene's alternative text are those of the explorer."""
+    """Wait until the page's table and the image's alternative text are those of the explorer."""
     told = explorer.pointer.alt
-    page.wait_for_selector(f'.pfs-alike-scene canvas[aria-label$="{told}"]', timeout=SECONDS, state="attached")
+    page.wait_for_selector(f'.pfs-alike-image canvas[aria-label$="{told}"]', timeout=SECONDS, state="attached")
     page.wait_for_function(
         """expected => {
           const template = document.createElement("template");
@@ -52,8 +52,9 @@ def shows(page: "Page", explorer: Explorer) -> None:
 
 def drive(page: "Page", explorer: Explorer) -> None:
     """Point by mouse and by key, switch to the softmax, and move the temperature."""
-    page.wait_for_selector(".pfs-alike-scene canvas", timeout=SECONDS)
+    page.wait_for_selector(".pfs-alike-image canvas", timeout=SECONDS)
     shows(page, explorer)
+    began = explorer.pointer.place
     before = page.evaluate(PICTURES)
     click(page, 9, 25)
     explorer.pointer.point(9, 25)
@@ -70,7 +71,7 @@ def drive(page: "Page", explorer: Explorer) -> None:
     explorer.temperature.value = 1.0
     shows(page, explorer)
     explorer.temperature.value, explorer.distance.value = 0.1, "squared"
-    explorer.pointer.point(16, 16)
+    explorer.pointer.point(*began)
 
 
 def test_in_voila(page: "Page", explorer: Explorer) -> None:

@@ -19,6 +19,8 @@ from pfs.config.files import repository
 from pfs.walkthrough.arrays import Walkthrough, load_walkthrough
 from pfs.walkthrough.arrays.read import FILE
 from pfs.walkthrough.lessons.alike import Explorer
+from pfs.walkthrough.lessons.alike.maps import clearest_place
+from pfs.walkthrough.lessons.alike.texts import class_of
 from pfs.walkthrough.page import write_page
 
 if TYPE_CHECKING:
@@ -113,13 +115,13 @@ def wait_for(page: "Page", condition: str) -> None:
 
 
 def point(page: "Page", row: int, column: int) -> None:
-    """Click the pixel of the scene's 32 x 32."""
-    canvas = page.locator("#scene canvas")
+    """Click the pixel of the image's 32 x 32."""
+    canvas = page.locator("#image canvas")
     box = canvas.bounding_box()
     assert box is not None
     position: Any = {"x": (column + 0.5) / 32 * box["width"], "y": (row + 0.5) / 32 * box["height"]}
     canvas.click(position=position)
-    wait_for(page, f"models.scene.get('row') === {row} && models.scene.get('column') === {column}")
+    wait_for(page, f"models.image.get('row') === {row} && models.image.get('column') === {column}")
 
 
 def value(page: "Page", name: str) -> float:
@@ -127,7 +129,7 @@ def value(page: "Page", name: str) -> float:
 
 
 def same_numbers(page: "Page", explorer: Explorer) -> bool:
-    """Whether the page's losses, of map and scene, are those of `pfs.losses`."""
+    """Whether the page's losses, of map and image, are those of `pfs.losses`."""
     shown = [value(page, f"{what}-{name}") for what in ("row", "loss") for name in ("ce", "pfs")]
     expected = [losses[name] for losses in (explorer.row_losses, explorer.losses) for name in ("ce", "pfs")]
     return bool(np.allclose(shown, expected, rtol=1e-4, atol=1e-7))
@@ -136,14 +138,14 @@ def same_numbers(page: "Page", explorer: Explorer) -> bool:
 def test_its_numbers_are_those_of_python(page: "Page", tiny: Walkthrough) -> None:
     explorer = Explorer(tiny)
     assert same_numbers(page, explorer)
-    for scene, step, center, place in ((1, "end", True, (9, 31)), (1, 40, True, (0, 0)), (0, 0, False, (20, 5))):
-        page.locator(f"input[name=scene][value='{scene}']").check(force=True)
+    for image, step, center, place in ((1, "end", True, (9, 31)), (1, 40, True, (0, 0)), (0, 0, False, (20, 5))):
+        page.locator(f"input[name=image][value='{image}']").check(force=True)
         page.locator(f"input[name=step][value='{step}']").check()
         page.get_by_label("subtract their mean first").set_checked(center)
-        explorer.scene.value, explorer.snapshot.value, explorer.center.value = scene, step, center
+        explorer.image.value, explorer.snapshot.value, explorer.center.value = image, step, center
         point(page, *place)
         explorer.pointer.point(*place)
-        assert same_numbers(page, explorer), (scene, step, center, place)
+        assert same_numbers(page, explorer), (image, step, center, place)
         pairs = page.locator("#pair-ce").inner_text().replace("\N{NO-BREAK SPACE}", "&nbsp;")
         assert pairs in explorer.terms.value
 
@@ -168,45 +170,47 @@ def test_the_colours_are_those_of_python(page: "Page", tiny: Walkthrough) -> Non
 
 def test_arrow_keys_move_by_a_location(page: "Page") -> None:
     point(page, 9, 9)
-    page.locator("#scene canvas").focus()
+    page.locator("#image canvas").focus()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowRight")
-    wait_for(page, "models.scene.get('row') === 13 && models.scene.get('column') === 13")
+    wait_for(page, "models.image.get('row') === 13 && models.image.get('column') === 13")
     page.keyboard.press("PageUp")
-    wait_for(page, "models.scene.get('row') === 0")
+    wait_for(page, "models.image.get('row') === 0")
 
 
 def test_a_finger_moves_the_pointer_and_not_the_page(page: "Page") -> None:
-    box = page.locator("#scene canvas").bounding_box()
+    box = page.locator("#image canvas").bounding_box()
     assert box is not None
     page.touchscreen.tap(box["x"] + box["width"] / 8, box["y"] + box["height"] / 8)
-    wait_for(page, "models.scene.get('row') === 4 && models.scene.get('column') === 4")
-    assert page.evaluate("getComputedStyle(document.querySelector('#scene canvas')).touchAction") == "none"
+    wait_for(page, "models.image.get('row') === 4 && models.image.get('column') === 4")
+    assert page.evaluate("getComputedStyle(document.querySelector('#image canvas')).touchAction") == "none"
 
 
 def test_a_mouse_that_leaves_takes_its_trial_back(page: "Page") -> None:
     point(page, 9, 9)
-    box = page.locator("#scene canvas").bounding_box()
+    box = page.locator("#image canvas").bounding_box()
     assert box is not None
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 2)
-    wait_for(page, "models.scene.get('row') === 0")
+    wait_for(page, "models.image.get('row') === 0")
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] - 20)
-    wait_for(page, "models.scene.get('row') === 9 && models.scene.get('column') === 9")
+    wait_for(page, "models.image.get('row') === 9 && models.image.get('column') === 9")
 
 
 def test_what_is_shown_is_said(page: "Page", tiny: Walkthrough) -> None:
     point(page, 5, 6)
-    label = page.locator("#scene canvas").get_attribute("aria-label") or ""
-    assert f"Scene 1, row 5, column 6: class {tiny.classes[tiny.labels[0, 5, 6]]}. The loss of this map" in label
+    label = page.locator("#image canvas").get_attribute("aria-label") or ""
+    image = clearest_place(tiny)[0]
+    here = f"Image {image + 1}, row 5, column 6: {class_of(tiny.labels[image, 5, 6], tiny.classes)}"
+    assert f"{here}. The loss of this map" in label and page.locator("#place").inner_text() == here
     assert "Row 1, column 1: " in (page.locator("#map-teacher canvas").get_attribute("aria-label") or "")
-    wait_for(page, "document.querySelector('#scene p').textContent.includes('row 5, column 6')")
+    wait_for(page, "document.querySelector('#image p').textContent.includes('row 5, column 6')")
     assert all(page.evaluate("[...document.querySelectorAll('input')].map(input => input.labels.length)"))
 
 
 def test_it_fits_a_phone(page: "Page") -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     bottom = page.evaluate("document.querySelector('#difference-pfs').getBoundingClientRect().bottom")
-    assert bottom <= 844  # the scene and all maps are seen at once
+    assert bottom <= 844  # the image and all maps are seen at once
 
 
 def test_the_dark_page_is_dark(browser: "Browser", page_file: Path) -> None:

@@ -8,16 +8,20 @@ from pfs.walkthrough.lessons.alike.exercises import (
     check_unchanged,
 )
 from pfs.walkthrough.lessons.alike.explorer import Explorer
-from pfs.walkthrough.lessons.alike.maps import Reading, maps_of, rows_of_losses
+from pfs.walkthrough.lessons.alike.maps import Reading, directions, maps_of, rows_of_losses, share_of_means
+from pfs.walkthrough.lessons.alike.place import AskPlace
 
 __all__ = [
     "CHANGES",
+    "AskPlace",
     "Explorer",
     "Reading",
     "check_definition",
     "check_factor",
     "check_largest",
     "check_unchanged",
+    "directions",
     "maps_of",
     "rows_of_losses",
+    "share_of_means",
 ]

@@ -27,16 +27,16 @@ CHANGES: dict[str, tuple[Callable[[Tensor], Tensor], str]] = {
 }
 
 
-def check_largest(walkthrough: Walkthrough, *, scene: int, row: int, column: int) -> str:
+def check_largest(walkthrough: Walkthrough, image: int, row: int, column: int) -> str:
     """Whether the map of a location is among the tenth whose loss is largest, for the student alone.
 
     Args:
         walkthrough: the data.
-        scene: counted from 1, as the button says.
-        row: of the features' grid, from 0, as in the "i = (row, column)" of the explorer.
+        image: counted from 1, as the button says.
+        row: of the features' grid, from 0.
         column: likewise.
     """
-    student, teacher = (walkthrough.features(name)[scene - 1] for name in ("ce", "teacher"))
+    student, teacher = (walkthrough.features(name)[image - 1] for name in ("ce", "teacher"))
     losses = rows_of_losses(student, teacher, Reading())
     at, (h, w) = (row, column), losses.shape
     if not (0 <= row < h and 0 <= column < w):
@@ -49,12 +49,12 @@ def check_largest(walkthrough: Walkthrough, *, scene: int, row: int, column: int
     return f"{RIGHT}{said}; the largest is {most:.3f}, of location {divmod(int(losses.argmax()), losses.shape[1])}"
 
 
-def check_factor(walkthrough: Walkthrough, *, scene: int, factor: float) -> str:
+def check_factor(walkthrough: Walkthrough, *, image: int, factor: float) -> str:
     """Whether a reader guessed how many times as large centring makes PFS of the student alone, to a factor of 1.5.
 
-    The scene is counted from 1, as the button says.
+    The image is counted from 1, as the button says.
     """
-    student, teacher = (walkthrough.features(name)[scene - 1] for name in ("ce", "teacher"))
+    student, teacher = (walkthrough.features(name)[image - 1] for name in ("ce", "teacher"))
     centred, plain = (loss_of(student, teacher, Reading(center=center)) for center in (True, False))
     verdict = RIGHT if 1 / 1.5 <= factor * plain / centred <= 1.5 else WRONG
     return f"{verdict}centred, PFS is {centred:.4f}: {centred / plain:.1f} times the {plain:.4f} without centring"

@@ -1,6 +1,7 @@
 """The controls and pictures of walkthrough 1, which follow the pointer."""
 
 from functools import partial
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,24 @@ import torch
 from torch import Tensor
 
 from pfs.walkthrough.arrays import Walkthrough
-from pfs.walkthrough.lessons.alike.maps import Reading, entries_of_loss, loss_of, loss_of_rows, maps_of
-from pfs.walkthrough.lessons.alike.texts import HEADINGS, describe_entries, describe_map, key_of, number, terms_of
+from pfs.walkthrough.lessons.alike.buttons import Buttons
+from pfs.walkthrough.lessons.alike.maps import (
+    Reading,
+    clearest_place,
+    entries_of_loss,
+    loss_of,
+    loss_of_rows,
+    maps_of,
+)
+from pfs.walkthrough.lessons.alike.texts import (
+    HEADINGS,
+    class_of,
+    describe_entries,
+    describe_map,
+    key_of,
+    number,
+    terms_of,
+)
 from pfs.walkthrough.lessons.slider import Slider
 from pfs.walkthrough.lessons.switches import LAYOUT, STYLE, choice
 from pfs.walkthrough.paint import Picture, as_png, paint_amount, paint_signed
@@ -22,7 +39,7 @@ _CSS = Path(__file__).with_name("explorer.css")
 
 
 class Explorer:
-    """One scene, the similarity maps of three networks for the location that is pointed at, and PFS with its terms.
+    """One image, the similarity maps of three networks for the location that is pointed at, and PFS with its terms.
 
     Set the value of a control, or `pointer.row` and `pointer.column`, and the pictures and numbers follow.
 
@@ -30,38 +47,42 @@ class Explorer:
         walkthrough: with features of the teacher, of the student alone ("ce") and of the student with PFS ("pfs").
 
     Attributes:
-        pointer: the scene. The maps are pointers, too, and all of them point at the same place.
+        pointer: the image. The maps are pointers, too, and all of them point at the same place.
         maps: network -> its map.
         entries: student -> what each location of the map adds to the loss.
+        here: the class and the place of the pixel under the cross, as HTML.
+        reason: why the layer cannot be chosen, where it cannot.
         terms: the loss, with its terms filled in.
         widget: all of it.
         row_losses: student -> the loss of the map that is shown.
-        losses: student -> PFS of the scene.
+        losses: student -> PFS of the image.
     """
 
     def __init__(self, walkthrough: Walkthrough) -> None:
         self.walkthrough = walkthrough
         self.rows, self.columns = walkthrough.labels.shape[1:]
         self._place = (0, 0)
-        self._make_controls()
+        image, row, column = clearest_place(walkthrough)
+        self._make_controls(image)
         self._make_pictures()
         self.row_losses: dict[str, float] = {}
         self.losses: dict[str, float] = {}
         self.widget = self._arranged()
         self._compute()
-        self.pointer.point(self.rows // 2, self.columns // 2)
+        self.pointer.point(row, column)
 
     # --- what is shown ----------------------------------------------------------------------------------------
 
-    def _make_controls(self) -> None:
+    def _make_controls(self, image: int) -> None:
         walkthrough = self.walkthrough
-        scenes = [(str(index + 1), index) for index in range(len(walkthrough.images))]
-        self.scene = _buttons("Scene", scenes)
-        steps = [(f"step {step}" if step else "start", step) for step in walkthrough.snapshots]
-        self.snapshot = _buttons("Students at", [*steps, ("end", END)])
-        self.snapshot.value = END
+        images = [(str(index + 1), index) for index in range(len(walkthrough.images))]
+        self.image = Buttons("Image", images, image)
+        steps = [(f"{step} steps" if step else "no step", step) for step in walkthrough.snapshots]
+        everything = f"all {walkthrough.record['steps']} steps"
+        self.snapshot = Buttons("Students after", [*steps, (everything, END)], END)
         self.layer = choice("Features of", [(name.replace("_", " "), name) for name in walkthrough.layers(TEACHER)])
         self.layer.value = walkthrough.record["layer"]
+        self.reason = widgets.HTML()
         self.center = widgets.Checkbox(True, description="Subtract the mean feature first", style=STYLE, layout=LAYOUT)
         self.similarity = choice("Similarity", [("cosine", "cosine"), ("dot product", "dot")])
         self.distance = choice("Compared by", [("squared differences", "squared"), ("softmax and KL", "kl")])
@@ -72,23 +93,25 @@ class Explorer:
 
     def _controls(self) -> list[Any]:
         """All of them but the pointer, in the order in which they are shown."""
-        views = [self.scene, self.snapshot, self.layer]
+        views = [self.image, self.snapshot, self.layer]
         return [*views, self.center, self.similarity, self.distance, self.temperature]
 
     def _make_pictures(self) -> None:
-        self.pointer = Pointer(label="The scene: point at a location", rows=self.rows, columns=self.columns)
+        self.pointer = Pointer(label="The image: point at a location", rows=self.rows, columns=self.columns)
         follower = partial(Pointer, reachable=False, rows=self.rows, columns=self.columns)
         self.maps = {network: follower(label=HEADINGS[network]) for network in (TEACHER, *STUDENTS)}
         self.entries = {network: follower(label=f"{HEADINGS[network]}, terms of PFS") for network in STUDENTS}
-        self.key, self.terms = widgets.HTML(), widgets.HTML()
+        self.here, self.key, self.terms = widgets.HTML(), widgets.HTML(), widgets.HTML()
         self._pictures = [self.pointer, *self.maps.values(), *self.entries.values()]
         for picture in self._pictures:
             picture.on_move(self._moved)
 
     def _arranged(self) -> Any:
         """All widgets in their places; `explorer.css` says where these are, on a desk and on a phone."""
-        controls = _classed(widgets.VBox(self._controls()), "controls")
-        top = _classed(widgets.Box([_classed(self.pointer, "scene"), controls]), "top")
+        controls = self._controls()
+        controls.insert(controls.index(self.layer) + 1, self.reason)
+        image = _classed(widgets.VBox([self.pointer, self.here]), "image")
+        top = _classed(widgets.Box([image, _classed(widgets.VBox(controls), "controls")]), "top")
         headings = [_classed(widgets.HTML(HEADINGS[network]), "heading") for network in self.maps]
         cells = [*headings, *self.maps.values(), _classed(self.key, "key"), *self.entries.values()]
         style = widgets.HTML(f"<style>{_CSS.read_text(encoding='utf-8')}</style>")
@@ -109,14 +132,16 @@ class Explorer:
         return self.pointer.row * h // self.rows, self.pointer.column * w // self.columns
 
     def features(self, network: str) -> Tensor:
-        """The features (C, h, w) of the scene, the layer and, of a student, the snapshot that the switches say."""
+        """The features (C, h, w) of the image, the layer and, of a student, the snapshot that the switches say."""
         snapshot = None if network == TEACHER or self.snapshot.value == END else self.snapshot.value
-        return self.walkthrough.features(network, snapshot, self.layer.value)[self.scene.value]
+        return self.walkthrough.features(network, snapshot, self.layer.value)[self.image.value]
 
     def _switched(self, change: Any) -> None:
         if change["owner"] is self.snapshot and self.snapshot.value != END:
             self.layer.value = self.walkthrough.record["layer"]  # snapshots hold the features of this one alone
         self.layer.disabled = self.snapshot.value != END
+        kept = f"Before the end of the training, only the features of {self.layer.value} were kept."
+        self.reason.value = _small(kept) if self.layer.disabled else ""
         self.temperature.layout.visibility = "visible" if self.distance.value == "kl" else "hidden"
         self._compute()
 
@@ -132,7 +157,7 @@ class Explorer:
         self.losses = {network: loss_of(features[network], features[TEACHER], self.reading) for network in STUDENTS}
         for picture in self._pictures:
             picture.step = self.rows // self._grid[0]
-        self.pointer.image = as_png(self.walkthrough.images[self.scene.value])
+        self.pointer.image = as_png(self.walkthrough.images[self.image.value])
         self._show()
 
     def _moved(self, row: int, column: int) -> None:
@@ -174,16 +199,19 @@ class Explorer:
             self.entries[network].image = _picture(values, top, signed=self.reading.distance == "kl")
             self.entries[network].alt = describe_entries(values, self.row_losses[network], self.reading)
         self.key.value = key_of(scale, top, self.reading)
-        label = self.walkthrough.labels[self.scene.value, self.pointer.row, self.pointer.column]
-        known = self.walkthrough.classes[label] if label < len(self.walkthrough.classes) else "not scored"
-        place = f"row {self.pointer.row}, column {self.pointer.column}: class {known}"
+        self._say_place()
+
+    def _say_place(self) -> None:
+        """The class and the place of the pixel under the cross, for those who see the image and for others."""
+        label = self.walkthrough.labels[self.image.value, self.pointer.row, self.pointer.column]
+        place = f"row {self.pointer.row}, column {self.pointer.column}: {class_of(label, self.walkthrough.classes)}"
+        self.here.value = _small(f"Image {self.image.value + 1}, {place}")
         losses = ", ".join(f"{HEADINGS[network]} {number(loss)}" for network, loss in self.row_losses.items())
-        self.pointer.alt = f"Scene {self.scene.value + 1}, {place}. The loss of this map: {losses}."
+        self.pointer.alt = f"Image {self.image.value + 1}, {place}. The loss of this map: {losses}."
 
 
-def _buttons(label: str, options: list[Any]) -> Any:
-    """A row of buttons of which one is pressed, at first the first."""
-    return widgets.ToggleButtons(options=options, description=label, style={**STYLE, "button_width": "auto"})
+def _small(text: str) -> str:
+    return f'<div style="line-height:1.3">{escape(text)}</div>'
 
 
 def _classed(widget: Any, name: str) -> Any:

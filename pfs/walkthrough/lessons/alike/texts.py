@@ -1,6 +1,7 @@
 """The words of walkthrough 1: the loss with its terms filled in, the colours' keys, and what each picture shows."""
 
 from base64 import b64encode
+from collections.abc import Sequence
 
 from torch import Tensor
 
@@ -22,13 +23,13 @@ def number(value: float) -> str:
 def terms_of(
     maps: Maps, entries: Maps, row_losses: dict[str, float], losses: dict[str, float], at: Location, reading: Reading
 ) -> str:
-    """The loss as a table in HTML: the pair that adds most, the map that is shown, and the scene.
+    """The loss as a table in HTML: the pair that adds most, the map that is shown, and the image.
 
     Args:
         maps: network -> its map (h, w) of the location, the teacher's too.
         entries: student -> what each location of the map adds to the loss, (h, w).
         row_losses: student -> the loss of the map.
-        losses: student -> the loss of the scene.
+        losses: student -> the loss of the image.
         at: row and column of the location.
         reading: how the loss is made.
     """
@@ -71,6 +72,12 @@ def key_of(scale: float, top: float, reading: Reading) -> str:
 def _key(palette: str, low: str, high: str, text: str) -> str:
     url = "data:image/png;base64," + b64encode(as_png(palette_bar(palette))).decode()
     return f'<p><img src="{url}" alt=""><span><span>{low}</span><span>{high}</span></span>{text}</p>'
+
+
+def class_of(label: int, classes: Sequence[str]) -> str:
+    """What a pixel shows, in words: "background", "class 5", or that its label is not scored."""
+    name = classes[label] if label < len(classes) else "not scored"
+    return f"class {name}" if name.isdigit() else name
 
 
 def describe_map(values: Tensor, at: Location, reading: Reading) -> str:

@@ -2,7 +2,15 @@
 
 from pfs.walkthrough.lessons.whom.exercises import check_doubt, check_limit, check_scale, check_silent
 from pfs.walkthrough.lessons.whom.explorer import Explorer
-from pfs.walkthrough.lessons.whom.numbers import Pair, gradient, label_probability, regions, shares, weights
+from pfs.walkthrough.lessons.whom.numbers import (
+    Pair,
+    gradient,
+    image_of_most_errors,
+    label_probability,
+    regions,
+    shares,
+    weights,
+)
 
 __all__ = [
     "Explorer",
@@ -12,6 +20,7 @@ __all__ = [
     "check_scale",
     "check_silent",
     "gradient",
+    "image_of_most_errors",
     "label_probability",
     "regions",
     "shares",

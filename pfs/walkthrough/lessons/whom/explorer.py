@@ -15,10 +15,12 @@ from pfs.study.places import TEACHER
 from pfs.walkthrough.arrays import Walkthrough
 from pfs.walkthrough.bars import COLOURS, Bar, table
 from pfs.walkthrough.lessons.switches import choice, in_rows, linked_pictures, shown, side_by_side, slider
+from pfs.walkthrough.lessons.whom.keys import keys_of
 from pfs.walkthrough.lessons.whom.numbers import (
     RULES,
     Pair,
     gradient,
+    image_of_most_errors,
     label_probability,
     regions,
     shares,
@@ -39,9 +41,12 @@ MAPS = {
 class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     """An image, p[y] of teacher and student, the weights; and what both losses teach at the pixel under the pointer.
 
+    It begins on the image with most errors of the teacher, at the pixel of an object with the largest weight.
+
     Attributes:
         image, student, gap, temperature, normalize: the switches.
         pictures: a `Pointer` each of `MAPS`; their places are one.
+        legend: what the colours mean, as HTML.
         pixel, parts: what is told of the pixel under the pointer, and of the parts of the image, as HTML.
         pair, weight: what is shown: the two networks' outputs, and the weights (H, W).
         kd, wsp: the gradients (K, H, W) of the two losses.
@@ -52,18 +57,21 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         students = [(name_of(name), name) for name in walkthrough.networks if name != TEACHER]
         images = [(f"{index + 1} of {len(walkthrough.images)}", index) for index in range(len(walkthrough.images))]
         self.image = choice("Image", images)
+        self.image.value = image_of_most_errors(walkthrough)
         self.student = choice("Student", students)
         self.gap = choice("Weight by", [(words, gap) for gap, words in RULES.items()])
         self.temperature = slider("Temperature", 2.0, least=0.5, most=8.0)
         self.normalize = widgets.Checkbox(True, description="weights over their mean", indent=False)
         self.pictures = linked_pictures(MAPS, walkthrough.images.shape[1:3])
-        self.pixel, self.parts = shown(), shown()
+        self.legend, self.pixel, self.parts = shown(), shown(), shown()
         for control in (self.image, self.student):
             control.observe(self._show_networks, "value")
         for control in (self.gap, self.temperature, self.normalize):
             control.observe(self._show_losses, "value")
         self.place.on_move(self._show_pixel)
         self._show_networks()
+        on_objects = self.weight * (self.pair.label[0] > 0)
+        self.place.point(*divmod(int(on_objects.argmax()), self.place.columns))
         super().__init__(self._laid_out())
 
     @property
@@ -73,7 +81,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
     def _laid_out(self) -> list[Any]:
         switches = in_rows(self.image, self.student, self.gap, self.temperature, self.normalize)
-        return [switches, side_by_side(self.pictures), in_rows(self.pixel, self.parts)]
+        return [switches, side_by_side(self.pictures), self.legend, in_rows(self.pixel, self.parts)]
 
     # --- what changes with each switch --------------------------------------------------------------------
 
@@ -96,6 +104,8 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.pictures["weight"].image = as_png(
             paint_amount(self._counted(self.weight), float(self.weight.max()) or 1.0)
         )
+        present = np.unique(self.pair.label[0][self.pair.valid]).tolist()
+        self.legend.value = keys_of(present, self.walkthrough.classes, float(self.weight.max()))
         self.parts.value = self._parts_table()
         self._describe_maps()
         self._show_pixel()

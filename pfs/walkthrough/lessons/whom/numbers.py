@@ -18,12 +18,12 @@ from pfs.losses.wsp import GAPS
 from pfs.walkthrough.arrays import Walkthrough
 
 RULES = {
-    "margin": "margin: max(0, p_teacher[y] - p_student[y])",
-    "absolute": "absolute: |p_teacher[y] - p_student[y]|",
-    "loss": "losses: 1 - exp(-CE_student / CE_teacher)",
-    "divergence": "divergence: KL(teacher || student)",
+    "margin": "margin: max(0, p_T[y] - p_S[y])",
+    "absolute": "absolute: |p_T[y] - p_S[y]|",
+    "loss": "losses: 1 - exp(-CE_S / CE_T)",
+    "divergence": "divergence: KL(p_T || p_S)",
     "correct": "1 where the teacher is right, else 0",
-    "student": "the student's doubt: 1 - p_student[y]",
+    "student": "the student's doubt: 1 - p_S[y]",
     "uniform": "1 everywhere: plain KD",
 }
 REGIONS = ("the teacher's errors", "borders", "background", "the rest")
@@ -65,6 +65,14 @@ class Pair:
 
 
 # --- the numbers ----------------------------------------------------------------------------------------------
+
+
+def image_of_most_errors(walkthrough: Walkthrough) -> int:
+    """The image, from 0, on which the teacher is wrong at the largest share of the pixels that count."""
+    labels = torch.as_tensor(walkthrough.labels)  # (S, H, W)
+    said = upsample(walkthrough.logits("teacher"), (labels.shape[1], labels.shape[2])).argmax(1)
+    valid = labels != walkthrough.ignore_index
+    return int((((said != labels) & valid).sum((1, 2)) / valid.sum((1, 2))).argmax())
 
 
 def label_probability(pair: Pair, network: str) -> Tensor:

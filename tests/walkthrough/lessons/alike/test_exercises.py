@@ -25,22 +25,22 @@ def test_an_answer_that_is_missing_is_asked_for() -> None:
 
 
 def test_a_place_outside_of_the_grid_is_told(tiny: Walkthrough) -> None:
-    assert check_largest(tiny, scene=1, row=8, column=0) == "Not yet: rows are counted from 0 to 7, columns from 0 to 7"
+    assert check_largest(tiny, image=1, row=8, column=0) == "Not yet: rows are counted from 0 to 7, columns from 0 to 7"
 
 
 def test_the_location_of_the_largest_loss_is_right_and_that_of_the_smallest_is_not(tiny: Walkthrough) -> None:
     losses = rows_of_losses(tiny.features("ce")[1], tiny.features("teacher")[1], Reading())
     for at, verdict in ((losses.argmax(), "Right: "), (losses.argmin(), "Not yet: ")):
         row, column = divmod(int(at), 8)
-        said = check_largest(tiny, scene=2, row=row, column=column)
+        said = check_largest(tiny, image=2, row=row, column=column)
         assert said.startswith(verdict) and f"({row}, {column}) is {float(losses.flatten()[at]):.3f}" in said
 
 
 def test_the_factor_of_centring(tiny: Walkthrough) -> None:
     student, teacher = tiny.features("ce")[0], tiny.features("teacher")[0]
     factor = loss_of(student, teacher, Reading()) / loss_of(student, teacher, Reading(center=False))
-    assert check_factor(tiny, scene=1, factor=1.4 * factor).startswith("Right: ")
-    assert check_factor(tiny, scene=1, factor=1.6 * factor).startswith("Not yet: ")
+    assert check_factor(tiny, image=1, factor=1.4 * factor).startswith("Right: ")
+    assert check_factor(tiny, image=1, factor=1.6 * factor).startswith("Not yet: ")
 
 
 @pytest.mark.parametrize("change", CHANGES)

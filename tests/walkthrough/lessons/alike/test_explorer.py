@@ -15,14 +15,18 @@ from pfs.losses import pfs_loss
 from pfs.losses.definition import similarity_maps
 from pfs.walkthrough.arrays import Walkthrough
 from pfs.walkthrough.lessons.alike import Explorer
-from pfs.walkthrough.lessons.alike.maps import maps_of
-from pfs.walkthrough.lessons.alike.texts import number
+from pfs.walkthrough.lessons.alike.maps import clearest_place, maps_of
+from pfs.walkthrough.lessons.alike.texts import class_of, number
 from pfs.walkthrough.paint import paint_amount, paint_signed
 
 
 @pytest.fixture
 def explorer(tiny: Walkthrough) -> Explorer:
-    return Explorer(tiny)
+    """It shows the middle of the first image."""
+    explorer = Explorer(tiny)
+    explorer.image.value = 0
+    explorer.pointer.point(16, 16)
+    return explorer
 
 
 def decoded(png: bytes) -> np.ndarray[Any, Any]:
@@ -71,7 +75,6 @@ def test_a_move_is_painted_once(explorer: Explorer, monkeypatch: pytest.MonkeyPa
     assert painted == [(3, 4)]
 
 
-VIEWS: list[dict[str, Any]] = [{"scene": 1}, {"layer": "stage3"}, {"layer": "before_relu"}, {"snapshot": 40}]
 SWITCHES: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({}, {}),
     ({"center": False}, {"center": False}),
@@ -82,17 +85,17 @@ SWITCHES: list[tuple[dict[str, Any], dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("values", "options"), SWITCHES, ids=str)
 @pytest.mark.parametrize(
-    "view", [{"scene": 1}, {"layer": "stage3"}, {"layer": "before_relu"}, {"snapshot": 40}], ids=str
+    "view", [{"image": 1}, {"layer": "stage3"}, {"layer": "before_relu"}, {"snapshot": 40}], ids=str
 )
 def test_the_loss_is_that_of_pfs_loss(
     explorer: Explorer, tiny: Walkthrough, values: dict[str, Any], options: dict[str, Any], view: dict[str, Any]
 ) -> None:
     for name, value in {**values, **view}.items():
         getattr(explorer, name).value = value
-    scene, layer = explorer.scene.value, view.get("layer")
-    teacher = tiny.features("teacher", layer=layer)[[scene]]
+    image, layer = explorer.image.value, view.get("layer")
+    teacher = tiny.features("teacher", layer=layer)[[image]]
     for name in ("ce", "pfs"):
-        student = tiny.features(name, view.get("snapshot"), layer)[[scene]]
+        student = tiny.features(name, view.get("snapshot"), layer)[[image]]
         expected = float(pfs_loss(student, teacher, **options))
         assert explorer.losses[name] == pytest.approx(expected, rel=1e-6)
         assert f"<b>{number(expected)}</b>" in explorer.terms.value
@@ -132,18 +135,34 @@ def test_alternative_texts_say_what_is_shown_now(explorer: Explorer, tiny: Walkt
     explorer.pointer.point(9, 31)
     after = [picture.alt for picture in (explorer.pointer, *explorer.maps.values(), *explorer.entries.values())]
     assert all(after) and not set(before) & set(after)
-    said = f"Scene 1, row 9, column 31: class {tiny.classes[tiny.labels[0, 9, 31]]}. The loss of this map: "
+    said = f"Image 1, row 9, column 31: {class_of(tiny.labels[0, 9, 31], tiny.classes)}"
     losses = [number(explorer.row_losses[name]) for name in ("ce", "pfs")]
-    assert explorer.pointer.alt == f"{said}Student alone {losses[0]}, Student with PFS {losses[1]}."
+    assert explorer.pointer.alt == (
+        f"{said}. The loss of this map: Student alone {losses[0]}, Student with PFS {losses[1]}."
+    )
+    assert said in explorer.here.value  # for all to see
     explorer.pointer.point(0, 0)
-    assert "class not scored." in explorer.pointer.alt
+    assert "row 0, column 0: not scored" in explorer.here.value
 
 
-def test_switches_that_have_no_effect_are_off(explorer: Explorer) -> None:
+def test_it_begins_where_pfs_helps_most(tiny: Walkthrough) -> None:
+    explorer = Explorer(tiny)
+    assert (explorer.image.value, *explorer.pointer.place) == clearest_place(tiny)
+
+
+def test_classes_are_named_in_words() -> None:
+    assert [class_of(label, ("background", "5")) for label in (0, 1, 255)] == ["background", "class 5", "not scored"]
+
+
+def test_switches_that_have_no_effect_are_off_and_say_why(explorer: Explorer) -> None:
+    assert explorer.reason.value == ""
     assert explorer.temperature.layout.visibility == "hidden" and not explorer.layer.disabled
     explorer.distance.value, explorer.layer.value, explorer.snapshot.value = "kl", "stage3", 0
     assert explorer.temperature.layout.visibility == "visible"
     assert explorer.layer.disabled and explorer.layer.value == "stage4"  # the only layer that snapshots have
+    assert "only the features of stage4 were kept" in explorer.reason.value
+    explorer.snapshot.value = "end"
+    assert explorer.reason.value == "" and not explorer.layer.disabled
 
 
 def test_every_control_has_a_label(explorer: Explorer) -> None:

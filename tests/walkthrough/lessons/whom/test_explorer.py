@@ -10,7 +10,15 @@ import torch
 from pfs.losses import wsp_loss
 from pfs.walkthrough.arrays import Walkthrough
 from pfs.walkthrough.lessons.whom.explorer import Explorer
-from pfs.walkthrough.lessons.whom.numbers import Pair, gradient, label_probability, regions, shares, weights
+from pfs.walkthrough.lessons.whom.numbers import (
+    Pair,
+    gradient,
+    image_of_most_errors,
+    label_probability,
+    regions,
+    shares,
+    weights,
+)
 from pfs.walkthrough.paint import paint_amount
 from tests.walkthrough.lessons.tables import caption, cells, pixels
 
@@ -26,8 +34,9 @@ SWITCHES: dict[str, Callable[[Explorer], Any]] = {
 
 @pytest.fixture
 def explorer(tiny: Walkthrough) -> Explorer:
-    """It points at the pixel with the largest weight."""
+    """It points at the pixel of the first image that has the largest weight."""
     explorer = Explorer(tiny)
+    explorer.image.value = 0
     explorer.place.point(*divmod(int(explorer.weight.argmax()), 32))
     return explorer
 
@@ -60,6 +69,18 @@ def test_a_switch_changes_the_numbers_to_those_of_the_losses(explorer: Explorer,
     SWITCHES[switch](explorer)
     assert explorer.pixel.value != before
     assert_shown(explorer)
+
+
+def test_it_begins_at_the_largest_weight_on_an_object_of_the_image_with_most_errors(tiny: Walkthrough) -> None:
+    explorer = Explorer(tiny)
+    assert explorer.image.value == image_of_most_errors(tiny)
+    assert explorer.weight[explorer.place.place] == explorer.weight[explorer.pair.label[0] > 0].max()
+
+
+def test_the_legend_follows_the_weight(explorer: Explorer) -> None:
+    before = explorer.legend.value
+    explorer.normalize.value = False
+    assert explorer.legend.value != before and f"{float(explorer.weight.max()):.3g}" in explorer.legend.value
 
 
 def test_all_pictures_have_one_place(explorer: Explorer) -> None:

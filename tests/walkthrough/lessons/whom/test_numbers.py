@@ -11,6 +11,7 @@ from pfs.walkthrough.lessons.whom.numbers import (
     Pair,
     borders,
     gradient,
+    image_of_most_errors,
     label_probability,
     likeness,
     regions,
@@ -50,6 +51,15 @@ def test_the_gradient_is_that_of_the_definition(pair: Pair, temperature: float) 
 def test_wsps_gradient_is_kds_times_the_weight(pair: Pair) -> None:
     expected = gradient(pair, "uniform", 2.0) * weights(pair, "margin")
     torch.testing.assert_close(gradient(pair, "margin", 2.0), expected, atol=1e-5, rtol=1e-4)
+
+
+def test_the_image_of_most_errors_is_the_one_where_the_teacher_is_wrong_most_often(tiny: Walkthrough) -> None:
+    shares_wrong = []
+    for image in range(len(tiny.images)):
+        shown = Pair.of(tiny, image, "ce")
+        shares_wrong.append(float((shown.teacher[0].argmax(0) != shown.label[0])[shown.valid].double().mean()))
+    assert shares_wrong[0] != shares_wrong[1]
+    assert image_of_most_errors(tiny) == shares_wrong.index(max(shares_wrong))
 
 
 def test_the_labels_probability_is_that_of_the_softmax(pair: Pair) -> None:
