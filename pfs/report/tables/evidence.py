@@ -9,8 +9,8 @@ import pandas as pd
 from pfs.config.study import Study
 from pfs.report.evidence import FEWEST_TO_BOOTSTRAP, evidence, group_bootstrap, holm
 from pfs.report.statistics import Finding, decimals, findings, seed_differences, signed_difference
-from pfs.report.style import label
 from pfs.report.tables.counts import ImageCounts, miou
+from pfs.report.tables.labels import label
 from pfs.report.tables.main import markdown_table
 
 Floats = npt.NDArray[np.float64]
