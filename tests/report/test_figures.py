@@ -229,7 +229,8 @@ def test_a_grid_of_images_fits_a_page_or_a_column(width: float, size: tuple[int,
     """Six images of any shape beside few networks or many."""
     images = grid.images_shown(np.zeros((6, *size, 3)), count, width)
     figure, axes = grid.grid_of(images, [f"network {number}" for number in range(count)], 0.5, 0.13, width)
-    assert figure.get_figwidth() <= width + 1e-6 and figure.get_figheight() <= style.TALLEST + 0.01
+    assert figure.get_figwidth() == pytest.approx(width) if width == style.COLUMN else figure.get_figwidth() <= width
+    assert figure.get_figheight() <= style.TALLEST + 0.01
     assert axes.shape == (len(images), count)
     assert len(images) == (6 if width == style.PAGE else 4 if count > 8 else 3)
 
