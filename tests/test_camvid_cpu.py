@@ -1,4 +1,4 @@
-"""The page of `camvid_cpu` names the commits of the runs, which are complete. `tests/report/test_docs.py` has its tables."""
+"""The page of `camvid_cpu` names the commits of the runs, which are complete; test_docs.py has its tables."""
 
 import re
 from pathlib import Path
