@@ -216,7 +216,9 @@ def test_a_study_without_claims_has_no_sentence(committed: pd.DataFrame) -> None
 
 def test_a_sentence_has_the_verdict_and_each_difference_with_its_interval(committed: pd.DataFrame) -> None:
     said = sentences("camvid_cpu", CLAIMS, committed).splitlines()[1]
-    assert said.startswith("- **C2, PFS helps**: open, before the protocol. PFS - Student alone (CE) +0.9 [-0.2, +2.1]; ")
+    assert said.startswith(
+        "- **C2, PFS helps**: open, before the protocol. PFS - Student alone (CE) +0.9 [-0.2, +2.1];"
+    )
 
 
 def test_the_command_runs_the_notebook(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -129,7 +129,7 @@ def test_decimals_in_prose_stand_in_a_table_of_the_page(page: str) -> None:
 
 # The pages that say what came out. On them a verdict, and a difference, stand in generated blocks alone.
 JUDGING = ["README.md", "docs/results.md", "results/camvid_cpu/README.md"]
-VERDICT = "suggestive|contradicted|(?:is|are|not|nor) supported|refuted|significant|clearly|(?:ex|in)cludes 0|no interval"
+VERDICT = "suggestive|contradicted|(?:is|are|not|nor) supported|refuted|significant|clearly|cludes 0|no interval"
 DIFFERENCE = r"(?<![\w.])[+-]\d+\.\d|\[-?\d"
 DEFINED = [  # sentences that say what a word means, or what others say
     "(3) both ideas together gain clearly over strong baselines",
@@ -163,22 +163,13 @@ def test_what_camvid_s_page_says_of_val_holds() -> None:
 
 def test_what_camvid_s_page_says_of_pixels_holds() -> None:
     """Imitation raises pixel accuracy and buildings and no mIoU; so do hard pixels, without a teacher."""
-    for name, methods in (
-        ("camvid_cpu", ["kd", "wsp", "pfs_wsp", "hard_pixels"]),
-        ("camvid_cpu_long", ["kd", "wsp", "pfs_wsp"]),
-    ):
-        runs = read_runs(ROOT / "results" / name).query("split == 'test'")
-        means = runs.groupby("method")[["pixel_accuracy", "iou_building", "miou"]].mean()
+    imitating = ["kd", "wsp", "pfs_wsp"]
+    for name, methods in (("camvid_cpu", [*imitating, "hard_pixels"]), ("camvid_cpu_long", imitating)):
+        means = read_runs(ROOT / "results" / name).query("split == 'test'").groupby("method").mean(numeric_only=True)
         gains = means.loc[methods] - means.loc["ce"]
         assert (gains[["pixel_accuracy", "iou_building"]] > 0).all(axis=None)
         assert (gains["miou"] < 0).all()
-        if name == "camvid_cpu_long":
-            assert runs.groupby("method")["iou_pole"].mean()[methods].max() < means_of(runs, "iou_pole")
-
-
-def means_of(runs: pd.DataFrame, column: str) -> float:
-    """The mean of a column over the runs of the student alone."""
-    return float(runs.loc[runs["method"] == "ce", column].mean())
+        assert (gains.loc[imitating, "iou_pole"] < 0).all()
 
 
 def test_none_of_the_added_tries_was_above_the_best_of_the_first() -> None:

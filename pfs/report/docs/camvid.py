@@ -1,4 +1,4 @@
-"""What methods shift on CamVid besides test mIoU: on val, in pixel accuracy, for frequent and rare classes. No torch."""
+"""What methods shift on CamVid besides test mIoU: val, pixel accuracy, frequent and rare classes. No torch."""
 
 from pathlib import Path
 
