@@ -1,7 +1,7 @@
 """The figures of what a loss and a training step cost. No torch here."""
 
 from itertools import cycle
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 import seaborn as sns
@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from pfs.report.style import LEGEND, MARKERS, PAGE, STYLE, colour
+from pfs.report.style import LEGEND, MARKERS, PAGE, SMALL, STYLE, colour, wrap
 from pfs.study.places import TEACHER
 
 
@@ -29,13 +29,14 @@ def benchmark_figure(table: pd.DataFrame) -> Figure:
     losses = losses.sort_values("form", key=lambda forms: forms != "ours", kind="stable")  # ours lead the legend
     losses = losses.assign(peak_mib=losses["peak_mib"].where(losses["peak_mib"] >= 1))
     readings = list(losses["reading"].unique())
-    figure = Figure(figsize=(PAGE, 0.3 + 2.5 * len(readings)), layout="constrained")
+    figure = Figure(figsize=(PAGE, 0.7 + 2.5 * len(readings)), layout="constrained")
     for row, reading in zip(figure.subplots(len(readings), 2, squeeze=False), readings, strict=True):
         for axes, column, unit in zip(row, ("milliseconds", "peak_mib"), ("ms", "MiB"), strict=True):
             _draw_forms(axes, losses[losses["reading"] == reading], column)
             kind = "time" if unit == "ms" else "peak memory above the inputs"
-            axes.set(title=f"{reading}: {kind}", xlabel="locations N", ylabel=unit)
+            axes.set(title=f"{_READINGS[reading]}: {kind}", xlabel="locations N", ylabel=unit)
         row[1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), **LEGEND | {"handlelength": 2.4})
+    _note(figure, _FORMS_NOTE)
     return figure
 
 
@@ -48,18 +49,20 @@ def steps_figure(table: pd.DataFrame) -> Figure:
             teacher's pass together.
     """
     settings = list(table["setting"].unique())
-    figure = Figure(figsize=(PAGE, 0.6 + 2.4 * len(settings)), layout="constrained")
+    figure = Figure(figsize=(PAGE, 1.5 + 2.4 * len(settings)), layout="constrained")
     for row, setting in zip(figure.subplots(len(settings), 2, squeeze=False), settings, strict=True):
         rows = table[table["setting"] == setting].set_index("case")["milliseconds"]
         is_part = rows.index.str.startswith("part: ")
         for axes, bars, kind in zip(row, (rows[~is_part], rows[is_part]), ("steps", "parts of a step"), strict=True):
-            names = list(bars.index.str.removeprefix("part: "))
-            axes.barh(names, bars, color=[_BARS.get(name, _OTHER).colour for name in names])
+            axes.barh(
+                [_CASES.get(case, case) for case in bars.index], bars, color=[_shade(case) for case in bars.index]
+            )
             axes.invert_yaxis()
             axes.set(title=f"{setting.replace('_', ' ')}: {kind}", xlabel="ms")
         for limit, style in zip((rows["student"], rows["student"] + rows["teacher"]), _LIMITS.values(), strict=True):
             row[0].axvline(limit, color="black", linestyle=style, linewidth=1.0)
-    figure.legend(handles=_explained(), loc="outside lower center", ncols=3, **LEGEND | {"handlelength": 2.4})
+    figure.legend(handles=_explained(), loc="outside upper center", ncols=3, **LEGEND | {"handlelength": 2.4})
+    _note(figure, _STEPS_NOTE)
     return figure
 
 
@@ -104,22 +107,71 @@ def _role(method: str, rows: pd.DataFrame) -> str:
     return "student alone" if method == alone else "student, best method on val"
 
 
-class _Bar(NamedTuple):
-    colour: Any
-    meaning: str
+_READINGS = {"squared": "squared differences", "kl": "divergence (KL)"}
+_FORMS = {"ours": "ours", "dense": "dense", "skd": "SKD's code"}
+_FORMS_NOTE = (
+    "Forward and backward of one PFS loss in fp32, C channels. Ours: what a study trains with. Dense: the formula as "
+    "it is written, the maps of all N x N pairs built. SKD's code: the pair-wise loss of structured knowledge "
+    "distillation without its pooling, which is PFS without the centring."
+)
 
-
-_OTHER = _Bar(colour("ce"), "any other step or part")
-_BARS = {
-    "cached": _Bar(colour("pfs_wsp"), "PFS + WSP, the teacher's outputs cached"),
-    "online": _Bar(colour("wsp"), "PFS + WSP, the teacher asked at every step"),
+# How the figure calls a step, or a part of one.
+_CASES = {
+    "student": "student alone",
+    "teacher": "teacher's pass alone",
+    "cached": "PFS + WSP",
+    "cached, KD alone": "KD",
+    "cached, PFS alone": "PFS",
+    "cached, WSP alone": "WSP",
+    "online": "PFS + WSP, online",
+    "online, default layout": "the same, default layout",
+    "torchdistill": "torchdistill's loop",
+    "student, bf16": "student in bf16",
+    "student, interpolate": "student, torch's loss",
+    "student, compiled": "student, torch.compile",
+    "part: data": "reading images",
+    "part: cached outputs": "reading cached outputs",
+    "part: cached answers": "reading cached outputs",  # as tables of earlier commits call it
+    "part: teacher": "teacher forward",
+    "part: student forward": "student forward",
+    "part: CE": "CE",
+    "part: CE + WSP": "CE + WSP",
+    "part: PFS": "PFS",
+    "part: student backward": "student backward",
+    "part: optimiser": "optimiser's step",
 }
+_STEPS_NOTE = (
+    "Every student learns from labels (CE) too. The teacher's outputs are read from disk; online, the teacher computes "
+    "them at every step. Default layout: channels before pixels in memory. torchdistill's loop: PFS + WSP, with files "
+    "decoded in the process, the teacher online, fp32. torch's loss: interpolate, then cross_entropy. A loss's part "
+    "has its gradient in it. digits: the networks of that study; photos: DeepLabV3+ on ResNet-101 teaches ResNet-18, "
+    "512 x 512 pixels, PFS where the classifiers read; last stage: the same, PFS on the encoders' last stages."
+)
+
+
+def _note(figure: Figure, text: str) -> None:
+    """Write below the axes what their names mean."""
+    lines = wrap(text, PAGE - 0.5, SMALL)  # some letters are wider on the canvas than `wrap` knows
+    figure.supxlabel(lines, x=0.1 / PAGE, ha="left", fontsize=SMALL, linespacing=1.3)
+
+
+_HIGHLIGHTED: dict[str, tuple[Any, str]] = {
+    "cached": (colour("pfs_wsp"), "PFS + WSP, the teacher's outputs cached"),
+    "online": (colour("wsp"), "PFS + WSP, the teacher online"),
+}
+
+
+def _shade(case: str) -> Any:
+    return _HIGHLIGHTED[case][0] if case in _HIGHLIGHTED else colour("ce")
+
+
 _LIMITS: dict[str, Any] = {"the student's step": "--", "the student's step and the teacher's": ":"}
 
 
 def _explained() -> list[Artist]:
     """What the bars' colours and the two lines are, for a legend."""
-    bars = [Patch(color=bar.colour, label=bar.meaning) for bar in (*_BARS.values(), _OTHER)]
+    shades = [*_HIGHLIGHTED.values(), (colour("ce"), "any other step or part")]
+    bars = [Patch(color=shade, label=meaning) for shade, meaning in shades]
     lines = [Line2D([], [], color="black", linestyle=style, label=name) for name, style in _LIMITS.items()]
     return [*bars, *lines]
 
@@ -137,10 +189,10 @@ def _draw_forms(axes: Axes, losses: pd.DataFrame, column: str) -> None:
         shade = shades[channels] if form == "ours" else "black" if form == "dense" else colour(str(form))
         style: Any = {"color": shade, "marker": next(markers), "markersize": 3.5, "linewidth": 1.3}
         style["linestyle"] = "--" if form == "skd" else "-"  # it lies upon the dense form
-        axes.plot(lines["locations"], lines[column], label=f"{form}, C = {channels}", **style)
+        axes.plot(lines["locations"], lines[column], label=f"{_FORMS[str(form)]}, C = {channels}", **style)
         skipped = lines[lines["repeats"] == 0]
         if column == "peak_mib" and len(skipped):
-            name = f"{form}: skipped, its estimate"
+            name = f"{_FORMS[str(form)]}: skipped, its estimate"
             axes.plot(skipped["locations"], skipped["estimate_mib"], _CROSS[str(form)], color=shade, label=name)
 
 

@@ -11,7 +11,7 @@ from pfs.config.study import Study
 from pfs.export.folder import INT8, ONNX, WEIGHTS, Description
 from pfs.models.pretrained import LITE
 from pfs.report.statistics import paired_difference, read_runs
-from pfs.report.style import label
+from pfs.report.tables.labels import label
 from pfs.study.places import TEACHER
 from pfs.study.records import Record, RecordError
 

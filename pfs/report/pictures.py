@@ -5,38 +5,20 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import seaborn as sns
 from matplotlib import rc_context
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from PIL import Image
 
 from pfs.config.study import Study
-from pfs.report.figures import LONGEST_NAME, plain
-from pfs.report.style import DIVERGING, LEGEND, PAGE, SMALL, STYLE, escape, label, text_width, wrap
+from pfs.report.figures.classes import LONGEST_NAME, plain
+from pfs.report.figures.grid import cross, grid_of, images_shown
+from pfs.report.figures.palette import class_palette as class_palette  # the notebooks of runs take it from here
+from pfs.report.figures.palette import colourise as colourise
+from pfs.report.style import DIVERGING, LEGEND, PAGE, SMALL, STYLE, label, text_width
 from pfs.study.places import TEACHER
 
-HEADING = 6.5  # points of a column's heading
-GAP = 0.03  # inches between two pictures
-
 Examples = Mapping[str, npt.NDArray[Any]]
-Palette = npt.NDArray[np.uint8]
-
-
-def class_palette(classes: int) -> Palette:
-    """(classes, 3) RGB: black for the background, then ever lighter colours of hues far apart.
-
-    Their lightness (L* of CIE 1976) rises in equal steps from 30 to 84, so that classes can be told apart in grey and
-    by readers who see fewer colours; pixels that are not scored are drawn still lighter. Of many classes, as the 150 of
-    ADE20K, neighbours differ in hue alone.
-    """
-    steps = np.linspace(0.30, 0.84, classes - 1)
-    hues = [
-        (0.85 + 0.32 * index) % 1 for index in range(classes - 1)
-    ]  # the steps that differ most to colour-blind readers
-    colours = [sns.husl_palette(1, h=hue, s=0.95, l=step)[0] for hue, step in zip(hues, steps, strict=True)]
-    return np.round(255 * np.array([(0.0, 0.0, 0.0), *colours])).astype(np.uint8)
 
 
 @rc_context(STYLE)
@@ -46,8 +28,9 @@ def qualitative_figure(
     methods: Sequence[str],
     classes: Sequence[str] = (),
     study: Study | None = None,
+    width: float = PAGE,
 ) -> Figure:
-    """Scenes, their truth, and what the networks see in them: a row a scene, a column a network.
+    """Images, their truth, and what the networks see in them.
 
     Args:
         examples: `image` (E, H, W, 3), `label` (E, H, W), and each method's `prediction/<method>` (E, H, W).
@@ -55,6 +38,7 @@ def qualitative_figure(
         methods: the networks to show; "teacher" is one.
         classes: the classes' names, for a legend below; where they are many, of those that are in the truth alone.
         study: whose labels the methods have.
+        width: of the figure in inches: `PAGE` has a row an image, `COLUMN` a column each of the first ones.
     """
     columns = [("image", examples["image"]), ("truth", colourise(examples["label"], palette))]
     columns += [(label(name, study), colourise(examples[f"prediction/{name}"], palette)) for name in methods]
@@ -62,11 +46,12 @@ def qualitative_figure(
     colours = np.asarray(palette, dtype=np.uint8).reshape(-1, 3) / 255
     patches = [Patch(color=colours[index], label=plain(classes[index])) for index in named]
     headings = [name for name, _ in columns]
-    fitting = _fitting([classes[index] for index in named], _side(len(headings)) * len(headings))
+    fitting = _fitting([classes[index] for index in named], min(width, 1.5 * len(headings)))
     foot = 0.16 * -(-len(patches) // fitting) + 0.08 * bool(patches)
-    figure, grid = _grid(examples["image"], headings, foot=foot)
+    shown = images_shown(examples["image"], len(headings), width)
+    figure, grid = grid_of(shown, headings, foot=foot, width=width)
     for column, (_, pictures) in zip(grid.T, columns, strict=True):
-        for axes, picture in zip(column, pictures, strict=True):
+        for axes, picture in zip(column, pictures, strict=False):
             axes.imshow(picture, interpolation="nearest")
     if patches:
         options = LEGEND | {"handlelength": 0.9, "borderaxespad": 0, "borderpad": 0.1, "labelspacing": 0.3}
@@ -81,7 +66,9 @@ def _fitting(names: Sequence[str], width: float) -> int:
 
 
 @rc_context(STYLE)
-def similarity_figure(examples: Examples, methods: Sequence[str], study: Study | None = None) -> Figure:
+def similarity_figure(
+    examples: Examples, methods: Sequence[str], study: Study | None = None, width: float = PAGE
+) -> Figure:
     """Pixel-wise feature similarity: how alike each network holds every location and the one under the cross.
 
     Below each student's map stands r, its `agreement` with the teacher's, where the teacher is shown.
@@ -91,20 +78,21 @@ def similarity_figure(examples: Examples, methods: Sequence[str], study: Study |
             `similarity/<method>` (E, h, w) centred cosines in [-1, 1] for each method, on any grid.
         methods: the networks to show; "teacher" is one.
         study: whose labels the methods have.
+        width: of the figure in inches, as in `qualitative_figure`.
     """
-    height, width = examples["image"].shape[1:3]
+    rows, columns = examples["image"].shape[1:3]
     headings = ["image", *(label(method, study) for method in methods)]
-    figure, grid = _grid(examples["image"], headings, foot=0.5, below=0.13 * (TEACHER in methods))
+    shown = images_shown(examples["image"], len(headings), width)
+    figure, grid = grid_of(shown, headings, foot=0.5, below=0.13 * (TEACHER in methods), width=width)
     limit = _limit([examples[f"similarity/{method}"] for method in methods])
-    maps = {"vmin": -limit, "vmax": limit, "cmap": DIVERGING, "extent": (-0.5, width - 0.5, height - 0.5, -0.5)}
-    for row, (image, probe) in enumerate(zip(examples["image"], examples["probe"], strict=True)):
+    maps = {"vmin": -limit, "vmax": limit, "cmap": DIVERGING, "extent": (-0.5, columns - 0.5, rows - 0.5, -0.5)}
+    for row, (image, probe) in enumerate(zip(shown, examples["probe"], strict=False)):
         grid[row, 0].imshow(image, interpolation="nearest")
         for axes, method in zip(grid[row, 1:], methods, strict=True):
-            drawn = axes.imshow(
-                examples[f"similarity/{method}"][row].astype(np.float32), interpolation="nearest", **maps
-            )
+            similarity = examples[f"similarity/{method}"][row].astype(np.float32)
+            drawn = axes.imshow(similarity, interpolation="nearest", **maps)
             if TEACHER in methods and method != TEACHER:
-                r = agreement(examples[f"similarity/{method}"][row], examples[f"similarity/{TEACHER}"][row])
+                r = agreement(similarity, examples[f"similarity/{TEACHER}"][row])
                 axes.set_xlabel("r undefined" if np.isnan(r) else f"r = {r:.2f}", fontsize=SMALL, labelpad=1.5)
         for axes in grid[row]:
             cross(axes, probe)
@@ -172,61 +160,3 @@ def contact_sheet(
     axes.imshow(picture, interpolation="nearest")
     axes.set_axis_off()
     return figure
-
-
-def colourise(labels: npt.NDArray[np.integer[Any]], palette: npt.ArrayLike) -> npt.NDArray[np.uint8]:
-    """(..., H, W) classes -> (..., H, W, 3) RGB; 255, and whatever else the palette lacks, is light grey."""
-    colours = np.full((256, 3), 225, np.uint8)
-    known = np.asarray(palette, dtype=np.uint8).reshape(-1, 3)[:255]
-    colours[: len(known)] = known
-    picture: npt.NDArray[np.uint8] = colours[labels]
-    return picture
-
-
-def _side(columns: int) -> float:
-    """The width of a picture in inches, so that the columns fill the figure but not more."""
-    return min(1.5, PAGE / columns)
-
-
-def _grid(
-    images: npt.NDArray[Any], headings: Sequence[str], foot: float, below: float = 0.0
-) -> tuple[Figure, npt.NDArray[Any]]:
-    """A figure with a row for each of the images (E, H, W, 3), every length in inches, so that nothing is cut off.
-
-    Args:
-        images: all of one size.
-        headings: of the columns, broken into lines that are no wider than a column.
-        foot: the height left free for a legend or a bar.
-        below: the height left free below each picture.
-
-    Returns:
-        The figure, and its axes (rows, columns) with the columns' headings above the first row.
-    """
-    rows, height, width, _ = images.shape
-    side = _side(len(headings))
-    wrapped = [wrap(heading, side - GAP, HEADING) for heading in headings]
-    head = 0.08 + 1.25 * HEADING / 72 * max(text.count("\n") + 1 for text in wrapped)
-    tall = (side - GAP) * height / width
-    inches = head + rows * (tall + below + GAP) + foot
-    figure = Figure(figsize=(len(headings) * side, inches))
-    grid = np.empty((rows, len(headings)), dtype=object)
-    for row, column in np.ndindex(grid.shape):
-        bottom = inches - head - row * (tall + below + GAP) - tall
-        place = (
-            (column + 0.5 * GAP / side) / len(headings),
-            bottom / inches,
-            (1 - GAP / side) / len(headings),
-            tall / inches,
-        )
-        grid[row, column] = axes = figure.add_axes(place, xticks=[], yticks=[])
-        axes.spines[:].set_visible(False)
-    for axes, heading in zip(grid[0], wrapped, strict=True):
-        axes.set_title(escape(heading), loc="center", fontsize=HEADING, pad=3, linespacing=1.1)
-    return figure, grid
-
-
-def cross(axes: Axes, probe: npt.NDArray[np.integer[Any]]) -> None:
-    """A black cross with a white rim at (row, column)."""
-    row, column = probe
-    for shade, size, width in (("white", 9, 3.2), ("black", 7.5, 1.4)):
-        axes.plot(column, row, marker="+", color=shade, markersize=size, markeredgewidth=width)

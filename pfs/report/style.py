@@ -1,4 +1,4 @@
-"""How every figure and table names, colours and marks a method, how large figures are, and how they are written."""
+"""How every figure colours and marks a method, how large figures are, and how they are written."""
 
 import io
 from collections.abc import Sequence
@@ -14,28 +14,15 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextPath
 
 from pfs.config.files import atomic_write
+from pfs.config.methods import Term
 from pfs.config.study import Study
+from pfs.report.tables.labels import label as label  # those who draw take it from here
 from pfs.study.places import TEACHER
 
 COLUMN, PAGE = 3.3, 7.0  # inches: the width of one column of a paper, and of its page
+TALLEST = 9.0  # inches: a page's height, less its caption
+DPI = 150  # dots an inch of a PNG
 SMALL = 6.5  # points of the smallest text in a figure
-
-LABELS = {
-    TEACHER: "Teacher",
-    "ce": "Student alone (CE)",
-    "kd": "KD",
-    "fitnet": "FitNet",
-    "at": "AT",
-    "sp": "SP",
-    "skd": "SKD pair-wise",
-    "cwd": "CWD",
-    "ifvd": "IFVD",
-    "hard_pixels": "Hard pixels, no teacher",
-    "student_gap": "WSP by the student's doubt",
-    "pfs": "PFS",
-    "wsp": "WSP",
-    "pfs_wsp": "PFS + WSP",
-}
 
 # DejaVu Sans comes with matplotlib: the same glyphs, so the same bytes, on every machine.
 STYLE: Any = {  # matplotlib's stubs want the literal name of every setting, seaborn's styles are plain dicts
@@ -60,16 +47,16 @@ COLOURS: dict[str, Any] = {
     "ce": "0.45",
     "kd": _PALETTE[0],
     "fitnet": _PALETTE[4],
-    "skd": _PALETTE[9],
-    "cwd": _PALETTE[5],
-    "at": "#7b6fb8",
-    "sp": _PALETTE[6],
+    "skd": "#17b3c9",
+    "cwd": "#8254a8",
+    "at": "#6f7f9f",
+    "sp": "#9b2d5e",
     "ifvd": _PALETTE[8],
-    "hard_pixels": "#8a6d3b",
+    "hard_pixels": "#7a8b23",
     "student_gap": sns.desaturate(_PALETTE[1], 0.5),
     "pfs": _PALETTE[2],
     "wsp": _PALETTE[1],
-    "pfs_wsp": _PALETTE[3],
+    "pfs_wsp": "#cc3311",
 }
 REFERENCE = "0.45"  # the line of the method that others are compared with, whichever it is
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", "p", ">", "d")
@@ -88,33 +75,66 @@ class Look(NamedTuple):
     marker: str
 
 
-def label(method: str, study: Study | None = None) -> str:
-    """A method's name for people: the `label` that its study gives it, or its usual one, or its own name in words."""
-    given = study.methods[method].label if study is not None and method in study.methods else None
-    return given or LABELS.get(method, method.replace("_", " "))
-
-
 def colour(method: str) -> Any:
     """A well-known method's colour, the same in every figure; grey for any other, which `looks` tells apart."""
     return COLOURS.get(method, "0.3")
 
 
-def looks(methods: Sequence[str]) -> dict[str, Look]:
+def looks(methods: Sequence[str], study: Study | None = None) -> dict[str, Look]:
     """How each method of a figure is drawn: no two share a colour.
 
+    A well-known method has the same colour in every figure. The variants of one, as with other weights, are shades of
+    its colour, the darker the heavier their terms. The hues of all others are spread around the circle.
     Neighbours never share a marker, and no two methods do where there are at most as many as `MARKERS`.
 
     Args:
-        methods: those of one figure, in its order. Well-known methods have the same colour in every figure; the
-            others' hues are spread around the circle, in three steps of lightness.
+        methods: those of one figure, in its order.
+        study: what says of which terms the methods are made; without it their names alone say it.
     """
-    others = [method for method in methods if method not in COLOURS]
-    hues = sns.husl_palette(len(others), s=0.75, l=0.5)
-    own = {
-        method: sns.set_hls_values(hue, l=0.3 + 0.15 * (index % 3))
-        for index, (method, hue) in enumerate(zip(others, hues, strict=True))
+    families: dict[str, list[str]] = {}
+    for method in methods:
+        families.setdefault(family(method, study), []).append(method)
+    unknown = [name for name in families if name not in COLOURS]
+    hues = COLOURS | dict(zip(unknown, sns.husl_palette(len(unknown), s=0.75, l=0.5), strict=True))
+    shades: dict[str, Any] = {}
+    for name, members in families.items():
+        variants = sorted((m for m in members if m not in COLOURS), key=lambda method: _weights(method, study))
+        shades |= dict(zip(variants, _shades(hues[name], len(variants), name in members), strict=True))
+    return {
+        method: Look(shades.get(method) or COLOURS[method], marker)
+        for method, marker in zip(methods, cycle(MARKERS), strict=False)
     }
-    return {m: Look(own.get(m) or COLOURS[m], marker) for m, marker in zip(methods, cycle(MARKERS), strict=False)}
+
+
+def family(method: str, study: Study | None = None) -> str:
+    """The well-known method that this one is a variant of; where there is none, the names of its terms, or its own.
+
+    It is a variant of the longest well-known name that its own name begins with, or that its terms make together:
+    `kd_t2_1` of `kd`, and `pfs_4_wsp_1`, with the terms pfs and wsp, of `pfs_wsp`.
+    """
+    terms = "_".join(_terms(method, study))
+    known = [name for name in COLOURS if name == terms or method.startswith(f"{name}_")]
+    return method if method in COLOURS else max(known, key=len, default=terms or method)
+
+
+def _terms(method: str, study: Study | None) -> dict[str, Term]:
+    return study.methods[method].terms if study is not None and method in study.methods else {}
+
+
+def _weights(method: str, study: Study | None) -> list[float]:
+    return [term.weight for term in _terms(method, study).values()]
+
+
+def _shades(base: Any, count: int, taken: bool) -> list[Any]:
+    """So many shades of a colour from light to dark; the colour itself is one of them unless it is taken."""
+    if count == 1 and not taken:
+        return [base]
+    size = count + 1 + count % 2 if taken else count  # an odd number has the colour itself in its middle
+    red, green, blue = to_rgb(base)
+    light = tuple(0.6 * channel + 0.4 for channel in (red, green, blue))
+    dark = tuple(0.45 * channel for channel in (red, green, blue))
+    ramp = list(sns.blend_palette([light, base, dark], size))
+    return ramp[: size // 2] + ramp[size // 2 + 1 :][: count - size // 2] if taken else ramp
 
 
 def ink(background: Any) -> str:
@@ -171,5 +191,5 @@ def save(figure: Figure, folder: Path, name: str) -> None:
     metadata = {"png": {"Software": None}, "pdf": {"Creator": None, "Producer": None, "CreationDate": None}}
     for suffix, entries in metadata.items():
         buffer = io.BytesIO()
-        figure.savefig(buffer, format=suffix, dpi=150, metadata=entries)
+        figure.savefig(buffer, format=suffix, dpi=DPI, metadata=entries)
         atomic_write(folder / f"{name}.{suffix}", buffer.getvalue())

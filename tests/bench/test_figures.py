@@ -40,7 +40,11 @@ def test_steps_and_their_parts_stand_in_the_order_of_the_table_beside_both_limit
     cases = {"student": 10.0, "teacher": 4.0, "cached": 11.0, "part: data": 1.0, "part: PFS": 2.0}
     table = pd.DataFrame({"setting": "digits", "case": list(cases), "milliseconds": list(cases.values())})
     steps, parts = steps_figure(table).axes
-    assert [label.get_text() for label in steps.get_yticklabels()] == ["student", "teacher", "cached"]
-    assert [label.get_text() for label in parts.get_yticklabels()] == ["data", "PFS"]
+    assert [label.get_text() for label in steps.get_yticklabels()] == [
+        "student alone",
+        "teacher's pass alone",
+        "PFS + WSP",
+    ]
+    assert [label.get_text() for label in parts.get_yticklabels()] == ["reading images", "PFS"]
     assert [bar.get_width() for bar in steps.patches] == [10.0, 4.0, 11.0]  # type: ignore[attr-defined]
     assert [line.get_xdata()[0] for line in steps.lines] == [10.0, 14.0]  # type: ignore[index]

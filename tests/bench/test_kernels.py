@@ -152,9 +152,9 @@ def test_the_summary_and_the_figure_are_there(folder: Path) -> None:
 def test_the_figure_has_a_row_a_reading_and_a_cross_for_what_was_skipped(table: pd.DataFrame) -> None:
     alone = table.assign(batch=1)  # the skipped rows are of a batch of 4, which is not drawn
     axes = benchmark_figure(alone).axes
-    assert [one.get_title("left") for one in axes[::2]] == ["squared: time", "kl: time"]
+    assert [one.get_title("left") for one in axes[::2]] == ["squared differences: time", "divergence (KL): time"]
     assert all((one.get_xscale(), one.get_yscale()) == ("log", "log") for one in axes)
-    others = [f"{form}, C = {c}" for c in (16, 8) for form in ("dense", "skd")]
+    others = [f"{form}, C = {c}" for c in (16, 8) for form in ("dense", "SKD's code")]
     drawn = [name for name in axes[1].get_legend_handles_labels()[1] if "skipped" not in name]
     assert sorted(drawn) == sorted(["ours, C = 8", "ours, C = 16", *others])
     assert all((np.diff(np.asarray(line.get_xdata())) >= 0).all() for line in axes[0].lines)

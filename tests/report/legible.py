@@ -9,7 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from pfs.report.style import STYLE
+from pfs.report.style import DPI, STYLE
 
 SLACK = 1.0  # points by which boxes may meet: a box is a little larger than its letters
 
@@ -33,12 +33,13 @@ def drawn_texts(figure: Figure) -> list[Text]:
 
 
 def flaws(figure: Figure, smallest: float = 6.0) -> list[str]:
-    """What is wrong with a figure's texts, a sentence each.
+    """What is wrong with a figure's texts, a sentence each, at the dots an inch with which it is written.
 
     Args:
         figure: whose canvas is the paper: its texts are judged at the size that it has.
         smallest: points that every text must have.
     """
+    figure.set_dpi(DPI)  # letters are a little wider or narrower at others
     texts = drawn_texts(figure)
     boxes = [text.get_window_extent().padded(-SLACK / 2 * figure.dpi / 72) for text in texts]
     small = [

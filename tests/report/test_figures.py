@@ -393,11 +393,12 @@ def test_tables_notebook_writes_all_of_them(results: Path, runs: pd.DataFrame, s
 
 def test_figures_notebook_writes_every_figure(results: Path) -> None:
     """PNG and PDF of each, and the PNGs can be opened."""
-    names = ("classes", "methods", "methods_column", "qualitative", "scenes", "similarity")
+    both = ("classes", "methods", "qualitative", "similarity")
+    names = ("scenes", *both, *(f"{name}_column" for name in both))
     folder = results / "digits" / "figures"
     expected = sorted(f"{name}.{kind}" for name in names for kind in ("pdf", "png"))
     assert sorted(path.name for path in folder.iterdir()) == expected
-    assert all(Image.open(folder / f"{name}.png").width > 600 for name in names if name != "methods_column")
+    assert all(Image.open(folder / f"{name}.png").width > 600 for name in ("scenes", *both))
     assert Image.open(folder / "methods_column.png").width == 495  # 3.3 inches at 150 dots an inch
 
 
@@ -423,18 +424,20 @@ def test_a_figure_of_one_s_own_is_drawn_as_its_page_says_and_is_in_the_report(
     """The function and the line of docs/write-a-study.md, each put where the page says."""
     page = (ROOT / "docs" / "write-a-study.md").read_text(encoding="utf-8").partition("## A figure of your own")[2]
     function, line = re.findall(r"```python\n(.*?)```", page, re.DOTALL)[:2]
-    namespace = dict(vars(figures))
+    namespace = dict(vars(figures.methods))
     exec(function, namespace)  # as if it stood in the file
     figure = namespace["accuracy_figure"](runs, study)
     assert flaws(figure) == []
     shutil.copytree(results, tmp_path / "results")
     notebook = nbformat.read(ROOT / "notebooks" / "study" / "figures.ipynb", as_version=4)
     notebook.cells = notebook.cells[:3]  # the parameters, and the cell that defines `draw`
-    notebook.cells += [new_code_cell(f"exec({function!r}, vars(figures))"), new_code_cell(line)]
+    notebook.cells += [new_code_cell(f"exec({function!r}, vars(figures.methods))"), new_code_cell(line)]
     nbformat.write(notebook, tmp_path / "figures.ipynb")
     execute(tmp_path / "figures.ipynb", tmp_path / "results")
     assert (tmp_path / "results" / "digits" / "figures" / "accuracy.pdf").is_file()
-    assert execute("report", tmp_path / "results", "image/png").count("iVBOR") == 5  # the four of every study, and it
+    assert (
+        execute("report", tmp_path / "results", "text/html").count("<picture>") == 5
+    )  # the four of every study, and it
 
 
 def test_without_examples_the_other_figures_are_drawn(runs: pd.DataFrame, tmp_path: Path) -> None:
@@ -443,7 +446,7 @@ def test_without_examples_the_other_figures_are_drawn(runs: pd.DataFrame, tmp_pa
     runs.to_csv(tmp_path / "digits" / "runs.csv", index=False)
     assert "no examples.npz" in execute("figures", tmp_path)
     drawn = {path.stem for path in (tmp_path / "digits" / "figures").iterdir()}
-    assert drawn == {"classes", "methods", "methods_column"}
+    assert drawn == {"classes", "classes_column", "methods", "methods_column"}
 
 
 def test_examples_that_cannot_be_drawn_leave_the_other_figures(
@@ -456,7 +459,10 @@ def test_examples_that_cannot_be_drawn_leave_the_other_figures(
     np.savez(tmp_path / "digits" / "examples.npz", **wrong)  # type: ignore[arg-type]
     assert "The figure 'qualitative' cannot be drawn and is left out (" in execute("figures", tmp_path)
     drawn = {path.stem for path in (tmp_path / "digits" / "figures").iterdir()}
-    assert drawn == {"classes", "methods", "methods_column", "scenes", "similarity"}
+    assert drawn == {
+        "scenes",
+        *(f"{name}{end}" for name in ("classes", "methods", "similarity") for end in ("", "_column")),
+    }
 
 
 @pytest.mark.parametrize("name", ["tables", "figures", "report"])

@@ -15,7 +15,7 @@ from pfs.report.statistics import (
     paired_difference,
     unpaired_difference,
 )
-from pfs.report.style import label
+from pfs.report.tables.labels import label
 from pfs.report.tables.main import main_table
 from tests.report.runs_table import FULL, runs_of
 

@@ -9,9 +9,11 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 from matplotlib import colormaps
-from matplotlib.colors import to_hex, to_rgb
+from matplotlib.colors import rgb_to_hsv, to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from PIL import Image
+from skimage.color import deltaE_ciede2000
 
 from pfs.bench.figures import benchmark_figure, steps_figure
 from pfs.config.load import load_study
@@ -69,17 +71,20 @@ def figures_of(name: str) -> Iterator[tuple[str, Figure]]:
     path = ROOT / "studies" / f"{name}.yaml"
     plan, runs = load_study(path), read_runs(RESULTS / name)
     classes, schedules = class_table(runs), both_schedules(path, RESULTS)
-    for width in (style.PAGE, style.COLUMN)[: 2 if len(plan.methods) <= 20 else 1]:
-        yield f"methods at {width} in", figures.methods_figure(main_table(runs, plan), runs, plan.reference, width)
+    table, files = main_table(runs, plan), RESULTS / name / "examples.npz"
+    first = {key: values[:2] for key, values in np.load(files).items()} if files.is_file() else {}
+    shown = [method for method in ("teacher", *methods_to_show(runs, plan)) if f"prediction/{method}" in first]
+    palette = pictures.class_palette(classes.shape[1])
+    for width in (style.PAGE, style.COLUMN):
+        at = f"at {width} in"
+        yield f"methods {at}", figures.methods_figure(table, runs, plan.reference, width, plan)
         if schedules is not None:
-            yield f"schedules at {width} in", figures.schedules_figure(schedules, plan.reference, width)
-    yield "classes", figures.class_figure(classes, plan.reference, plan)
-    if (RESULTS / name / "examples.npz").is_file():
-        first = {key: values[:2] for key, values in np.load(RESULTS / name / "examples.npz").items()}
-        shown = [method for method in ("teacher", *methods_to_show(runs, plan)) if f"prediction/{method}" in first]
-        palette = pictures.class_palette(classes.shape[1])
-        yield "qualitative", pictures.qualitative_figure(first, palette, shown, list(classes.columns), plan)
-        yield "similarity", pictures.similarity_figure(first, shown, plan)
+            yield f"schedules {at}", figures.schedules_figure(schedules, plan.reference, width, plan)
+        yield f"classes {at}", figures.class_figure(classes, plan.reference, plan, width)
+        if first:
+            names = list(classes.columns)
+            yield f"qualitative {at}", pictures.qualitative_figure(first, palette, shown, names, plan, width)
+            yield f"similarity {at}", pictures.similarity_figure(first, shown, plan, width)
 
 
 # --- legible ------------------------------------------------------------------------------------------------
@@ -90,6 +95,24 @@ def test_every_figure_of_a_committed_study_is_legible(name: str) -> None:
     """At its own width, every text has 6 points at least, lies on the canvas, and lies upon no other."""
     found = {kind: flaws(figure) for kind, figure in figures_of(name)}
     assert {kind: wrong for kind, wrong in found.items() if wrong} == {}
+
+
+@pytest.mark.parametrize("name", [*COMMITTED, "benchmark"])
+def test_no_committed_figure_is_larger_than_a_page(name: str) -> None:
+    """At most 9 inches high, and 7 wide or, for a column, 3.3."""
+    files = list((RESULTS / name / "figures").glob("*.png"))
+    sizes = {file.stem: np.array(Image.open(file).size) / style.DPI for file in files}
+    widest = {stem: style.COLUMN if stem.endswith("_column") else style.PAGE for stem in sizes}
+    assert sizes
+    assert {stem for stem, (width, height) in sizes.items() if width > widest[stem] or height > style.TALLEST} == set()
+
+
+@pytest.mark.parametrize("name", COMMITTED)
+def test_every_figure_of_a_report_is_there_for_a_column_too(name: str) -> None:
+    """`scenes` is in no report."""
+    drawn = {file.stem for file in (RESULTS / name / "figures").glob("*.png")} - {"scenes"}
+    pages = {stem for stem in drawn if not stem.endswith("_column")}
+    assert drawn - pages == {f"{stem}_column" for stem in pages}
 
 
 def test_the_figures_of_the_benchmark_are_legible() -> None:
@@ -118,10 +141,34 @@ def test_flaws_are_found() -> None:
 def test_no_two_methods_of_a_study_share_a_colour(name: str) -> None:
     """Neighbours differ in their markers too, and all do where there are enough markers."""
     plan = load_study(ROOT / "studies" / f"{name}.yaml")
-    drawn = list(style.looks(["teacher", *plan.methods]).values())
+    drawn = list(style.looks(["teacher", *plan.methods], plan).values())
     assert len({to_hex(look.colour) for look in drawn}) == len(drawn)
     assert all(one.marker != other.marker for one, other in pairwise(drawn))
     assert len({look.marker for look in drawn}) == min(len(drawn), len(style.MARKERS))
+
+
+def test_the_tries_of_a_method_are_shades_of_its_colour_the_darker_the_heavier() -> None:
+    plan = load_study(ROOT / "studies" / "camvid_cpu_weights.yaml")
+    drawn = style.looks(list(plan.methods), plan)
+    for names in (["pfs_1", "pfs_4", "pfs_16", "pfs_64"], ["student_gap_1", "student_gap_4"], ["at_025", "at_16"]):
+        shades = [rgb_to_hsv(to_rgb(drawn[name].colour)) for name in names]
+        base = rgb_to_hsv(to_rgb(style.COLOURS[style.family(names[0], plan)]))
+        assert [hue for hue, _, _ in shades] == pytest.approx([base[0]] * len(names), abs=0.02)
+        lightness = lab(linear([to_rgb(drawn[name].colour) for name in names]))[:, 0]
+        assert (np.diff(lightness) < -8).all()
+
+
+def test_a_method_is_a_variant_of_the_one_that_its_name_or_its_terms_say() -> None:
+    plan = load_study(ROOT / "studies" / "camvid_cpu_weights.yaml")
+    families = [style.family(name, plan) for name in ("ce", "kd_t2_1", "pfs_4_wsp_t1_1", "student_gap_1", "other")]
+    assert families == ["ce", "kd", "pfs_wsp", "student_gap", "other"]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+def test_a_well_known_method_keeps_its_colour_beside_its_variants(count: int) -> None:
+    drawn = style.looks(["kd", *(f"kd_{number}" for number in range(count))])
+    assert drawn["kd"].colour == style.COLOURS["kd"]
+    assert len({to_hex(look.colour) for look in drawn.values()}) == count + 1
 
 
 def test_well_known_methods_can_be_told_apart() -> None:
@@ -129,21 +176,27 @@ def test_well_known_methods_can_be_told_apart() -> None:
     assert least_distance(linear([to_rgb(shade) for shade in style.COLOURS.values()])) > 8
 
 
+PALETTE = linear(np.vstack([pictures.class_palette(11) / 255, np.full((1, 3), 225 / 255)]))  # and unscored pixels
+
+
 def test_class_colours_are_steps_of_lightness() -> None:
-    """In grey, each of 11 classes is lighter than the one before by 5 of 100 at least; unscored pixels are lightest."""
-    palette = pictures.class_palette(11) / 255
-    lightness = lab(linear([*palette, (225 / 255,) * 3]))[:, 0]
-    assert np.diff(lightness).min() > 5
+    """In grey, any two of 11 classes and the pixels that are not scored differ by 5 of 100 at least."""
+    assert np.diff(np.sort(lab(PALETTE)[:, 0])).min() > 5
 
 
-@pytest.mark.parametrize("reader", SEEN_BY)
-def test_class_colours_can_be_told_apart_by(reader: str) -> None:
-    """As a dichromat sees them, the two most similar of 11 classes still differ by 15 in CIE L*a*b*.
+@pytest.mark.parametrize("pair", [(3, 9), (0, 6), (3, 7), (2, 7), (4, 5), (5, 6), (1, 7), (4, 6), (1, 8)])
+def test_digits_that_are_taken_for_each_other_differ_much_in_grey(pair: tuple[int, int]) -> None:
+    """The pairs that the students of `quick` confuse most on val: three steps of lightness lie between them."""
+    first, second = lab(PALETTE)[[1 + digit for digit in pair], 0]
+    assert abs(first - second) > 15
 
-    The start and the step of `class_palette`'s hues are those of a search for the greatest such difference.
-    """
-    seen = linear(pictures.class_palette(11) / 255) @ np.array(SEEN_BY[reader]).T
-    assert least_distance(np.clip(seen, 0, 1)) > 15
+
+@pytest.mark.parametrize(("reader", "least"), [(None, 20), ("protanope", 12), ("deuteranope", 12), ("tritanope", 15)])
+def test_class_colours_can_be_told_apart_by(reader: str | None, least: float) -> None:
+    """The two most similar of 11 classes, as each reader sees them, by CIEDE2000; below about 10 two look alike."""
+    seen = PALETTE if reader is None else np.clip(PALETTE @ np.array(SEEN_BY[reader]).T, 0, 1)
+    first, second = np.triu_indices(len(seen), k=1)
+    assert deltaE_ciede2000(lab(seen)[first], lab(seen)[second]).min() > least
 
 
 @pytest.mark.parametrize("reader", [None, *SEEN_BY])
@@ -171,8 +224,20 @@ def test_every_line_and_cross_of_the_benchmark_is_explained() -> None:
     assert shown == explained == {"--", ":"}
     kernels = benchmark_figure(pd.read_csv(RESULTS / "benchmark" / "kernels.csv"))
     memory = kernels.axes[1]
-    assert "skd: skipped, its estimate" in [text.get_text() for text in memory.get_legend().texts]  # type: ignore[union-attr]
+    assert "SKD's code: skipped, its estimate" in [text.get_text() for text in memory.get_legend().texts]  # type: ignore[union-attr]
     assert all(not str(line.get_label()).startswith("_") for line in memory.lines)
+
+
+def test_every_name_in_the_figures_of_the_benchmark_is_in_words() -> None:
+    """No name of the table stands for itself: the steps and the readings are called by what they are."""
+    table = pd.read_csv(RESULTS / "benchmark" / "steps.csv")
+    steps = steps_figure(table)
+    shown = {label.get_text() for axes in steps.axes for label in axes.get_yticklabels()}
+    assert not shown & {"cached", "online", "cached answers", "student, interpolate", "torchdistill"}
+    note = " ".join(steps.get_supxlabel().split())
+    assert all(name in note for name in ("online", "Default layout", "torchdistill's loop", "torch's loss", "photos"))
+    kernels = benchmark_figure(pd.read_csv(RESULTS / "benchmark" / "kernels.csv"))
+    assert all(name in kernels.get_supxlabel() for name in ("Ours", "Dense", "SKD's code", "C channels"))
 
 
 # --- words --------------------------------------------------------------------------------------------------

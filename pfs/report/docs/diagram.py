@@ -14,12 +14,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
-from pfs.report.pictures import Examples, class_palette, colourise, cross
+from pfs.report.figures.grid import cross
+from pfs.report.figures.palette import class_palette, colourise
+from pfs.report.pictures import Examples
 from pfs.report.style import DIVERGING, STYLE, colour
 
-WIDTH, HEIGHT = 7.0, 3.4  # of the figure, in inches
+WIDTH, HEIGHT = 7.0, 3.7  # of the figure, in inches
 SIDE = 0.98  # of a map, in inches
-TEACHER_ROW, STUDENT_ROW = 2.55, 0.72  # the middle of each network's row, in inches above the foot
+TEACHER_ROW, STUDENT_ROW = 2.7, 0.87  # the middle of each network's row, in inches above the foot
 SCENE, NETWORK, SIMILARITY, PREDICTION, LABEL = 0.55, 1.78, 3.15, 4.72, 6.38  # the middle of each column
 SMALL = 7.0  # points
 
@@ -96,9 +98,10 @@ def _draw_outputs(figure: Figure, canvas: Axes, row: float, scene: Examples, met
     _arrow(canvas, (SIMILARITY + SIDE / 2 + 0.03, row), (PREDICTION - SIDE / 2 - 0.03, row))
     upper = "T" if method == "teacher" else "S"
     side = 1 if method == "teacher" else -1
-    height = row + side * (SIDE / 2 + 0.11)
-    _write(canvas, (SIMILARITY, height), f"features $f^{upper}$: map $P^{upper}_i$")
-    _write(canvas, (PREDICTION, height), f"logits $z^{upper}$: softmax $p^{upper}$")
+    height = row + side * (SIDE / 2 + 0.19)
+    features = f"features $f^{upper}$, and the map\n$P^{upper}_i$: how alike each is to $f^{upper}_i$"
+    _write(canvas, (SIMILARITY, height), features)
+    _write(canvas, (PREDICTION, height), f"class probabilities $p^{upper}$,\nhere the most probable class")
 
 
 def _draw_pfs(canvas: Axes) -> None:

@@ -8,8 +8,8 @@ import pandas as pd
 from pfs.config.load import load_study
 from pfs.config.study import Study
 from pfs.report.statistics import Finding, findings, signed_difference
-from pfs.report.style import label
 from pfs.report.tables.collected import read_runs
+from pfs.report.tables.labels import label
 from pfs.report.tables.main import main_table, markdown_table, to_markdown
 from pfs.report.tables.schedules import both_schedules
 from pfs.report.tables.schedules import to_markdown as schedules_markdown

@@ -5,6 +5,7 @@ from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from html import escape
 from itertools import chain, count
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import mistune
@@ -14,6 +15,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 from pygments.util import ClassNotFound
 
+NARROW = "(max-width: 44rem)"  # screens on which a figure of a page's width would be too small; so says style.css
 OMITTED = "remove_cell"  # the tag of a cell that stays in the notebook and is not on the page; nbconvert's own word
 
 
@@ -40,12 +42,13 @@ def body(cells: Iterable[Mapping[str, Any]]) -> Body:
     Args:
         cells: in the notebook format, with their outputs.
     """
-    shown = [cell for cell in cells if OMITTED not in cell["metadata"].get("tags", [])]
-    page = BeautifulSoup("\n".join(_cell(cell) for cell in shown), "html.parser")
+    kept = [cell for cell in cells if OMITTED not in cell["metadata"].get("tags", [])]
+    page = BeautifulSoup("\n".join(_cell(cell) for cell in kept), "html.parser")
     for table in page.find_all("table"):
         _complete_table(page, table)
-    for picture in page.find_all("img"):
-        _box(page, picture, "figure", str(picture.get("alt", "")))
+    for shown in page.find_all("img"):
+        whole = shown.find_parent("picture")
+        _box(page, whole if isinstance(whole, Tag) else shown, "figure", str(shown.get("alt", "")))
     contents = _contents(page)  # this gives the headings their ids
     return Body(str(page), contents)
 
@@ -87,9 +90,21 @@ def image(data: str, alt: str) -> str:
     return f'<img alt="{escape(alt)}" src="data:image/png;base64,{"".join(data.split())}">'
 
 
-def base64(png: bytes) -> str:
-    """The bytes of a PNG file as `image` takes them."""
-    return b64encode(png).decode()
+def picture(folder: Path, name: str, alt: str) -> str:
+    """A figure of a study, in which a narrow screen shows the version for a paper's column, where there is one.
+
+    Args:
+        folder: of the study's figures.
+        name: of the figure's files, without `_column` and suffix.
+        alt: what one sees in it, in words.
+    """
+    narrow = folder / f"{name}_column.png"
+    source = f'<source media="{NARROW}" srcset="data:image/png;base64,{_base64(narrow)}">' if narrow.is_file() else ""
+    return f"<picture>{source}{image(_base64(folder / f'{name}.png'), alt)}</picture>"
+
+
+def _base64(png: Path) -> str:
+    return b64encode(png.read_bytes()).decode()
 
 
 def _cell(cell: Mapping[str, Any]) -> str:

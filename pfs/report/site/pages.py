@@ -8,8 +8,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
 from pfs.config.study import Study
-from pfs.report.site.body import base64, body, image, inline
-from pfs.report.site.verdict import verdict
+from pfs.report.site.body import body, inline, picture
+from pfs.report.site.verdict import methods_alt, verdict
 from pfs.report.statistics import findings
 from pfs.report.tables.collected import read_runs
 from pfs.study.places import study_folder
@@ -40,15 +40,15 @@ def summary(study: Study, *, results: str) -> Summary:
     check_figures(folder)
     runs = read_runs(folder)
     val = runs[runs["split"] == "val"].groupby("method")["miou"].mean()
-    main = folder / "figures" / "methods.png"
-    intervals = "and the paired differences with their intervals" if len(study.seeds) > 1 else "and the differences"
-    alt = f"{study.name}: test mIoU of each method and seed, {intervals}"
+    figures = folder / "figures"
+    alt = f"{study.name}: {methods_alt(runs, study)}"
+    main = picture(figures, "methods", alt) if (figures / "methods.png").is_file() else ""
     return Summary(
         study.name,
         inline(study.question or ""),
         inline(facts(study)),
         inline(verdict(findings(runs, study), study, val)),
-        image(base64(main.read_bytes()), alt) if main.is_file() else "",
+        main,
     )
 
 
@@ -63,8 +63,8 @@ def check_figures(folder: Path) -> None:
     """
     for path in sorted((folder / "figures").glob("*.png")):
         try:
-            with Image.open(path, formats=["PNG"]) as picture:
-                picture.verify()
+            with Image.open(path, formats=["PNG"]) as opened:
+                opened.verify()
         except (OSError, SyntaxError, ValueError):  # Pillow raises all three
             mend = f"draw it again: pfs figures {folder.name} --results {folder.parent}"
             raise RecordError(f"{path}: is damaged: {mend}") from None

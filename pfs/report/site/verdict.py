@@ -6,7 +6,7 @@ import pandas as pd
 
 from pfs.config.study import Study
 from pfs.report.statistics import Finding
-from pfs.report.style import label
+from pfs.report.tables.labels import label
 
 
 def verdict(compared: Sequence[Finding], study: Study, val: "pd.Series[float]") -> str:
@@ -32,6 +32,28 @@ def verdict(compared: Sequence[Finding], study: Study, val: "pd.Series[float]") 
         return f"{no_side}: every interval includes 0. {_largest(found)}"
     count = f"Of {len(found)} {_methods(found)}, {_number(above)} better than {reference} and {_number(below)} worse"
     return f"{count}, by intervals that exclude 0. {_largest(found)}"
+
+
+def methods_alt(runs: pd.DataFrame, study: Study) -> str:
+    """What one sees in the figure of a study's methods: what is drawn, and which method is lowest and which highest."""
+    test = runs[(runs["split"] == "test") & runs["method"].isin(list(study.methods))]
+    means = test.groupby("method")["miou"].mean()
+    ends = (f"{label(str(method), study)}, {means[method]:.1f} %" for method in (means.idxmin(), means.idxmax()))
+    extent = f", from {' to '.join(ends)}" if len(means) > 1 else ""
+    intervals = (
+        "the paired differences with their intervals" if len(study.seeds) > 1 else "the differences of that seed"
+    )
+    return f"test mIoU of each method and seed{extent}; and {intervals}"
+
+
+def origins(runs: pd.DataFrame, study: Study) -> list[str]:
+    """The commits that a study's runs come from, in their order: each with how many runs it made, and of what."""
+    found = []
+    for commit, own in runs.drop_duplicates(["method", "seed"]).groupby("commit", sort=False):
+        names = [label(str(method), study) for method in own["method"].unique()]
+        shown = ", ".join(names) if len(names) <= 6 else f"{', '.join(names[:5])} and {len(names) - 5} other methods"
+        found.append(f"`{commit}` ({len(own)} {'run' if len(own) == 1 else 'runs'}: {shown})")
+    return found
 
 
 def _best_on_val(val: "pd.Series[float]", study: Study) -> str:

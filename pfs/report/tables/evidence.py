@@ -5,7 +5,7 @@ import pandas as pd
 from pfs.config.study import Study
 from pfs.report.evidence import evidence, holm
 from pfs.report.statistics import decimals, findings, seed_differences, signed_difference
-from pfs.report.style import label
+from pfs.report.tables.labels import label
 from pfs.report.tables.main import markdown_table
 
 

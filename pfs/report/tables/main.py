@@ -9,7 +9,7 @@ import pandas as pd
 
 from pfs.config.study import Study
 from pfs.report.statistics import Difference, paired_difference, signed_difference
-from pfs.report.style import label
+from pfs.report.tables.labels import label
 from pfs.study.places import TEACHER
 
 A_PAGE = 35  # rows of a table on a page of a paper

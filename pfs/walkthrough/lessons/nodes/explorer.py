@@ -8,7 +8,7 @@ import numpy.typing as npt
 from torch import Tensor
 
 from pfs.losses.pfs import dense_is_cheaper
-from pfs.report.style import label as name_of
+from pfs.report.tables.labels import label as name_of
 from pfs.study.places import TEACHER
 from pfs.walkthrough.arrays import Walkthrough
 from pfs.walkthrough.lessons.nodes.numbers import Comparison, agreeing_digits, compare, grids, node_of

@@ -16,7 +16,7 @@ from torch import nn
 
 from pfs.data.splits import normalize
 from pfs.models.inference import predict
-from pfs.report.style import label
+from pfs.report.tables.labels import label
 from pfs.training.evaluation import confusion_counts, score
 from pfs.walkthrough.lessons.runs.scenes import Scenes
 from pfs.walkthrough.lessons.runs.shown import Course, curves, pictures, table

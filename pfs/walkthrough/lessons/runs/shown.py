@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pfs.report.style import label
+from pfs.report.tables.labels import label
 from pfs.walkthrough.lessons.runs.scenes import Scenes
 from pfs.walkthrough.lessons.runs.svg import Frame
 from pfs.walkthrough.paint import Picture, as_png, paint_labels

@@ -8,7 +8,7 @@ from ipywidgets import Checkbox, RadioButtons, VBox
 
 from pfs.config.load import load_study
 from pfs.report.statistics import Difference
-from pfs.report.style import label
+from pfs.report.tables.labels import label
 from pfs.walkthrough.lessons.runs import believe
 from pfs.walkthrough.lessons.runs.believe import FAMILIES, REFERENCE
 from pfs.walkthrough.lessons.runs.svg import Row, rows_picture

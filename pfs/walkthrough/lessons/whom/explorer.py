@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from pfs.losses import wsp_loss
-from pfs.report.style import label as name_of
+from pfs.report.tables.labels import label as name_of
 from pfs.study.places import TEACHER
 from pfs.walkthrough.arrays import Walkthrough
 from pfs.walkthrough.bars import COLOURS, Bar, table
