@@ -17,7 +17,7 @@ CPU_BUILDS = $(shell sed -n -E 's/^(torch|torchvision)==(.*)/\1==\2+cpu/p' requi
 SIZE = $(if $(filter Linux,$(shell uname)),6.4 GB: 4.1 GB serve NVIDIA GPUs alone and can be left out (docs/machines.md),2.3 GB)
 
 .DEFAULT_GOAL = help
-.PHONY: help env status check study dry-run figures look docs benchmark throughput latency test test-avx2 lab demo clean
+.PHONY: help env status check study dry-run figures look claims docs benchmark throughput latency test test-avx2 lab demo clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s  %s\n", $$1, $$2}' Makefile
@@ -45,6 +45,9 @@ check: $(ENVIRONMENT) ## which committed results are not of today's code, data o
 
 look: $(ENVIRONMENT) ## a page of all studies with results, in the browser, in seconds and without training
 	@.venv/bin/pfs look
+
+claims: $(ENVIRONMENT) ## what the runs say of each claim: results/claims.md, in a minute or two
+	@.venv/bin/pfs claims
 
 docs: $(ENVIRONMENT) ## the tables in README.md and docs/, and the diagram, from results and code
 	@.venv/bin/pfs docs

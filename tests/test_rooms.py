@@ -25,6 +25,10 @@ TESTED_IN = {
     "data/sets/ade20k.py": "data/sets/test_base.py",  # it differs from the others in names and numbers alone
     "losses/pixelwise.py": "losses/test_wsp.py",  # the losses that it computes
     "report/docs/blocks.py": "report/test_docs.py",
+    "report/docs/camvid.py": "report/test_docs.py",
+    "report/docs/claims/definitions.py": "report/test_claims.py",
+    "report/docs/claims/ledger.py": "report/test_claims.py",
+    "report/docs/claims/text.py": "report/test_claims.py",
     "report/docs/costs.py": "report/test_docs.py",
     "report/docs/diagram.py": "report/test_docs.py",
     "report/docs/keys.py": "report/test_docs.py",

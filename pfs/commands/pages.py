@@ -11,18 +11,20 @@ from pfs.config.load import load_study
 from pfs.report.tables.collect import collect
 from pfs.report.tables.collected import read_examples, read_runs
 from pfs.report.tables.counts import read_counts
+from pfs.study.execution.notebooks import run_notebook
 from pfs.study.execution.run import draw_pages
-from pfs.study.places import runs_of, study_folder
+from pfs.study.places import notebook_path, runs_of, study_folder
 from pfs.study.staleness import stale_runs
 
 
 def add_commands(commands: Any) -> None:
-    """Add `collect`, `figures`, `report`, `look` and `docs`."""
+    """Add `collect`, `figures`, `report`, `look`, `claims` and `docs`."""
     add_command(commands, "collect", _collect, STUDY, RESULTS, DATA)
     add_command(commands, "figures", _figures, STUDY, RESULTS)
     add_command(commands, "report", _report, STUDY, RESULTS)
     look = add_command(commands, "look", _look, RESULTS)
     look.add_argument("--no-browser", action="store_true", help="only write the pages and print the index's path")
+    add_command(commands, "claims", _claims, RESULTS)
     add_command(commands, "docs", _docs)
 
 
@@ -65,6 +67,14 @@ def _look(options: argparse.Namespace) -> int:
     print(index)
     if not options.no_browser and not webbrowser.open(index.as_uri()):
         print("no browser could be started: open this file in a browser", file=sys.stderr)
+    return 0
+
+
+def _claims(options: argparse.Namespace) -> int:
+    """write what the runs say of each claim of the protocol: claims.md and claims.csv, in a minute or two"""
+    folder = repository() / options.results
+    run_notebook(notebook_path("claims"), folder / "claims.ipynb", {"results": options.results})
+    print(folder / "claims.md", folder / "claims.csv", sep="\n")
     return 0
 
 

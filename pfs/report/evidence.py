@@ -165,15 +165,15 @@ def detectable_effect(spread: float, n: int, power: float = 0.8) -> float:
     return float(brentq(missing, 0.0, 10 * limit)) * spread / np.sqrt(n) if spread else 0.0
 
 
-def verdict(found: Evidence, adjusted_p: float) -> Verdict:
+def verdict(found: Evidence, adjusted_p: float, no_gain: float = NO_GAIN) -> Verdict:
     """What a comparison says of the claim that the first method is better.
 
     Supported: the interval lies above 0, and so it is in its family (Holm's p below 0.05). Suggestive: the interval
-    alone. Contradicted: the interval ends below `NO_GAIN`. Open: anything else.
+    alone. Contradicted: the interval ends below `no_gain`, in the unit of the differences. Open: anything else.
     """
     if found.t.low > 0:
         return "supported" if adjusted_p < ALPHA else "suggestive"
-    return "contradicted" if found.t.high < NO_GAIN else "open"
+    return "contradicted" if found.t.high < no_gain else "open"
 
 
 def _times(drawn: npt.NDArray[np.int64], groups: int) -> Floats:

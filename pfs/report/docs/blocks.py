@@ -13,19 +13,23 @@ import numpy as np
 
 from pfs.config.base import StudyError, suggest
 from pfs.config.files import atomic_write
-from pfs.report.docs import costs, keys, scores
+from pfs.report.docs import camvid, costs, keys, scores
+from pfs.report.docs.claims.definitions import load_claims
+from pfs.report.docs.claims.ledger import ledger
+from pfs.report.docs.claims.text import sentences, summary
 from pfs.report.docs.diagram import method_figure
 from pfs.report.style import save
 
 Block = Callable[[str], str]  # from what the block holds to what it should hold
 
-BLOCK = re.compile(r"(?<=<!-- generated: )([a-z0-9-]+)( -->\n)(.*?)(?=<!-- end -->)", re.DOTALL)
+BLOCK = re.compile(r"(?<=<!-- generated: )([a-z0-9_-]+)( -->\n)(.*?)(?=<!-- end -->)", re.DOTALL)
+JUDGED = ("quick", "digits", "camvid_cpu", "camvid_cpu_long")  # the studies whose verdicts stand on a page
 SHOWN_SCENE = 6  # of digits' examples: the student alone takes two digits for one, and the teacher tells them apart
 
 
 def pages(root: Path) -> list[Path]:
     """The pages of a clone that may hold generated blocks."""
-    return [root / "README.md", *sorted((root / "docs").glob("*.md"))]
+    return [root / "README.md", *sorted((root / "docs").glob("*.md")), *sorted((root / "results").glob("*/README.md"))]
 
 
 def blocks(root: Path) -> dict[str, Block]:
@@ -37,14 +41,23 @@ def blocks(root: Path) -> dict[str, Block]:
         "comparisons": scores.comparisons(results),
         "first-looks": scores.first_looks(results),
         "schedules": scores.schedules("camvid_cpu_long", results),
+        "baselines": scores.to_the_reference("digits_baselines", results),
+        "camvid-shifts": camvid.shifts(results),
         "origins": scores.origins(results),
         "kernels": costs.kernels(results / "benchmark"),
         "steps": costs.steps(results / "benchmark"),
         "starts": costs.starts(results / "benchmark"),
         "runs": costs.runs(results),
     }
-    made: dict[str, Block] = {name: partial(_instead, table) for name, table in tables.items()}
+    made: dict[str, Block] = {name: partial(_instead, table) for name, table in (tables | _verdicts(results)).items()}
     return made | {f"keys-{name}": partial(keys.table, name) for name in keys.TABLES}
+
+
+def _verdicts(results: Path) -> dict[str, str]:
+    """The blocks that say what the runs allow to be said of the claims: of all studies, and of single ones."""
+    claims = load_claims()
+    table = ledger(claims, results)
+    return {"claims": summary(claims, table)} | {f"claims-{name}": sentences(name, claims, table) for name in JUDGED}
 
 
 def _instead(table: str, _: str) -> str:

@@ -42,6 +42,13 @@ def comparisons(results: Path) -> str:
     return markdown_table(head, rows, numbers=False)
 
 
+def to_the_reference(name: str, results: Path) -> str:
+    """What the runs of one study say of each of its methods against its reference: a sentence each, as a list."""
+    study = load_study(f"studies/{name}.yaml")
+    found = findings(read_runs(results / name), study)
+    return "".join(f"- {finding}\n" for finding in found if finding.reference == study.reference)
+
+
 def first_looks(results: Path) -> str:
     """Test mIoU of every method of the studies of one seed, but for the searches of weights."""
     rows = [

@@ -1,0 +1,173 @@
+"""The ledger as it is read: its page, and the sentences that other pages take from it."""
+
+from collections.abc import Hashable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pfs.config.load import load_study
+from pfs.report.docs.claims.definitions import Claim, Claims
+from pfs.report.docs.claims.ledger import NO_FEWER_STEPS, claim_verdict, not_run
+from pfs.report.evidence import NO_GAIN
+from pfs.report.statistics import decimals
+from pfs.report.style import label
+from pfs.report.tables.main import markdown_table
+
+BEFORE = "before the protocol"
+
+INTRODUCTION = """\
+# Claims ledger
+
+What the runs of this repository say of each claim, and the verdict that [the protocol](../docs/protocol.md) gives.
+`pfs claims` writes this page and [claims.csv](claims.csv) from [the claims](../docs/claims.yaml) and from each study's
+`runs.csv` and `curves.csv`.
+
+A difference is a mean over seeds, paired by seed, with its 95 % interval: Student's t, and from five seeds on the
+bootstrap's (BCa) beside it. p is that of the test that flips the signs of the differences, as it is and after Holm's
+correction over the contrasts of one claim in one study.
+
+- **supported**: the interval lies above 0, and the corrected p is below .05
+- **suggestive**: the interval lies above 0, and the corrected p does not lie below .05
+- **contradicted**: the interval ends below +1 point (of steps: below 5 % of them)
+- **open**: none of these
+
+A claim has the weakest verdict of its contrasts, and *contradicted* is the weakest. C1 says that gains are small, and
+is read the other way round: supported where every interval ends below +1 point, contradicted where one begins above it.
+
+The studies before the protocol chose their weights on a seed that they also report, gave methods unequal numbers of
+tries, and have at most five seeds. Their verdicts stand in italics, and decide nothing.
+"""
+
+FORECAST = """\
+Hours are forecasts. Two cores are taken to compute as fast as they did in a committed study of the same data; an H100
+at the share of its peak that `pfs cost` assumes.
+"""
+
+
+def page(claims: Claims, table: pd.DataFrame, forecast: pd.DataFrame, results: Path) -> str:
+    """The whole page `results/claims.md`.
+
+    Args:
+        claims: what is claimed.
+        table: `ledger`.
+        forecast: `pfs.bench.expected.expected_hours` of the studies that have not been run.
+        results: folder of all results.
+    """
+    parts = [INTRODUCTION, "## Verdicts\n", summary(claims, table)]
+    for name, claim in claims.claims.items():
+        own, missing = table[table["claim"] == name], not_run(claim, results)
+        parts += [f"## {name}: {claim.title}\n", _contrasts(own) if len(own) else ""]
+        parts += [f"Not run yet: {_listed(missing)}.\n" if missing else ""]
+    parts += ["## Not run yet\n", FORECAST, "".join(f"- {_forecast(row)}\n" for row in forecast.to_dict("records"))]
+    parts += ["## Where the runs come from\n", _origins(table)]
+    return "\n".join(part for part in parts if part.strip())
+
+
+def summary(claims: Claims, table: pd.DataFrame) -> str:
+    """The verdict of each claim in each study, as a table in Markdown; studies that have not been run are named."""
+    rows = [
+        (f"{name}: {claim.title}", *(_verdicts(table, name, studies) for studies in (claim.studies, claim.earlier)))
+        for name, claim in claims.claims.items()
+    ]
+    return markdown_table(("claim", "by the protocol", BEFORE), rows, numbers=False)
+
+
+def sentences(name: str, claims: Claims, table: pd.DataFrame) -> str:
+    """What the runs of one study say of the claims: a sentence for each claim, as a list in Markdown.
+
+    Args:
+        name: of the study; one that the ledger does not have gives nothing.
+        claims: what is claimed.
+        table: `ledger`.
+    """
+    own = table[table["study"] == name]
+    return "".join(
+        f"- {_sentence(str(claim), claims.claims[str(claim)], rows)}\n" for claim, rows in own.groupby("claim")
+    )
+
+
+def _sentence(name: str, claim: Claim, rows: pd.DataFrame) -> str:
+    """The verdict of a claim in a study, and the differences that it rests on."""
+    study = load_study(f"studies/{rows['study'].iloc[0]}.yaml")
+    against = [
+        f"{label(str(method), study)} - {label(str(other), study)} {_difference(row)}"
+        for (method, other), row in zip(
+            rows[["method", "reference"]].itertuples(index=False), rows.to_dict("records"), strict=True
+        )
+    ]
+    when = "" if rows["protocol"].all() else f", {BEFORE}"
+    return f"**{name}, {claim.title}**: {claim_verdict(list(rows['verdict']))}{when}. {'; '.join(against)}."
+
+
+def _verdicts(table: pd.DataFrame, claim: str, studies: Sequence[str]) -> str:
+    """The verdict of a claim in each of some studies, those without one at the end."""
+    own = table[table["claim"] == claim]
+    found = {name: list(own.loc[own["study"] == name, "verdict"]) for name in studies}
+    said = [f"`{name}`: {claim_verdict(verdicts)}" for name, verdicts in found.items() if verdicts]
+    missing = [name for name, verdicts in found.items() if not verdicts]
+    return "; ".join([*said, *([f"not run yet: {_listed(missing)}"] if missing else [])])
+
+
+def _contrasts(rows: pd.DataFrame) -> str:
+    """Every contrast of a claim in every study that has been run, as a table in Markdown."""
+    studies = {name: load_study(f"studies/{name}.yaml") for name in rows["study"].unique()}
+    head = ("Study", "Contrast", "Seeds", "Difference, 95 % (t)", "95 % (BCa)", "p (signs)", "p (Holm)", "Verdict")
+    lines = [
+        (
+            f"`{row['study']}`",
+            f"{label(row['method'], studies[row['study']])} - {label(row['reference'], studies[row['study']])}",
+            row["n"],
+            _difference(row),
+            _interval(row["bca_low"], row["bca_high"], _digits(row)) or "-",
+            f"{row['p_sign_flip']:.3f}",
+            f"{row['p_holm']:.3f}",
+            row["verdict"] if row["protocol"] else f"*{row['verdict']}, {BEFORE}*",
+        )
+        for row in rows.to_dict("records")
+    ]
+    return markdown_table(head, lines, numbers=False)
+
+
+def _difference(row: Mapping[Hashable, Any]) -> str:
+    """A difference with its interval, such as `+3.0 [+0.5, +5.5]`; of steps in percent of all steps."""
+    digits = _digits(row)
+    unit = " % of the steps" if row["measure"] == "steps" else ""
+    interval = _interval(row["t_low"], row["t_high"], digits)
+    return f"{round(row['mean'], digits) + 0.0:+.{digits}f}{f' {interval}' if interval else ''}{unit}"
+
+
+def _interval(low: float, high: float, digits: int) -> str:
+    return "" if pd.isna(low) else f"[{round(low, digits) + 0.0:+.{digits}f}, {round(high, digits) + 0.0:+.{digits}f}]"
+
+
+def _digits(row: Mapping[Hashable, Any]) -> int:
+    """As many decimals as show on which side of 0, and of the bound that the verdict asks about, each number lies."""
+    bound = NO_FEWER_STEPS if row["measure"] == "steps" else NO_GAIN
+    ends = [row["mean"], row["t_low"], row["t_high"]]
+    return max(decimals(*ends), decimals(*(end - bound for end in ends)))
+
+
+def _forecast(row: Mapping[Hashable, Any]) -> str:
+    """With which command a study would be run, and what it would take."""
+    name = row["study"]
+    study = load_study(f"studies/{name}.yaml")
+    first = f"once `{study.tuned_by}` has chosen its weights, " if study.tuned_by else ""
+    cores = [f"{row['two_cores_hours']:.1f} hours on two cores"] if pd.notna(row["two_cores_hours"]) else []
+    hours = " or ".join([*cores, f"{row['gpu_hours']:.1f} hours of an H100"])
+    return f"`{name}`: {first}`make study STUDY={name}`. {row['runs']} runs, {row['tflop']:,.0f} TFLOP, about {hours}."
+
+
+def _listed(studies: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in studies)
+
+
+def _origins(table: pd.DataFrame) -> str:
+    """Data, schedule, precision and commits of each study in the ledger, as a table in Markdown."""
+    columns = ["study", "data", "steps", "precision", "commits"]
+    rows = table[columns].drop_duplicates() if len(table) else pd.DataFrame(columns=columns)
+    lines: Sequence[Sequence[object]] = [
+        (f"`{name}`", f"`{data}`", steps, precision, ", ".join(f"`{commit}`" for commit in commits.split(", ")))
+        for name, data, steps, precision, commits in rows.itertuples(index=False)
+    ]
+    return markdown_table(("study", "data", "steps of a student", "precision", "commits"), lines, numbers=False)
