@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError
 from pfs.config.base import Name, Strict, StudyError, suggest
 from pfs.config.files import repository
 from pfs.config.load import load_study
-from pfs.config.plain_yaml import PlainYamlError, read_yaml
+from pfs.config.text.plain_yaml import PlainYamlError, read_yaml
 
 FILE = "docs/claims.yaml"  # from the root of the clone
 

@@ -101,7 +101,7 @@ def _pairs(claim: Claim, study: Study) -> list[Contrast]:
     return [pair for pair in claim.pairs if set(pair) <= set(study.methods)]
 
 
-def _assessed(claim: Claim, study: Study, runs: pd.DataFrame, results: Path) -> list[dict[str, object]]:
+def _assessed(claim: Claim, study: Study, runs: pd.DataFrame, results: Path) -> list[dict[str, str | float]]:
     """The contrasts of one claim in one study, which are one family of tests: a row each."""
     pairs = _pairs(claim, study)
     if claim.measure == "steps":
@@ -132,7 +132,7 @@ def steps_saved(curves: pd.DataFrame, study: Study, method: str, reference: str)
     """
     alone = curves[curves["method"] == "ce"].sort_values("step").groupby("seed")["val_miou"].last()
     own, other = (steps_to_reach(curves, name, alone) for name in (method, reference))
-    return (100 * (other - own) / study.student.steps).dropna().to_numpy(dtype=np.float64)
+    return np.asarray((100 * (other - own) / study.student.steps).dropna(), dtype=np.float64)
 
 
 def contrast_verdict(claim: Claim, found: Evidence, adjusted_p: float) -> Verdict:
