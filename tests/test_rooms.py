@@ -71,9 +71,12 @@ def imported(file: Path) -> set[str]:
 
 @cache
 def files_imported(file: Path) -> set[Path]:
-    """The files of those modules; of a name that a package's `__init__.py` hands on, that file."""
+    """The files of those modules and packages; of a name that an `__init__.py` hands on, that file."""
     bases = [ROOT.joinpath(*name.split(".")) for name in imported(file)]
-    places = [(base.with_suffix(".py"), base.parent.with_suffix(".py"), base.parent / "__init__.py") for base in bases]
+    places = [
+        (base.with_suffix(".py"), base / "__init__.py", base.parent.with_suffix(".py"), base.parent / "__init__.py")
+        for base in bases
+    ]
     chosen = (PFS / "commands").glob("*.py") if file == PFS / "__main__.py" else ()  # the command that is typed
     return {next(path for path in found if path.is_file()) for found in places}.union(chosen)
 
