@@ -28,9 +28,9 @@ from pfs.study.caller import (
 # needs no packages but its own: `pfs predict` runs where torch, pandas and pydantic are not installed.
 COMMANDS = {
     "study": ("study", "dry-run", "run"),
-    "status": ("status", "studies"),
+    "status": ("status", "check", "studies"),
     "cost": ("benchmark", "throughput", "latency", "cost"),
-    "pages": ("collect", "figures", "report", "look", "docs"),
+    "pages": ("collect", "figures", "report", "look", "claims", "docs"),
     "walkthrough": ("walkthrough",),
     "data": ("data",),
     "export": ("export", "predict"),

@@ -59,15 +59,16 @@ def _count(spec: Network, images: StudyImages, how: Evaluation | None, device: s
         macs = count_macs(network, images.trained_at)
         with _saved_for_backward(network) as sizes:
             outputs = network.train()(torch.zeros(BATCH, 3, *images.trained_at))
-        features = outputs.features.detach()
-        logits_and_features = 2 * (outputs.logits[0].numel() + features[0].numel())  # cached in bf16
-        return NetworkCost(
-            macs=macs,
-            scored_macs=fmean(_scored_macs(network, size, how) for size in images.scored_at),
-            parameters=count_parameters(network),
-            activation_bytes=sum(sizes.values()) // BATCH,
-            output_bytes=logits_and_features + precompute_teacher_terms(features)[0].nbytes,
-        )
+    # The rest sets autocast, which the meta device does not have; of one image at a time it takes little memory.
+    numbers = build_network(spec, images.classes, pretrained=False)
+    terms = precompute_teacher_terms(torch.zeros(outputs.features.shape))
+    return NetworkCost(
+        macs=macs,
+        scored_macs=fmean(_scored_macs(numbers, size, how) for size in images.scored_at),
+        parameters=count_parameters(network),
+        activation_bytes=sum(sizes.values()) // BATCH,
+        output_bytes=2 * (outputs.logits[0].numel() + outputs.features[0].numel()) + terms[0].nbytes,  # cached in bf16
+    )
 
 
 @torch.no_grad()
