@@ -32,7 +32,7 @@ pytestmark = [
 
 LONG = {"steps": 200, "save_every": 10}  # to be killed in the midst of
 SMALL = {
-    "teacher": {**STUDY["teacher"], **LONG},
+    "teacher": {**STUDY["teacher"], **LONG, "steps": 100},
     "student": {**STUDY["student"], **LONG},
     "methods": {"ce": {}, "wsp": {"wsp": {"weight": 1.0}}},  # ce can train beside the teacher
     "seeds": [0],
