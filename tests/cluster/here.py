@@ -11,7 +11,7 @@ from tests.whole_study import Clone
 
 def train_here(clone: Clone) -> None:
     """Make every run of a study, the teacher first, as `pfs run` would on one thread."""
-    places = {"study": str(clone.file), "results": str(clone.results), "data": str(clone.data)}
+    places = {"study": str(clone.file), "results": str(clone.results), "data": str(clone.data), "threads": 1}
     for method, seed in runs_of(load_study(str(clone.file))):
         run = {} if method == TEACHER else {"method": method, "seed": seed}
         _execute(method, {**places, **run})

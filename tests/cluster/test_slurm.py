@@ -4,8 +4,6 @@ One study goes through all of it, because the start of a run takes seconds of co
 what is left. It is a tuning study, which ends with the table of its runs: what draws pages of them needs no cluster.
 """
 
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -32,7 +30,7 @@ pytestmark = [
 
 LONG = {"steps": 200, "save_every": 10}  # to be killed in the midst of
 SMALL = {
-    "teacher": {**STUDY["teacher"], **LONG},
+    "teacher": {**STUDY["teacher"], **LONG, "steps": 100},
     "student": {**STUDY["student"], **LONG},
     "methods": {"ce": {}, "wsp": {"wsp": {"weight": 1.0}}},  # ce can train beside the teacher
     "seeds": [0],
@@ -70,11 +68,12 @@ class OnSlurm:
         pfs = [*ENDS_WITH_US, sys.executable, "-m", "tests.cluster.impatient"]
         command = [*pfs, *arguments[:-1], "1", "--profile", self.profile]
         how = {"cwd": repository(), "env": self.cluster.environment, "stderr": subprocess.PIPE, "text": True}
-        with subprocess.Popen(command, **how) as self.driver:  # type: ignore[call-overload]
+        with subprocess.Popen(command, **how) as process:  # type: ignore[call-overload]
+            self.driver = process
             try:
-                yield self.driver
+                yield process
             finally:
-                self.driver.kill()
+                process.kill()
 
     def wait_for(self, condition: Callable[[], bool]) -> None:
         """Wait for what the command brings about; if it ends before that, what it said is the test's failure."""
@@ -131,16 +130,23 @@ class Endured:
 
 
 @pytest.fixture(scope="module")
-def struck(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Iterator[OnSlurm]:
-    """The study after the job of `ce`, the node and the command were killed; the teacher's job is held."""
+def held(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Iterator[OnSlurm]:
+    """A study that was handed to the cluster; two of its runs are held in the midst of their training."""
     with slurm_cluster() as cluster:
         study = OnSlurm(tmp_path_factory.mktemp("slurm"), data, cluster)
-        with study.driven() as driver:
+        with study.driven():
             study.hold(TEACHER, CE)
-            kill_job_of_ce(study)
-            lose_node_of_teacher(study)
-            os.kill(driver.pid, signal.SIGKILL)
-        yield study
+            yield study
+
+
+@pytest.fixture(scope="module")
+def struck(held: OnSlurm) -> OnSlurm:
+    """The same study after the job of `ce`, the node and the command were killed; the teacher's job is held."""
+    kill_job_of_ce(held)
+    lose_node_of_teacher(held)
+    assert held.driver is not None
+    held.driver.kill()
+    return held
 
 
 @pytest.fixture(scope="module")
@@ -178,6 +184,11 @@ def let_teacher_end_beside_its_second_job(study: OnSlurm) -> int:
     study.control("resume", TEACHER)
     study.wait_for(lambda: study.states(TEACHER)[0] == "COMPLETED")
     return (study.folder(TEACHER) / BEGAN).stat().st_mtime_ns
+
+
+def test_runs_that_need_nothing_of_each_other_train_at_once(held: OnSlurm) -> None:
+    assert held.states(TEACHER) == held.states(CE) == ["SUSPENDED"]
+    assert not held.jobs(WSP)  # which learns from the teacher
 
 
 def test_a_job_that_was_killed_is_handed_over_again_and_that_of_a_lost_node_goes_on(struck: OnSlurm) -> None:
