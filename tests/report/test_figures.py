@@ -22,6 +22,7 @@ from PIL import Image
 from pfs.config.load import load_study
 from pfs.config.study import Study
 from pfs.report import figures, pictures, style
+from pfs.report.figures import grid
 from pfs.report.tables.main import class_table, main_table
 from pfs.study.places import runs_of
 from tests.report.legible import flaws
@@ -217,6 +218,43 @@ def test_a_legend_of_many_classes_names_those_that_are_there(examples: Arrays) -
     assert [text.get_text() for text in figure.legends[0].texts] == there
 
 
+@pytest.mark.parametrize("width", [style.PAGE, style.COLUMN])
+@pytest.mark.parametrize("size", [(64, 64), (96, 48), (48, 96)])
+@pytest.mark.parametrize("count", [1, 4, 10])
+def test_a_grid_of_images_fits_a_page_or_a_column(width: float, size: tuple[int, int], count: int) -> None:
+    """Six images of any shape beside few networks or many."""
+    images = grid.images_shown(np.zeros((6, *size, 3)), count, width)
+    figure, axes = grid.grid_of(images, [f"network {number}" for number in range(count)], 0.5, 0.13, width)
+    assert figure.get_figwidth() == pytest.approx(width) if width == style.COLUMN else figure.get_figwidth() <= width
+    assert figure.get_figheight() <= style.TALLEST + 0.01
+    assert axes.shape == (len(images), count)
+    assert len(images) == (6 if width == style.PAGE else 4 if count > 8 else 3)
+
+
+@pytest.mark.parametrize("width", [style.PAGE, style.COLUMN])
+@pytest.mark.parametrize("count", [3, 21, 60])
+def test_a_figure_of_many_methods_fits_a_page(width: float, count: int) -> None:
+    names = ["ce", *(f"kd_{number}" for number in range(count))]
+    table = pd.DataFrame({"method": names, "label": names, "runs": 1, "miou_mean": 40.0, "difference": 0.5})
+    table = table.assign(difference_low=np.nan, difference_high=np.nan)
+    runs = pd.DataFrame({"method": names, "split": "test", "miou": 40.0})
+    assert figures.methods_figure(table, runs, "ce", width).get_figheight() <= style.TALLEST
+    classes = pd.DataFrame(50.0, index=names[:56], columns=CLASSES)
+    assert figures.class_figure(classes, "ce", width=width).get_figheight() <= style.TALLEST
+
+
+def test_a_long_first_name_turns_no_name_and_a_number_is_never_turned(runs: pd.DataFrame) -> None:
+    """`background` has room to its left; of several long names all are turned, beside numbers that are not."""
+    classes = class_table(runs)
+    for width in (style.PAGE, style.COLUMN):
+        axes = figures.class_figure(classes, "ce", width=width).axes[0]
+        assert [text.get_text() for text in axes.get_xticklabels()] == CLASSES
+        assert {text.get_rotation() for text in axes.get_xticklabels()} == {0}
+    long = classes.rename(columns={"1": "pedestrian or rider", "2": "car"})
+    axes = figures.class_figure(long, "ce").axes[0]
+    assert [text.get_rotation() for text in axes.get_xticklabels()[:4]] == [90, 0, 90, 90]
+
+
 @pytest.mark.parametrize("size", [(64, 64), (48, 96)])
 def test_headings_above_a_single_scene_are_not_cut_off(examples: Arrays, study: Study, size: tuple[int, int]) -> None:
     one = {name: values[:1] for name, values in examples.items()}
@@ -244,11 +282,11 @@ def test_a_legend_of_many_names_lies_below_the_scenes(examples: Arrays) -> None:
 
 def test_similarity_maps_share_one_scale_and_the_cross(examples: Arrays) -> None:
     """Every map spans -1 to 1 over the scene's own pixels, and the cross is at the probe."""
-    *grid, bar = pictures.similarity_figure(examples, ["teacher", "pfs"]).axes
-    maps = [axes.images[0] for index, axes in enumerate(grid) if index % 3]
+    *cells, bar = pictures.similarity_figure(examples, ["teacher", "pfs"]).axes
+    maps = [axes.images[0] for index, axes in enumerate(cells) if index % 3]
     assert {picture.get_clim() for picture in maps} == {(-1.0, 1.0)}
     assert {tuple(picture.get_extent()) for picture in maps} == {(-0.5, 63.5, 63.5, -0.5)}
-    crosses = np.concatenate([axes.lines[-1].get_xydata() for axes in grid])
+    crosses = np.concatenate([axes.lines[-1].get_xydata() for axes in cells])
     assert crosses.tolist() == [[22.0, 30.0]] * 3 + [[60.0, 5.0]] * 3
     assert bar.get_xlabel() == "centred cosine to the location under the cross"
 
@@ -257,8 +295,8 @@ def test_similarity_maps_use_the_whole_scale(examples: Arrays) -> None:
     """Where nearly all values are small, the scale ends before 1, and the bar's points say that some lie beyond."""
     small = {name: 0.4 * values if name.startswith("similarity") else values for name, values in examples.items()}
     small["similarity/pfs"][0, 0, 0] = 1
-    *grid, bar = pictures.similarity_figure(small, ["teacher", "pfs"]).axes
-    assert {axes.images[0].get_clim() for index, axes in enumerate(grid) if index % 3} == {(-0.5, 0.5)}
+    *cells, bar = pictures.similarity_figure(small, ["teacher", "pfs"]).axes
+    assert {axes.images[0].get_clim() for index, axes in enumerate(cells) if index % 3} == {(-0.5, 0.5)}
     assert [text.get_text() for text in bar.get_xticklabels()] == ["-0.5", "0", "0.5"]
 
 
@@ -269,10 +307,10 @@ def test_each_student_s_map_has_its_agreement_with_the_teacher_s(examples: Array
     assert pictures.agreement(-teacher, teacher) == pytest.approx(-1)
     assert np.isnan(pictures.agreement(np.ones((4, 4)), teacher))
     same = examples | {"similarity/pfs": examples["similarity/teacher"]}
-    grid = pictures.similarity_figure(same, ["teacher", "pfs", "ce"]).axes
-    assert [axes.get_xlabel() for axes in grid[:3]] == ["", "", "r = 1.00"]
+    cells = pictures.similarity_figure(same, ["teacher", "pfs", "ce"]).axes
+    assert [axes.get_xlabel() for axes in cells[:3]] == ["", "", "r = 1.00"]
     expected = np.corrcoef(same["similarity/ce"][0].ravel(), same["similarity/teacher"][0].ravel())[0, 1]
-    assert grid[3].get_xlabel() == f"r = {expected:.2f}"
+    assert cells[3].get_xlabel() == f"r = {expected:.2f}"
 
 
 def test_contact_sheet_pairs_each_scene_with_its_label(examples: Arrays) -> None:

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from base64 import b64encode
 from pathlib import Path
 
 import pandas as pd
@@ -14,9 +15,9 @@ from hypothesis import strategies as st
 from pfs.config.load import load_study
 from pfs.config.methods import Method
 from pfs.config.study import Study
-from pfs.report.site.body import body
+from pfs.report.site.body import NARROW, body, picture
 from pfs.report.site.in_process import execute
-from pfs.report.site.verdict import verdict
+from pfs.report.site.verdict import methods_alt, origins, verdict
 from pfs.report.statistics import Difference, Finding
 from pfs.study.execution.notebooks import NotebookError
 
@@ -194,6 +195,38 @@ def test_a_search_names_the_best_of_each_kind_on_val(study: Study) -> None:
     val = pd.Series({"teacher": 90.0, "ce": 30.0, "kd_1": 32.0, "kd_4": 31.0, "pfs_1": 33.0, "pfs_4": 34.0})
     said = verdict(compared, search, val)
     assert said.startswith("Best on val of each kind: KD, weight 1; PFS, weight 4. One seed")
+
+
+def test_the_main_figure_s_alternative_says_which_methods_are_lowest_and_highest(study: Study) -> None:
+    rows = [("teacher", 60.0), ("ce", 40.0), ("kd", 42.0), ("kd", 43.0), ("pfs", 41.0)]
+    runs = pd.DataFrame(rows, columns=["method", "miou"]).assign(split="test")
+    said = methods_alt(runs, study)
+    assert said.startswith(
+        "test mIoU of each method and seed, from Student alone (CE), 40.0 % to KD, 42.5 %; and the p"
+    )
+
+
+def test_the_commits_of_the_runs_are_named_with_what_they_made(study: Study) -> None:
+    rows = [("teacher", 0, "aa"), ("ce", 0, "bb"), ("ce", 0, "bb"), ("ce", 1, "bb"), ("pfs", 0, "bb")]
+    runs = pd.DataFrame(rows, columns=["method", "seed", "commit"])
+    assert origins(runs, study) == ["`aa` (1 run: Teacher)", "`bb` (3 runs: Student alone (CE), PFS)"]
+    many = pd.DataFrame({"method": list("abcdefgh"), "seed": 0, "commit": "cc"})
+    assert origins(many, study) == ["`cc` (8 runs: a, b, c, d, e and 3 other methods)"]
+
+
+def test_a_narrow_screen_shows_the_figure_of_a_column_where_there_is_one(tmp_path: Path) -> None:
+    for name in ("both", "both_column", "one"):
+        (tmp_path / f"{name}.png").write_bytes(name.encode())
+    cell = markdown_cell("")
+    figures = [picture(tmp_path, name, f"alt of {name}") for name in ("both", "one")]
+    output = {"output_type": "display_data", "data": {"text/html": "".join(figures)}, "metadata": {}}
+    page = BeautifulSoup(body([cell, {"cell_type": "code", "metadata": {}, "outputs": [output]}]).html, "html.parser")
+    both, one = page.select("figure.wide > picture")
+    assert both.source is not None and str(both.source["srcset"]).endswith(b64encode(b"both_column").decode())
+    assert both.source["media"] == NARROW and one.source is None
+    assert [figure["aria-label"] for figure in page.select("figure")] == ["alt of both", "alt of one"]
+    css = (ROOT / "pfs" / "report" / "site" / "style.css").read_text()
+    assert f"@media {NARROW}" in css
 
 
 def test_the_verdict_without_runs_says_so(study: Study) -> None:

@@ -196,7 +196,8 @@ def test_class_colours_can_be_told_apart_by(reader: str | None, least: float) ->
     """The two most similar of 11 classes, as each reader sees them, by CIEDE2000; below about 10 two look alike."""
     seen = PALETTE if reader is None else np.clip(PALETTE @ np.array(SEEN_BY[reader]).T, 0, 1)
     first, second = np.triu_indices(len(seen), k=1)
-    assert deltaE_ciede2000(lab(seen)[first], lab(seen)[second]).min() > least
+    differences = deltaE_ciede2000(lab(seen)[first], lab(seen)[second])  # type: ignore[no-untyped-call]
+    assert differences.min() > least
 
 
 @pytest.mark.parametrize("reader", [None, *SEEN_BY])

@@ -67,7 +67,7 @@ def class_figure(classes: pd.DataFrame, reference: str, study: Study | None = No
     # The teacher would take the whole scale: it may run off its end, which the bar's points show.
     limit = max(1.0, difference.drop(index=TEACHER, errors="ignore").abs().to_numpy().max(initial=0.0))
     for axes, part in zip(rows, chosen, strict=True):
-        _draw_cells(axes, part.set_axis(map(escape, names)), difference[part.columns].to_numpy(), limit)
+        _draw_cells(axes, part.set_axis([escape(name) for name in names]), difference[part.columns].to_numpy(), limit)
         _name_classes(axes, list(part.columns), cell)
     _draw_bar(figure, rows, escape(shorten(label(reference, study), 1.6, 7)), narrow)
     dash = "; a dash: in neither labels nor predictions" if classes.isna().to_numpy().any() else ""

@@ -32,7 +32,8 @@ def grid_of(
 ) -> tuple[Figure, npt.NDArray[Any]]:
     """A figure with axes for each image and heading. It is at most as wide as asked for, and as high as a page.
 
-    A page has a row for each image; a column has them beside each other, with a row for each heading.
+    A page has a row for each image; a column has them beside each other, with a row for each heading, and is as wide
+    as asked for.
 
     Args:
         images: (E, H, W, 3), of which the size matters here.
@@ -47,11 +48,12 @@ def grid_of(
     count, height, wide, _ = images.shape
     narrow = width <= COLUMN
     rows, columns = (len(headings), count) if narrow else (count, len(headings))
-    left, ratio = NAMES * narrow, height / wide
-    side = min(WIDEST, (width - left) / columns)
+    ratio = height / wide
+    side = min(WIDEST, (width - NAMES * narrow) / columns)
     for _ in range(2):  # narrower pictures may have headings of more lines, and these less room below them
         head = 0.05 if narrow else _head(headings, side)
         side = min(side, GAP + ((TALLEST - head - foot) / rows - below - GAP) / ratio)
+    left = width - columns * side if narrow else 0.0
     tall = (side - GAP) * ratio
     inches = head + rows * (tall + below + GAP) + foot
     figure = Figure(figsize=(left + columns * side, inches))

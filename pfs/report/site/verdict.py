@@ -38,7 +38,7 @@ def methods_alt(runs: pd.DataFrame, study: Study) -> str:
     """What one sees in the figure of a study's methods: what is drawn, and which method is lowest and which highest."""
     test = runs[(runs["split"] == "test") & runs["method"].isin(list(study.methods))]
     means = test.groupby("method")["miou"].mean()
-    ends = (f"{label(str(method), study)}, {means[method]:.1f} %" for method in (means.idxmin(), means.idxmax()))
+    ends = (f"{label(name, study)}, {means[name]:.1f} %" for name in (str(means.idxmin()), str(means.idxmax())))
     extent = f", from {' to '.join(ends)}" if len(means) > 1 else ""
     intervals = (
         "the paired differences with their intervals" if len(study.seeds) > 1 else "the differences of that seed"
