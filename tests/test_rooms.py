@@ -67,9 +67,12 @@ def imported(file: Path) -> set[str]:
 
 
 def files_imported(file: Path) -> set[Path]:
-    """The files of those modules; of a name that a package's `__init__.py` hands on, that file."""
+    """The files of those modules; of a package, and of a name that its `__init__.py` hands on, that file."""
     bases = [ROOT.joinpath(*name.split(".")) for name in imported(file)]
-    places = [(base.with_suffix(".py"), base.parent.with_suffix(".py"), base.parent / "__init__.py") for base in bases]
+    places = [
+        (base.with_suffix(".py"), base / "__init__.py", base.parent.with_suffix(".py"), base.parent / "__init__.py")
+        for base in bases
+    ]
     return {next(path for path in found if path.is_file()) for found in places}
 
 
