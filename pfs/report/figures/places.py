@@ -95,7 +95,7 @@ def similarity(features: Floats) -> Floats:
     flat = features.reshape(len(features), -1)
     flat = flat - flat.mean(axis=1, keepdims=True)
     flat = flat / np.maximum(np.linalg.norm(flat, axis=0, keepdims=True), 1e-12)
-    return (flat.T @ flat).reshape(*features.shape[1:], *features.shape[1:])
+    return np.asarray((flat.T @ flat).reshape(*features.shape[1:], *features.shape[1:]))
 
 
 def knowledge_gap(teacher: npt.NDArray[Any], student: npt.NDArray[Any], labels: npt.NDArray[np.integer[Any]]) -> Floats:

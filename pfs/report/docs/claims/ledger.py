@@ -132,7 +132,7 @@ def steps_saved(curves: pd.DataFrame, study: Study, method: str, reference: str)
     """
     alone = curves[curves["method"] == "ce"].sort_values("step").groupby("seed")["val_miou"].last()
     own, other = (steps_to_reach(curves, name, alone) for name in (method, reference))
-    return (100 * (other - own) / study.student.steps).dropna().to_numpy(dtype=np.float64)
+    return np.asarray((100 * (other - own) / study.student.steps).dropna(), dtype=np.float64)
 
 
 def contrast_verdict(claim: Claim, found: Evidence, adjusted_p: float) -> Verdict:
@@ -142,7 +142,7 @@ def contrast_verdict(claim: Claim, found: Evidence, adjusted_p: float) -> Verdic
     return verdict(found, adjusted_p, NO_FEWER_STEPS if claim.measure == "steps" else NO_GAIN)
 
 
-def _numbers(found: Evidence) -> dict[str, float]:
+def _numbers(found: Evidence) -> dict[str, object]:
     return {
         "n": found.n,
         "mean": found.mean,
