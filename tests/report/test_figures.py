@@ -435,7 +435,7 @@ def test_tables_notebook_writes_all_of_them(results: Path, runs: pd.DataFrame, s
 def test_figures_notebook_writes_every_figure(results: Path) -> None:
     """PNG and PDF of each, and the PNGs can be opened."""
     both = ("classes", "methods", "qualitative", "similarity")
-    names = ("scenes", *both, *(f"{name}_column" for name in both))
+    names = ("scenes", "macs", *both, *(f"{name}_column" for name in both))
     folder = results / "digits" / "figures"
     expected = sorted(f"{name}.{kind}" for name in names for kind in ("pdf", "png"))
     assert sorted(path.name for path in folder.iterdir()) == expected
