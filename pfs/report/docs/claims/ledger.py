@@ -142,7 +142,7 @@ def contrast_verdict(claim: Claim, found: Evidence, adjusted_p: float) -> Verdic
     return verdict(found, adjusted_p, NO_FEWER_STEPS if claim.measure == "steps" else NO_GAIN)
 
 
-def _numbers(found: Evidence) -> dict[str, object]:
+def _numbers(found: Evidence) -> dict[str, str | float]:
     return {
         "n": found.n,
         "mean": found.mean,
