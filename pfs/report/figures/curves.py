@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pfs.config.study import Study
-from pfs.report.style import LEGEND, PAGE, STYLE, escape, label, looks, shorten, text_width
+from pfs.report.style import COLUMN, LEGEND, PAGE, STYLE, escape, label, looks, shorten, text_width
 from pfs.study.places import TEACHER
 
 LINE = 0.14  # inches: the least distance of two labels at the ends of curves
@@ -16,24 +16,26 @@ TALL = 3.2  # inches
 
 
 @rc_context(STYLE)
-def curves_figure(curves: pd.DataFrame, methods: Sequence[str], study: Study) -> Figure:
+def curves_figure(curves: pd.DataFrame, methods: Sequence[str], study: Study, width: float = PAGE) -> Figure:
     """Val mIoU over the steps of training: each seed faint, the mean over seeds bold with its name at its end.
 
     Args:
         curves: `pfs.report.tables.curves.read_curves`.
         methods: those to draw; one without a curve is left out.
         study: whose labels the methods have.
+        width: of the figure in inches.
     """
     drawn = looks([method for method in methods if method in set(curves["method"])], study)
     names = {method: shorten(label(method, study), 1.6, 7) for method in drawn}
-    figure = Figure(figsize=(PAGE, TALL), layout="constrained")
-    axes, beside = figure.subplots(1, 2, width_ratios=(1, max(text_width(name, 7) for name in names.values()) / 5))
+    figure = Figure(figsize=(width, TALL), layout="constrained")
+    room = max(text_width(name, 7) for name in names.values())
+    axes, beside = figure.subplots(1, 2, width_ratios=(1, room / (width - room - 0.4)))
     means = curves.groupby(["method", "step"])["val_miou"].mean()
     for method, (shade, _) in drawn.items():
         for _, seed in curves[curves["method"] == method].groupby("seed"):
             axes.plot(seed["step"], seed["val_miou"], color=shade, linewidth=0.5, alpha=0.35)
         axes.plot(means[method].index, means[method], color=shade, linewidth=1.6)
-    axes.set(title="Val mIoU: the mean over seeds bold, each seed faint", xlabel="step", ylabel="val mIoU (%)")
+    axes.set(title="Mean over seeds bold, each seed faint", xlabel="step", ylabel="val mIoU (%)")
     ends = {method: float(means[method].iloc[-1]) for method in drawn}
     _name_ends(axes, beside, {method: (ends[method], names[method], look.colour) for method, look in drawn.items()})
     return figure
@@ -72,7 +74,8 @@ def macs_figure(table: pd.DataFrame, study: Study, width: float = PAGE) -> Figur
     """
     known = table.dropna(subset=["macs", "miou_mean"])
     drawn = looks(list(known["method"]), study)
-    figure = Figure(figsize=(width, 3.2), layout="constrained")
+    below = 0.0 if width > COLUMN else 0.16 * -(-len(known) // 2)  # inches of the legend
+    figure = Figure(figsize=(width, TALL + below), layout="constrained")
     axes = figure.subplots()
     for method, name, macs, miou in known[["method", "label", "macs", "miou_mean"]].itertuples(index=False):
         shade, marker = drawn[method]
@@ -83,5 +86,8 @@ def macs_figure(table: pd.DataFrame, study: Study, width: float = PAGE) -> Figur
     axes.set_xticks([], minor=True)
     axes.set(title="What mIoU costs", xlabel="million multiply-accumulates an image", ylabel="test mIoU (%)")
     axes.margins(x=0.3)
-    figure.legend(loc="outside right upper", **LEGEND)
+    if width > COLUMN:
+        figure.legend(loc="outside right upper", **LEGEND)
+    else:
+        figure.legend(loc="outside lower center", ncols=2, **LEGEND)
     return figure

@@ -68,7 +68,7 @@ def of(study: str) -> set[tuple[str, str]]:
         ("data/sets/digit_drawing.py", "", of("digits"), set()),
         ("data/augmentation.py", "", of("camvid_cpu"), set()),
         ("data/install/download.py", "", set(), set()),
-        ("report/figures.py", "", set(), set()),
+        ("report/figures/methods.py", "", set(), set()),
         ("study/staleness.py", "", set(), set()),
     ],
 )

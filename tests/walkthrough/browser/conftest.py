@@ -2,7 +2,7 @@
 
 A page starts a kernel, which takes more seconds than all that is then done on it: so tests share the pages, and each
 leaves the switches as it found them or sets those that it needs. The tests of this folder run in one process (see
-tests/conftest.py).
+tests/conftest.py), and all ends with the last of them: an open Playwright keeps an event loop running in its thread.
 """
 
 import shutil
@@ -32,7 +32,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(600))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def clone(tmp_path_factory: pytest.TempPathFactory, walkthrough_folder: Path) -> Path:
     """A clone whose walkthrough is a tiny one of random networks, and whose student of walkthrough 4 has much to do."""
     clone = make_clone(tmp_path_factory.mktemp("clone"), walkthrough_folder)
@@ -40,7 +40,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory, walkthrough_folder: Path) ->
     return clone
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator["Browser"]:
     """Chromium without a window; the tests that ask for it are skipped where there is none."""
     if CHROMIUM is None:
@@ -51,7 +51,7 @@ def browser() -> Iterator["Browser"]:
         yield playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def desk(browser: "Browser") -> Iterator["BrowserContext"]:
     """Pages as wide as a desk's screen."""
     with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
@@ -59,21 +59,21 @@ def desk(browser: "Browser") -> Iterator["BrowserContext"]:
         yield context
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def lab(clone: Path, browser: "Browser") -> Iterator[str]:
     """The address of JupyterLab, started as `make lab` starts it."""
     with serve(clone, LAB) as address:
         yield address
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def voila(clone: Path, browser: "Browser") -> Iterator[str]:
     """The address of Voila, started as `make demo` starts it."""
     with serve(clone, VOILA) as address:
         yield address
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def opened(desk: "BrowserContext", voila: str) -> Callable[[str], "Page"]:
     """Opens the page of a walkthrough in Voila, by the notebook's name, or returns it from the test before."""
 
