@@ -39,3 +39,26 @@ def test_links_lead_to_files(name: str) -> None:
     """But for those to the neighbouring walkthroughs."""
     links = re.findall(r"\]\((\.\./[^)#]+)", "\n".join(cells(name, "markdown")))
     assert links and all((FOLDER / link).exists() for link in links)
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS[:2])
+def test_the_first_cell_says_what_to_install(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = cells(name, "code")[0]
+    exec(first, {})
+    assert capsys.readouterr().out == ""
+    monkeypatch.setattr("importlib.util.find_spec", lambda package: None)
+    exec(first, {})
+    assert "`make lab`" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS[:2])
+def test_what_a_reader_is_to_try_has_its_answers(name: str) -> None:
+    """As many as there are questions, hidden below the pictures."""
+    text = "\n".join(cells(name, "markdown"))
+    asked = re.search(r"open the answers below:\n\n(.*?)\n\n", text + "\n\n", re.DOTALL)
+    told = re.search(r"<summary>What there is to see</summary>(.*?)</details>", text, re.DOTALL)
+    assert asked and told
+    count = [len(re.findall(r"^\d\. ", part[1], re.MULTILINE)) for part in (asked, told)]
+    assert count[0] == count[1] > 3
