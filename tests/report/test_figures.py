@@ -479,9 +479,8 @@ def test_a_figure_of_one_s_own_is_drawn_as_its_page_says_and_is_in_the_report(
     nbformat.write(notebook, tmp_path / "figures.ipynb")
     execute(tmp_path / "figures.ipynb", tmp_path / "results")
     assert (tmp_path / "results" / "digits" / "figures" / "accuracy.pdf").is_file()
-    assert (
-        execute("report", tmp_path / "results", "text/html").count("<picture>") == 5
-    )  # the four of every study, and it
+    shown = execute("report", tmp_path / "results", "text/html")
+    assert shown.count("<picture>") == 6  # the five of every study, and it
 
 
 def test_without_examples_the_other_figures_are_drawn(runs: pd.DataFrame, tmp_path: Path) -> None:
@@ -490,7 +489,7 @@ def test_without_examples_the_other_figures_are_drawn(runs: pd.DataFrame, tmp_pa
     runs.to_csv(tmp_path / "digits" / "runs.csv", index=False)
     assert "no examples.npz" in execute("figures", tmp_path)
     drawn = {path.stem for path in (tmp_path / "digits" / "figures").iterdir()}
-    assert drawn == {"classes", "classes_column", "methods", "methods_column"}
+    assert drawn == {"classes", "classes_column", "macs", "methods", "methods_column"}
 
 
 def test_examples_that_cannot_be_drawn_leave_the_other_figures(
@@ -504,7 +503,7 @@ def test_examples_that_cannot_be_drawn_leave_the_other_figures(
     assert "The figure 'qualitative' cannot be drawn and is left out (" in execute("figures", tmp_path)
     drawn = {path.stem for path in (tmp_path / "digits" / "figures").iterdir()}
     assert drawn == {
-        "scenes",
+        *("macs", "scenes"),
         *(f"{name}{end}" for name in ("classes", "methods", "similarity") for end in ("", "_column")),
     }
 
