@@ -54,10 +54,7 @@ def test_cells_are_numbered(path: Path) -> None:
 
 @every_notebook
 def test_the_first_code_cell_holds_the_parameters(path: Path) -> None:
-    """But for the cell of a walkthrough that says what to install where `pfs` is not: it comes before all others."""
-    cells = code_cells(path)
-    first = path.parent.name == "walkthrough" and "find_spec" in "".join(cells[0]["source"] if cells else [])
-    tags = [cell["metadata"].get("tags", []) for cell in cells[first:]]
+    tags = [cell["metadata"].get("tags", []) for cell in code_cells(path)]
     assert [("parameters" in tag) for tag in tags] == [number == 0 for number in range(len(tags))]
 
 

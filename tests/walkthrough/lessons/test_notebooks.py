@@ -41,15 +41,15 @@ def test_links_lead_to_files(name: str) -> None:
     assert links and all((FOLDER / link).exists() for link in links)
 
 
-@pytest.mark.parametrize("name", NOTEBOOKS[:2])
-def test_the_first_cell_says_what_to_install(
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_the_cell_after_the_parameters_says_what_to_install(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    first = cells(name, "code")[0]
-    exec(first, {})
+    parameters, check = cells(name, "code")[:2]
+    exec(parameters + "\n" + check, {})
     assert capsys.readouterr().out == ""
     monkeypatch.setattr("importlib.util.find_spec", lambda package: None)
-    exec(first, {})
+    exec(check, {})
     assert "`make lab`" in capsys.readouterr().out
 
 
