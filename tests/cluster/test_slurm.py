@@ -196,23 +196,6 @@ def test_a_job_that_was_killed_is_handed_over_again_and_that_of_a_lost_node_goes
     assert struck.states(TEACHER) == ["SUSPENDED"]  # one job, which Slurm has begun twice
 
 
-def weights(clone: Clone, run: str) -> dict[str, torch.Tensor]:
-    file = clone.results / "tiny" / run / "checkpoint.pt"
-    read: dict[str, torch.Tensor] = torch.load(file, weights_only=True)
-    return read
-
-
-def test_tables_and_weights_are_those_of_the_same_runs_on_this_machine(
-    endured: Endured, tmp_path: Path, data: Path
-) -> None:
-    here = Clone(tmp_path, data, **SMALL)
-    train_here(here)
-    assert main(["collect", str(here.file), "--results", str(here.results)]) == 0
-    pd.testing.assert_frame_equal(endured.study.clone.runs(), here.runs())
-    for run in COMMENTS:
-        torch.testing.assert_close(weights(endured.study.clone, run), weights(here, run), rtol=0, atol=0)
-
-
 def test_a_job_that_was_killed_is_tried_again_from_its_last_state(endured: Endured) -> None:
     first, second, *_ = endured.study.states(CE)
     assert (first, second) == ("CANCELLED", "COMPLETED")
@@ -229,3 +212,20 @@ def test_a_command_that_was_killed_goes_on_beside_its_jobs(endured: Endured) -> 
 def test_no_job_failed_and_a_run_that_nothing_befell_has_one(endured: Endured) -> None:
     assert endured.study.states(WSP) == ["COMPLETED"]
     assert {state for _, state, _ in endured.study.cluster.jobs()} == {"CANCELLED", "COMPLETED"}
+
+
+def weights(clone: Clone, run: str) -> dict[str, torch.Tensor]:
+    file = clone.results / "tiny" / run / "checkpoint.pt"
+    read: dict[str, torch.Tensor] = torch.load(file, weights_only=True)
+    return read
+
+
+def test_tables_and_weights_are_those_of_the_same_runs_on_this_machine(
+    endured: Endured, tmp_path: Path, data: Path
+) -> None:
+    here = Clone(tmp_path, data, **SMALL)
+    train_here(here)
+    assert main(["collect", str(here.file), "--results", str(here.results)]) == 0
+    pd.testing.assert_frame_equal(endured.study.clone.runs(), here.runs())
+    for run in COMMENTS:
+        torch.testing.assert_close(weights(endured.study.clone, run), weights(here, run), rtol=0, atol=0)
