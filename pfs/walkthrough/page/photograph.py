@@ -6,7 +6,7 @@ from pathlib import Path
 from pfs.config.base import StudyError
 from pfs.config.files import atomic_write
 
-WIDTH, HEIGHT = 1100, 720  # pixels of the window
+WIDTH, HEIGHT = 1100, 815  # pixels of the window
 
 
 def photograph(page: Path, file: Path) -> None:
