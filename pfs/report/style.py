@@ -51,7 +51,7 @@ COLOURS: dict[str, Any] = {
     "cwd": "#8254a8",
     "at": "#6f7f9f",
     "sp": "#9b2d5e",
-    "ifvd": _PALETTE[8],
+    "ifvd": "#b5a300",
     "hard_pixels": "#7a8b23",
     "student_gap": sns.desaturate(_PALETTE[1], 0.5),
     "pfs": _PALETTE[2],
@@ -131,7 +131,7 @@ def _shades(base: Any, count: int, taken: bool) -> list[Any]:
         return [base]
     size = count + 1 + count % 2 if taken else count  # an odd number has the colour itself in its middle
     red, green, blue = to_rgb(base)
-    light = tuple(0.6 * channel + 0.4 for channel in (red, green, blue))
+    light = tuple(0.7 * channel + 0.3 for channel in (red, green, blue))
     dark = tuple(0.45 * channel for channel in (red, green, blue))
     ramp = list(sns.blend_palette([light, base, dark], size))
     return ramp[: size // 2] + ramp[size // 2 + 1 :][: count - size // 2] if taken else ramp

@@ -144,6 +144,7 @@ def test_no_two_methods_of_a_study_share_a_colour(name: str) -> None:
     drawn = list(style.looks(["teacher", *plan.methods], plan).values())
     assert len({to_hex(look.colour) for look in drawn}) == len(drawn)
     assert all(one.marker != other.marker for one, other in pairwise(drawn))
+    assert min(contrast(look.colour, "white") for look in drawn) > 1.8  # none fades into the paper
     assert len({look.marker for look in drawn}) == min(len(drawn), len(style.MARKERS))
 
 

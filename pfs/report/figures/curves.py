@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pfs.config.study import Study
-from pfs.report.style import LEGEND, PAGE, STYLE, escape, label, looks, shorten, text_width
+from pfs.report.style import COLUMN, LEGEND, PAGE, STYLE, escape, label, looks, shorten, text_width
 from pfs.study.places import TEACHER
 
 LINE = 0.14  # inches: the least distance of two labels at the ends of curves
@@ -16,24 +16,27 @@ TALL = 3.2  # inches
 
 
 @rc_context(STYLE)
-def curves_figure(curves: pd.DataFrame, methods: Sequence[str], study: Study) -> Figure:
+def curves_figure(curves: pd.DataFrame, methods: Sequence[str], study: Study, width: float = PAGE) -> Figure:
     """Val mIoU over the steps of training: each seed faint, the mean over seeds bold with its name at its end.
 
     Args:
         curves: `pfs.report.tables.curves.read_curves`.
         methods: those to draw; one without a curve is left out.
         study: whose labels the methods have.
+        width: of the figure in inches.
     """
     drawn = looks([method for method in methods if method in set(curves["method"])], study)
-    names = {method: shorten(label(method, study), 1.6, 7) for method in drawn}
-    figure = Figure(figsize=(PAGE, TALL), layout="constrained")
-    axes, beside = figure.subplots(1, 2, width_ratios=(1, max(text_width(name, 7) for name in names.values()) / 5))
+    longest = min(1.6, 0.36 * width - 0.1)
+    names = {method: shorten(label(method, study), longest, 7) for method in drawn}
+    room = max(text_width(name, 7) for name in names.values()) / 0.85
+    figure = Figure(figsize=(width, TALL), layout="constrained")
+    axes, beside = figure.subplots(1, 2, width_ratios=(1, room / (width - 0.7 - room)))
     means = curves.groupby(["method", "step"])["val_miou"].mean()
     for method, (shade, _) in drawn.items():
         for _, seed in curves[curves["method"] == method].groupby("seed"):
             axes.plot(seed["step"], seed["val_miou"], color=shade, linewidth=0.5, alpha=0.35)
         axes.plot(means[method].index, means[method], color=shade, linewidth=1.6)
-    axes.set(title="Val mIoU: the mean over seeds bold, each seed faint", xlabel="step", ylabel="val mIoU (%)")
+    axes.set(title="Mean over seeds bold, each seed faint", xlabel="step", ylabel="val mIoU (%)")
     ends = {method: float(means[method].iloc[-1]) for method in drawn}
     _name_ends(axes, beside, {method: (ends[method], names[method], look.colour) for method, look in drawn.items()})
     return figure
@@ -83,5 +86,6 @@ def macs_figure(table: pd.DataFrame, study: Study, width: float = PAGE) -> Figur
     axes.set_xticks([], minor=True)
     axes.set(title="What mIoU costs", xlabel="million multiply-accumulates an image", ylabel="test mIoU (%)")
     axes.margins(x=0.3)
-    figure.legend(loc="outside right upper", **LEGEND)
+    narrow = width <= COLUMN
+    figure.legend(loc="outside lower center" if narrow else "outside right upper", ncols=1 + narrow, **LEGEND)
     return figure
