@@ -26,10 +26,11 @@ def curves_figure(curves: pd.DataFrame, methods: Sequence[str], study: Study, wi
         width: of the figure in inches.
     """
     drawn = looks([method for method in methods if method in set(curves["method"])], study)
-    names = {method: shorten(label(method, study), 1.6, 7) for method in drawn}
+    longest = min(1.6, 0.36 * width - 0.1)
+    names = {method: shorten(label(method, study), longest, 7) for method in drawn}
+    room = max(text_width(name, 7) for name in names.values()) / 0.85
     figure = Figure(figsize=(width, TALL), layout="constrained")
-    room = max(text_width(name, 7) for name in names.values())
-    axes, beside = figure.subplots(1, 2, width_ratios=(1, room / (width - room - 0.4)))
+    axes, beside = figure.subplots(1, 2, width_ratios=(1, room / (width - 0.7 - room)))
     means = curves.groupby(["method", "step"])["val_miou"].mean()
     for method, (shade, _) in drawn.items():
         for _, seed in curves[curves["method"] == method].groupby("seed"):
@@ -74,8 +75,7 @@ def macs_figure(table: pd.DataFrame, study: Study, width: float = PAGE) -> Figur
     """
     known = table.dropna(subset=["macs", "miou_mean"])
     drawn = looks(list(known["method"]), study)
-    below = 0.0 if width > COLUMN else 0.16 * -(-len(known) // 2)  # inches of the legend
-    figure = Figure(figsize=(width, TALL + below), layout="constrained")
+    figure = Figure(figsize=(width, 3.2), layout="constrained")
     axes = figure.subplots()
     for method, name, macs, miou in known[["method", "label", "macs", "miou_mean"]].itertuples(index=False):
         shade, marker = drawn[method]
@@ -86,8 +86,6 @@ def macs_figure(table: pd.DataFrame, study: Study, width: float = PAGE) -> Figur
     axes.set_xticks([], minor=True)
     axes.set(title="What mIoU costs", xlabel="million multiply-accumulates an image", ylabel="test mIoU (%)")
     axes.margins(x=0.3)
-    if width > COLUMN:
-        figure.legend(loc="outside right upper", **LEGEND)
-    else:
-        figure.legend(loc="outside lower center", ncols=2, **LEGEND)
+    narrow = width <= COLUMN
+    figure.legend(loc="outside lower center" if narrow else "outside right upper", ncols=1 + narrow, **LEGEND)
     return figure

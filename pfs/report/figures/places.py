@@ -11,7 +11,7 @@ from scipy.ndimage import distance_transform_edt
 
 from pfs.config.study import Study
 from pfs.report.figures.grid import cross, grid_of
-from pfs.report.style import COLUMN, DIVERGING, PAGE, SMALL, STYLE, escape, label, shorten
+from pfs.report.style import COLUMN, DIVERGING, PAGE, SMALL, STYLE, escape, label, wrap
 from pfs.study.places import TEACHER
 
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -34,21 +34,19 @@ def places_figure(
         methods: the networks to show; "teacher" is one.
         study: whose labels the methods have.
         index: which of the images.
-        width: of the figure in inches: `PAGE` has a row a place, `COLUMN` a column.
+        width: of the figure in inches.
     """
     image, places = arrays["images"][index], marked_places(arrays["labels"][index])
     headings = ["image", *(label(method, study) for method in methods)]
     figure, grid = grid_of(np.stack([image] * len(places)), headings, foot=0.5, width=width)
     maps = {method: similarity(arrays[f"features/stage4/{method}"][index].astype(np.float64)) for method in methods}
-    high, wide = image.shape[:2]
+    size = image.shape[:2]
     for row, place in zip(grid, places, strict=True):
         row[0].imshow(image, interpolation="nearest")
         for axes, method in zip(row[1:], methods, strict=True):
             cells = maps[method].shape[0]
-            shown = maps[method][place[0] * cells // high, place[1] * cells // wide]
-            drawn = axes.imshow(
-                shown, cmap=DIVERGING, vmin=-1, vmax=1, interpolation="nearest", extent=_extent(high, wide)
-            )
+            shown = maps[method][place[0] * cells // size[0], place[1] * cells // size[1]]
+            drawn = axes.imshow(shown, cmap=DIVERGING, vmin=-1, vmax=1, interpolation="nearest", extent=_extent(*size))
         for axes in row:
             cross(axes, place)
     _bar(figure, drawn, "centred cosine to the location under the cross", [-1, 0, 1])
@@ -68,22 +66,29 @@ def gaps_figure(
         steps: those before the end.
         study: says how many steps the students train, and has the methods' labels.
         index: which of the images.
-        width: of the figure in inches: `PAGE` has a row a method, `COLUMN` a column.
+        width: of the figure in inches; a column has room for three methods, the first and the last two.
     """
+    narrow = width <= COLUMN
+    methods = [*methods[:1], *methods[-2:]] if narrow else methods
     image, labels = arrays["images"][index], arrays["labels"][index]
     headings = ["image", *(f"step {step}" for step in (*steps, study.student.steps))]
-    figure, grid = grid_of(np.stack([image] * len(methods)), headings, foot=0.5, below=0.16, width=width)
+    figure, grid = grid_of(
+        np.stack([image] * len(methods)), headings, foot=0.64, below=0.28 if narrow else 0.16, width=width
+    )
     teacher = arrays[f"logits/{TEACHER}"][index]
     for row, method in zip(grid, methods, strict=True):
         row[0].imshow(image, interpolation="nearest")
-        name = label(method, study) if width > COLUMN else shorten(label(method, study), 0.6, SMALL)
-        row[0].set_xlabel(escape(name), fontsize=SMALL, labelpad=1.5)
+        row[0].set_xlabel(
+            escape(wrap(label(method, study), 0.75, SMALL)) if narrow else escape(label(method, study)),
+            fontsize=SMALL,
+            labelpad=1.5,
+        )
         for axes, name in zip(row[1:], [*(f"{method}/{step}" for step in steps), method], strict=True):
             gap = knowledge_gap(teacher, arrays[f"logits/{name}"][index], labels)
             drawn = axes.imshow(gap, cmap=GAP_COLOURS, vmin=0, vmax=1, interpolation="nearest")
             axes.set_facecolor("0.85")
             axes.set_xlabel(f"mean {np.nanmean(gap):.2f}", fontsize=SMALL, labelpad=1.5)
-    _bar(figure, drawn, "knowledge gap (grey: not scored)", [0, 0.5, 1])
+    _bar(figure, drawn, "how much more probable the label is to the teacher\n(grey: not scored)", [0, 0.5, 1])
     return figure
 
 
@@ -132,7 +137,9 @@ def _extent(height: int, width: int) -> tuple[float, float, float, float]:
 
 def _bar(figure: Figure, drawn: Any, name: str, ticks: Sequence[float]) -> None:
     """A bar of the colours at the foot of a figure."""
-    place = figure.add_axes((0.25, 0.38 / figure.get_figheight(), 0.5, 0.08 / figure.get_figheight()))
+    place = figure.add_axes(
+        (0.25, (0.38 + 0.14 * name.count("\n")) / figure.get_figheight(), 0.5, 0.08 / figure.get_figheight())
+    )
     bar = figure.colorbar(drawn, cax=place, orientation="horizontal")
     bar.set_ticks(list(ticks))
     bar.set_label(name, labelpad=1)

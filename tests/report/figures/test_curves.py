@@ -7,6 +7,8 @@ import pytest
 from pfs.config.files import repository
 from pfs.config.load import load_study
 from pfs.report.figures.curves import curves_figure, macs_figure
+from pfs.report.statistics import MOST_SHOWN
+from pfs.report.style import COLUMN, PAGE
 from pfs.report.tables.collected import read_runs
 from pfs.report.tables.main import main_table
 from tests.report.legible import drawn_texts, flaws
@@ -35,6 +37,12 @@ def test_names_stand_at_the_ends_of_the_curves_in_their_order_and_apart(apart: f
     assert (np.diff([text.get_position()[1] for text in figure.axes[1].texts]) > 0).all()
 
 
+def test_a_column_has_room_for_the_methods_that_a_figure_shows() -> None:
+    study = load_study("studies/digits_main.yaml")
+    methods = list(study.methods)[:MOST_SHOWN]
+    assert flaws(curves_figure(curves(methods, 0.3), methods, study, COLUMN)) == []
+
+
 def test_each_seed_is_faint_and_their_mean_is_bold() -> None:
     study = load_study("studies/digits_main.yaml")
     figure = curves_figure(curves(["ce", "pfs"], 3.0), ["ce", "pfs", "kd"], study)  # kd has no curve
@@ -44,11 +52,12 @@ def test_each_seed_is_faint_and_their_mean_is_bold() -> None:
     assert np.asarray(bold[0].get_ydata()) == pytest.approx([0.05 * step + 0.5 for step in STEPS])
 
 
+@pytest.mark.parametrize("width", [PAGE, COLUMN])
 @pytest.mark.parametrize("name", ["quick", "camvid_cpu"])
-def test_mious_stand_over_the_two_networks_counts(name: str) -> None:
+def test_mious_stand_over_the_two_networks_counts(name: str, width: float) -> None:
     study = load_study(f"studies/{name}.yaml")
     runs = read_runs(repository() / "results" / name)
-    figure = macs_figure(main_table(runs, study), study)
+    figure = macs_figure(main_table(runs, study), study, width)
     assert flaws(figure) == []
     shown = [text.get_text() for text in drawn_texts(figure)]
     assert {f"{macs / 1e6:,.0f}" for macs in runs["macs"]} <= set(shown)

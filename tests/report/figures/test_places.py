@@ -6,6 +6,7 @@ import pytest
 from pfs.config.files import repository
 from pfs.config.load import load_study
 from pfs.report.figures.places import gaps_figure, knowledge_gap, marked_places, places_figure, similarity
+from pfs.report.style import COLUMN
 from tests.report.legible import flaws
 
 ARRAYS = dict(np.load(repository() / "results" / "quick" / "walkthrough.npz"))
@@ -34,6 +35,12 @@ def test_the_gap_is_what_the_teacher_knows_better_and_0_where_the_student_does()
     np.testing.assert_allclose(knowledge_gap(sure, unsure, labels), [[0.4, 0.0]])
     labels[0, 1] = 255
     assert np.isnan(knowledge_gap(sure, unsure, labels)).tolist() == [[False, True]]
+
+
+def test_the_figures_of_a_column_can_be_read() -> None:
+    places = places_figure(ARRAYS, ["teacher", "ce", "pfs"], STUDY, 1, COLUMN)
+    gaps = gaps_figure(ARRAYS, ["ce", "kd", "pfs", "wsp"], [0, 40, 160], STUDY, 1, COLUMN)
+    assert flaws(places) == flaws(gaps) == []
 
 
 def test_the_figures_can_be_read() -> None:
