@@ -51,7 +51,7 @@ def qualitative_figure(
     shown = images_shown(examples["image"], len(headings), width)
     figure, grid = grid_of(shown, headings, foot=foot, width=width)
     for column, (_, pictures) in zip(grid.T, columns, strict=True):
-        for axes, picture in zip(column, pictures, strict=False):
+        for axes, picture in zip(column, pictures[: len(column)], strict=True):
             axes.imshow(picture, interpolation="nearest")
     if patches:
         options = LEGEND | {"handlelength": 0.9, "borderaxespad": 0, "borderpad": 0.1, "labelspacing": 0.3}
