@@ -108,11 +108,11 @@ def signed_difference(mean: float, low: float, high: float) -> str:
     return shown[0] if len(shown) < 3 else f"{shown[0]} [{shown[1]}, {shown[2]}]"
 
 
-def methods_to_show(runs: pd.DataFrame, study: Study) -> list[str]:
-    """The methods that fit side by side in a figure: of a larger study its reference and those that are best on val."""
+def methods_to_show(runs: pd.DataFrame, study: Study, most: int = MOST_SHOWN) -> list[str]:
+    """At most so many methods for a figure: of a larger study its reference and those that are best on val."""
     val = runs[runs["split"] == "val"].groupby("method")["miou"].mean()
     ranked = sorted(study.methods, key=lambda method: (method != study.reference, -val.get(method, 0.0)))
-    return [method for method in study.methods if method in ranked[:MOST_SHOWN]]
+    return [method for method in study.methods if method in ranked[:most]]
 
 
 # --- statistics ---------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from pfs.report.style import COLUMN, PAGE, TALLEST, escape, wrap
 
 HEADING = 6.5  # points of a heading
 GAP = 0.03  # inches between two pictures
+BETWEEN = 0.08  # inches at least between the headings of two columns
 WIDEST = 1.5  # inches: the width of a picture in a figure of few columns
 NAMES = 0.78  # inches for the headings of a narrow figure, to the left of its rows
 
@@ -68,7 +69,7 @@ def grid_of(
 
 def _head(headings: Sequence[str], side: float) -> float:
     """The height in inches of headings above columns of a width."""
-    return 0.08 + 1.25 * HEADING / 72 * max(wrap(text, side - GAP, HEADING).count("\n") + 1 for text in headings)
+    return 0.08 + 1.25 * HEADING / 72 * max(wrap(text, side - BETWEEN, HEADING).count("\n") + 1 for text in headings)
 
 
 def _axes(figure: Figure, corner: tuple[float, float], size: tuple[float, float]) -> Axes:
@@ -88,7 +89,7 @@ def _write(headings: Sequence[str], grid: npt.NDArray[Any], side: float, narrow:
             options: Any = {"rotation": 0, "ha": "right", "va": "center", "labelpad": 3}
             axes.set_ylabel(text, fontsize=HEADING, linespacing=1.1, **options)
         else:
-            text = escape(wrap(heading, side - GAP, HEADING))
+            text = escape(wrap(heading, side - BETWEEN, HEADING))
             axes.set_title(text, loc="center", fontsize=HEADING, pad=3, linespacing=1.1)
 
 

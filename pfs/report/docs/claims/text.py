@@ -35,8 +35,9 @@ correction over the contrasts of one claim in one study.
 A claim has the weakest verdict of its contrasts, and *contradicted* is the weakest. C1 says that gains are small, and
 is read the other way round: supported where every interval ends below +1 point, contradicted where one begins above it.
 
-The studies before the protocol chose their weights on a seed that they also report, gave methods unequal numbers of
-tries, and have at most five seeds. Their verdicts stand in italics, and decide nothing.
+The studies before the protocol gave methods unequal numbers of tries, or fewer than it asks for; all but `quick` chose
+their weights on a seed that they also report; and they have at most five seeds. Their verdicts stand in italics, and
+decide nothing.
 """
 
 FORECAST = """\
@@ -112,14 +113,23 @@ def _verdicts(table: pd.DataFrame, claim: str, studies: Sequence[str]) -> str:
 def _contrasts(rows: pd.DataFrame) -> str:
     """Every contrast of a claim in every study that has been run, as a table in Markdown."""
     studies = {name: load_study(f"studies/{name}.yaml") for name in rows["study"].unique()}
-    head = ("Study", "Contrast", "Seeds", "Difference, 95 % (t)", "95 % (BCa)", "p (signs)", "p (Holm)", "Verdict")
+    head = (
+        "Study",
+        "Contrast",
+        "Seeds",
+        "Difference, 95 % (t)",
+        "95 % (BCa)",
+        "p (signs)",
+        "p (signs, Holm)",
+        "Verdict",
+    )
     lines = [
         (
             f"`{row['study']}`",
             f"{label(row['method'], studies[row['study']])} - {label(row['reference'], studies[row['study']])}",
             row["n"],
             _difference(row),
-            _interval(row["bca_low"], row["bca_high"], _digits(row)) or "-",
+            _interval(row["bca_low"], row["bca_high"], _digits(row, "bca")) or "-",
             f"{row['p_sign_flip']:.3f}",
             f"{row['p_holm']:.3f}",
             row["verdict"] if row["protocol"] else f"*{row['verdict']}, {BEFORE}*",
@@ -141,10 +151,13 @@ def _interval(low: float, high: float, digits: int) -> str:
     return "" if pd.isna(low) else f"[{round(low, digits) + 0.0:+.{digits}f}, {round(high, digits) + 0.0:+.{digits}f}]"
 
 
-def _digits(row: Mapping[Hashable, Any]) -> int:
-    """As many decimals as show on which side of 0, and of the bound that the verdict asks about, each number lies."""
+def _digits(row: Mapping[Hashable, Any], interval: str = "t") -> int:
+    """As many decimals as show on which side of 0, and of the bound that the verdict asks about, each number lies.
+
+    The numbers are the mean and the ends of one of its intervals, "t" or "bca".
+    """
     bound = NO_FEWER_STEPS if row["measure"] == "steps" else NO_GAIN
-    ends = [row["mean"], row["t_low"], row["t_high"]]
+    ends = [row["mean"], row[f"{interval}_low"], row[f"{interval}_high"]]
     return max(decimals(*ends), decimals(*(end - bound for end in ends)))
 
 
