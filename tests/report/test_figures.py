@@ -22,7 +22,7 @@ from PIL import Image
 from pfs.config.load import load_study
 from pfs.config.study import Study
 from pfs.report import figures, pictures, style
-from pfs.report.figures import grid
+from pfs.report.figures import files, grid, history, methods
 from pfs.report.tables.main import class_table, main_table
 from pfs.study.places import runs_of
 from tests.report.legible import flaws
@@ -190,11 +190,11 @@ def test_very_long_names_leave_room_for_the_numbers(runs: pd.DataFrame) -> None:
 
 def test_history_figure_draws_each_term_but_not_the_learning_rate() -> None:
     """Log scale while every value is positive, linear where one is not."""
-    history = [{"step": s, "total": 3 / s, "ce": 2 / s, "wsp": 1 / s, "learning_rate": 0.1} for s in (10, 20, 30)]
-    axes = figures.history_figure(history).axes[0]
+    logged = [{"step": s, "total": 3 / s, "ce": 2 / s, "wsp": 1 / s, "learning_rate": 0.1} for s in (10, 20, 30)]
+    axes = history.history_figure(logged).axes[0]
     assert axes.get_legend_handles_labels()[1] == ["total", "ce", "wsp"]
     assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_yscale()) == ("step", "loss", "log")
-    assert figures.history_figure([*history, {**history[-1], "wsp": 0.0}]).axes[0].get_yscale() == "linear"
+    assert history.history_figure([*logged, {**logged[-1], "wsp": 0.0}]).axes[0].get_yscale() == "linear"
 
 
 # --- from pictures ------------------------------------------------------------------------------------------
@@ -367,12 +367,12 @@ def test_a_figure_that_cannot_be_drawn_is_told_and_leaves_no_earlier_one(
 ) -> None:
     for name in ("classes.png", "classes.pdf", "methods.png"):
         (tmp_path / name).write_bytes(b"earlier")
-    with figures.drawing(tmp_path, "classes"):
+    with files.drawing(tmp_path, "classes"):
         raise ValueError("cannot parse\nthe second line")
     said = capsys.readouterr().out
     assert said == "The figure 'classes' cannot be drawn and is left out (ValueError: cannot parse).\n"
     assert [path.name for path in tmp_path.iterdir()] == ["methods.png"]
-    with pytest.raises(OSError, match="no space left"), figures.drawing(tmp_path, "methods"):
+    with pytest.raises(OSError, match="no space left"), files.drawing(tmp_path, "methods"):
         raise OSError("no space left on the device")
 
 
@@ -462,7 +462,7 @@ def test_a_figure_of_one_s_own_is_drawn_as_its_page_says_and_is_in_the_report(
     """The function and the line of docs/write-a-study.md, each put where the page says."""
     page = (ROOT / "docs" / "write-a-study.md").read_text(encoding="utf-8").partition("## A figure of your own")[2]
     function, line = re.findall(r"```python\n(.*?)```", page, re.DOTALL)[:2]
-    namespace = dict(vars(figures.methods))
+    namespace = dict(vars(methods))
     exec(function, namespace)  # as if it stood in the file
     figure = namespace["accuracy_figure"](runs, study)
     assert flaws(figure) == []
