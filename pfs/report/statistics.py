@@ -129,19 +129,23 @@ def paired_difference(table: pd.DataFrame, method: str, reference: str) -> Diffe
     Returns:
         The difference in points of mIoU; its interval and p-value are NaN with fewer than two common seeds.
     """
-    pairs = _pairs(table, method, reference)
-    mean = float((pairs[method] - pairs[reference]).mean())
-    if len(pairs) < 2:
+    return _mean_difference(*_pairs(table, method, reference))
+
+
+def _mean_difference(scores: pd.Series, others: pd.Series) -> Difference:
+    """The difference of two methods' scores, which have the same seeds in the same order."""
+    mean = float((scores - others).mean())
+    if len(scores) < 2:
         return Difference(mean, low=np.nan, high=np.nan, p=np.nan)
-    test = stats.ttest_rel(pairs[method], pairs[reference])
+    test = stats.ttest_rel(scores, others)
     low, high = test.confidence_interval(0.95)
     return Difference(mean, float(low), float(high), float(test.pvalue))
 
 
 def seed_differences(table: pd.DataFrame, method: str, reference: str) -> pd.Series:
     """Test mIoU of a method less that of another, in points: one value for each seed that both have, by seed."""
-    pairs = _pairs(table, method, reference)
-    return pairs[method] - pairs[reference]
+    scores, others = _pairs(table, method, reference)
+    return scores - others
 
 
 def unpaired_difference(table: pd.DataFrame, method: str, reference: str) -> Difference:
@@ -209,13 +213,15 @@ def _strange_runs(runs: pd.DataFrame, study: Study) -> list[str]:
 
 
 def _finding(runs: pd.DataFrame, method: str, reference: str, study: Study) -> Finding:
-    seeds = tuple(int(seed) for seed in _pairs(runs, method, reference).index)
-    return Finding(method, reference, paired_difference(runs, method, reference), seeds, study)
+    scores, others = _pairs(runs, method, reference)
+    return Finding(method, reference, _mean_difference(scores, others), tuple(map(int, scores.index)), study)
 
 
-def _pairs(table: pd.DataFrame, method: str, reference: str) -> pd.DataFrame:
-    """Test mIoU of two methods, a row for each seed that both have."""
-    return pd.DataFrame({name: _test_miou(table, name) for name in (method, reference)}).dropna()
+def _pairs(table: pd.DataFrame, method: str, reference: str) -> tuple[pd.Series, pd.Series]:
+    """Test mIoU of two methods by seed, for the seeds that both have, in ascending order."""
+    scores, others = (_test_miou(table, name).dropna() for name in (method, reference))
+    common = sorted(set(scores.index) & set(others.index))
+    return scores.loc[common], others.loc[common]
 
 
 def _test_miou(table: pd.DataFrame, method: str) -> pd.Series:
