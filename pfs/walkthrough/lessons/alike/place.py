@@ -43,7 +43,7 @@ class AskPlace(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.pointer = Pointer(rows=H, columns=W, step=H // h, label=f"Image {image}: point at your answer")
         self.pointer.image = as_png(walkthrough.images[image - 1])
         self.pointer.layout.width, self.pointer.layout.max_width = "20rem", "100%"
-        self.pointer.point(H // 2, W // 2)
+        self.pointer.point(0, 0)  # where hardly anyone would point: a press there moves nothing, and is no answer
         self.pointer.on_move(self._moved)
 
     def _moved(self, row: int, column: int) -> None:
