@@ -110,7 +110,9 @@ def _engines(
     deployable = Deployable(network).eval().to(memory_format=torch.channels_last)
     found = {"torch": Engine(_by_torch(deployable), weights.stat().st_size / 1024)}
     if compiled:
-        found["torch.compile"] = Engine(_by_torch(torch.compile(deployable, dynamic=False)), weights.stat().st_size / 1024)
+        found["torch.compile"] = Engine(
+            _by_torch(torch.compile(deployable, dynamic=False)), weights.stat().st_size / 1024
+        )
     for name, file in (("ONNX Runtime", onnx), ("ONNX Runtime, int8", int8)):
         found[name] = Engine(Session(file, threads), file.stat().st_size / 1024)
     return found
