@@ -23,6 +23,7 @@ from pfs.report.page import write_report
 from pfs.report.site.look import write_index
 from pfs.report.site.pages import check_figures, index_page, report_page, summary
 from pfs.report.style import COLUMN, DPI, SMALL
+from pfs.report.tables.changes import changes
 from pfs.report.tables.collected import read_runs
 from pfs.report.tables.main import main_table, to_markdown
 from pfs.study.execution.run import REPORTED
@@ -81,6 +82,7 @@ def test_the_index_shows_each_study_s_question_figure_and_verdict_and_leads_to_i
             r"Of \d+ methods.* points of test mIoU|Best on val.* One seed gives no interval", article.get_text()
         )
         assert article.select_one("img[alt]")
+        assert ("Not of today" in article.get_text()) == bool(changes(load_study(path), str(pages.parent)))
         assert re.search(r"\d+ methods?, \d seeds? each, [\d,]+ steps a run, on (digit|cam)", article.get_text())
         assert all((pages / str(link["href"])).is_file() for link in article.select("a[href]"))
 

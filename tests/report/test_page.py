@@ -159,7 +159,7 @@ def test_the_verdict_counts_what_the_intervals_decide(study: Study) -> None:
         Finding("pfs", "kd", Difference(9.0, 8.0, 10.0, 0.01), (0, 1)),
     ]
     assert verdict(compared, study, VAL) == (
-        "Of 3 methods, 1 is better than Student alone (CE) and 1 is worse, by intervals that exclude 0. "
+        "Of 3 methods, 1 is better than Student alone (CE) by intervals that exclude 0: KD; 1 is worse: WSP. "
         "The largest difference: PFS is above Student alone (CE) by 5.0 [-1.0, 11.0] points of test mIoU."
     )
 

@@ -30,8 +30,9 @@ def verdict(compared: Sequence[Finding], study: Study, val: "pd.Series[float]") 
     if not above and not below:
         no_side = f"Of {len(found)} {_methods(found)}, none is clearly better or worse than {reference}"
         return f"{no_side}: every interval includes 0. {_largest(found)}"
-    count = f"Of {len(found)} {_methods(found)}, {_number(above)} better than {reference} and {_number(below)} worse"
-    return f"{count}, by intervals that exclude 0. {_largest(found)}"
+    better = f"{_number(above)} better than {reference} by intervals that exclude 0{_named(above, study)}"
+    worse = f"{_number(below)} worse{_named(below, study)}"
+    return f"Of {len(found)} {_methods(found)}, {better}; {worse}. {_largest(found)}"
 
 
 def methods_alt(runs: pd.DataFrame, study: Study) -> str:
@@ -73,6 +74,13 @@ def _largest(found: Sequence[Finding]) -> str:
     if len(found) == 1:
         return f"{found[0].claim}."
     return f"The largest difference: {max(found, key=lambda finding: abs(finding.difference.mean)).claim}."
+
+
+def _named(found: Sequence[Finding], study: Study) -> str:
+    """The methods of some findings, such as ": KD, PFS"; of more than six the first five and how many others."""
+    names = [label(finding.method, study) for finding in found]
+    shown = names if len(names) <= 6 else [*names[:5], f"{len(names) - 5} others"]
+    return f": {', '.join(shown)}" if names else ""
 
 
 def _methods(found: Sequence[Finding]) -> str:
