@@ -18,7 +18,6 @@ from ipywidgets import Widget
 from pfs.config.files import repository
 from pfs.walkthrough.lessons import ask
 from pfs.walkthrough.lessons.alike import CHANGES
-from pfs.walkthrough.lessons.alike.maps import Reading, rows_of_losses
 from pfs.walkthrough.lessons.runs.exercises import ENDS, PARTS, VERDICTS
 from pfs.walkthrough.lessons.whom.exercises import scale
 from pfs.walkthrough.lessons.whom.numbers import Pair, gradient, weights
@@ -105,12 +104,6 @@ def limit(pair: Any, row: int, column: int) -> Answer:
     return {"answer": float(difference) / len(student)}
 
 
-def largest_map(walkthrough: Any) -> Answer:
-    student, teacher = (walkthrough.features(name)[1] for name in ("ce", "teacher"))
-    losses = rows_of_losses(student, teacher, Reading())
-    return dict(zip(("row", "column"), divmod(int(losses.argmax()), losses.shape[1]), strict=True))
-
-
 def found(pattern: str, said: str) -> str:
     """A part of what the check says of a wrong answer."""
     match = re.search(pattern, said)
@@ -121,7 +114,6 @@ def found(pattern: str, said: str) -> str:
 # Of each check, by its package and its name: the right answer, from the arguments that the notebook binds, what the
 # notebook has executed, and what the check says of a wrong answer.
 RIGHT: dict[str, Callable[[tuple[Any, ...], Executed, str], Answer]] = {
-    "alike.check_largest": lambda bound, _, said: largest_map(bound[0]),
     "alike.check_factor": lambda bound, _, said: {"factor": float(found(r"([\d.]+) times", said))},
     "alike.check_unchanged": lambda bound, _, said: {name: right for name, (_, right) in CHANGES.items()},
     "whom.check_silent": lambda bound, _, said: silent_pixel(bound[0]),

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 from scipy.ndimage import distance_transform_edt
+from scipy.special import softmax
 
 from pfs.config.study import Study
 from pfs.report.figures.grid import cross, grid_of
@@ -121,13 +122,11 @@ def knowledge_gap(teacher: npt.NDArray[Any], student: npt.NDArray[Any], labels: 
     stride = labels.shape[0] // teacher.shape[1]
     middle = labels[stride // 2 :: stride, stride // 2 :: stride]
     known = np.where(middle == 255, 0, middle)[None]
-    right, own = (np.take_along_axis(_softmax(logits), known, axis=0)[0] for logits in (teacher, student))
+    right, own = (
+        np.take_along_axis(softmax(logits.astype(np.float64), axis=0), known, axis=0)[0]
+        for logits in (teacher, student)
+    )
     return np.where(middle == 255, np.nan, np.maximum(0, right - own))
-
-
-def _softmax(logits: npt.NDArray[Any]) -> Floats:
-    shifted = np.exp(logits.astype(np.float64) - logits.max(axis=0, keepdims=True))
-    return np.asarray(shifted / shifted.sum(axis=0, keepdims=True))
 
 
 def _extent(height: int, width: int) -> tuple[float, float, float, float]:

@@ -1,7 +1,7 @@
 """What one network costs, counted without a training step.
 
-It is built on torch's meta device, which has the shapes of tensors and no numbers. So nothing is downloaded, and a
-network of any size is counted in a moment.
+Training is counted on torch's meta device, which has the shapes of tensors and no numbers, so that a large crop takes
+no memory. Scoring is counted on one image with numbers. No weights are downloaded.
 """
 
 from collections.abc import Iterator
@@ -59,9 +59,9 @@ def _count(spec: Network, images: StudyImages, how: Evaluation | None, device: s
         macs = count_macs(network, images.trained_at)
         with _saved_for_backward(network) as sizes:
             outputs = network.train()(torch.zeros(BATCH, 3, *images.trained_at))
-    # The rest sets autocast, which the meta device does not have; of one image at a time it takes little memory.
+    # The rest sets autocast, which the meta device does not have; one image at a time takes little memory.
     numbers = build_network(spec, images.classes, pretrained=False)
-    terms = precompute_teacher_terms(torch.zeros(outputs.features.shape))
+    terms = precompute_teacher_terms(torch.zeros(1, *outputs.features.shape[1:]))
     return NetworkCost(
         macs=macs,
         scored_macs=fmean(_scored_macs(numbers, size, how) for size in images.scored_at),
