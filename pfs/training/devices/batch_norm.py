@@ -8,14 +8,13 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
-import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 from torch.overrides import TorchFunctionMode
 
-from pfs.training.devices.processes import add_up, process_count
+from pfs.training.devices.processes import of_all, process_count
 
 
 def whole_batch_norm() -> AbstractContextManager[object]:
@@ -63,12 +62,9 @@ def whole_statistics(values: Tensor) -> tuple[Tensor, Tensor]:
 
     The variance is that of the processes' parts plus that of their means: no digits are lost where the mean is large.
     """
-    dims = [dim for dim in range(values.dim()) if dim != 1]
     exact = values.to(torch.promote_types(values.dtype, torch.float32))
-    own = torch.stack(torch.var_mean(exact, dims, correction=0))  # (2, C): variance, mean
-    parts = [torch.empty_like(own) for _ in range(process_count())]
-    dist.all_gather(parts, own)
-    variances, means = torch.stack(parts, dim=1)  # (processes, C) each
+    own = torch.stack(torch.batch_norm_update_stats(exact, None, None, 0.0))  # (2, C): mean, variance
+    means, variances = torch.stack(of_all(own), dim=1)  # (processes, C) each
     mean = means.mean(0)
     return mean, (variances + (means - mean).square()).mean(0)
 
@@ -92,7 +88,8 @@ class _Normalise(Function):
         x, weight, mean, variance = ctx.saved_tensors
         arguments = (outer, x, weight, mean, variance, None, None, False, ctx.eps, [True, True, True])
         dx, d_weight, d_bias = torch.ops.aten.native_batch_norm_backward(*arguments)
-        mean_dyx, mean_dy = add_up(torch.stack([d_weight, d_bias])) / (x[:, 0].numel() * process_count())
+        sums = torch.stack(of_all(torch.stack([d_weight, d_bias]))).sum(0)
+        mean_dyx, mean_dy = sums / (x[:, 0].numel() * process_count())
         inverse = (variance + ctx.eps).rsqrt()
         k = inverse if weight is None else inverse * weight
         dx += F.batch_norm(x, mean, variance, -k * mean_dyx, -k * mean_dy, training=False, eps=ctx.eps)

@@ -47,6 +47,17 @@ def average(loss: Tensor) -> Tensor:
     return share + (add_up(share) - share).detach()
 
 
+def of_all(values: Tensor) -> list[Tensor]:
+    """A tensor, which has one shape in all processes, of each process by rank; without gradient.
+
+    To exchange a few numbers so takes Gloo a fraction of the time that it takes to add them up.
+    """
+    own = values.detach().contiguous()
+    parts = [torch.empty_like(own) for _ in range(process_count())]
+    dist.all_gather(parts, own)
+    return parts
+
+
 def rows_of_all(values: Tensor) -> Tensor:
     """The rows of all processes one after the other, (processes · B, ...) from (B, ...).
 
@@ -54,9 +65,7 @@ def rows_of_all(values: Tensor) -> Tensor:
     """
     if process_count() == 1:
         return values
-    own = values.detach().contiguous()
-    rows = [torch.empty_like(own) for _ in range(process_count())]
-    dist.all_gather(rows, own)
+    rows = of_all(values)
     rows[process_rank()] = values
     return torch.cat(rows)
 
