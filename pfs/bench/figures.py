@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.ticker import LogLocator
 
 from pfs.report.style import LEGEND, MARKERS, PAGE, SMALL, STYLE, colour, wrap
 from pfs.study.places import TEACHER
@@ -86,6 +87,7 @@ def pareto_figure(table: pd.DataFrame) -> Figure:
             marker = _NETWORKS[_role(str(method), rows)]
             axes.scatter(point["milliseconds"], point["miou"], s=28, color=shades[engine], marker=marker, zorder=3)
         axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_minor_formatter("")
         axes.set(title=study.replace("_", " "), xlabel="ms an image")

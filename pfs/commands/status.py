@@ -136,7 +136,7 @@ def cost(runs: Iterable[Standing]) -> str:
     known = [run.tflop for run in trained if run.tflop is not None]
     tflop = f"{sum(known):,.0f}" if len(known) == len(trained) else "?"
     seconds = [run.seconds for run in trained if run.seconds is not None]
-    took = f", {_duration(sum(seconds))} of runs as they took before" if len(seconds) == len(trained) else ""
+    took = f", {_duration(sum(seconds))} one after another as before" if len(seconds) == len(trained) else ""
     return f"{len(trained)} to train, {tflop} TFLOP{took}{f', {scored} to score' * bool(scored)}"
 
 

@@ -85,9 +85,10 @@ class Finding(NamedTuple):
         """The finding as a sentence, which follows from the numbers that it shows."""
         if np.isnan(self.difference.low):
             return f"{self.claim} in one seed: no interval."
-        p = "" if np.isnan(self.difference.p) else f", p = {self.difference.p:.2g}"
+        p = self.difference.p
+        tested = "" if np.isnan(p) else ", p < 0.001" if p < 0.0005 else f", p = {p:.3f}"
         verdict = "excludes" if self.excludes_zero else "includes"
-        return f"{self.claim} (paired over {len(self.seeds)} seeds{p}): the interval {verdict} 0."
+        return f"{self.claim} (paired over {len(self.seeds)} seeds{tested}): the interval {verdict} 0."
 
 
 def decimals(*points: float) -> int:

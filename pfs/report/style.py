@@ -84,13 +84,22 @@ def looks(methods: Sequence[str], study: Study | None = None) -> dict[str, Look]
     """How each method of a figure is drawn: no two share a colour.
 
     A well-known method has the same colour in every figure. The variants of one, as with other weights, are shades of
-    its colour, the darker the heavier their terms. The hues of all others are spread around the circle.
+    its colour, the darker the heavier their terms. The hues of all others are spread around the circle. A method looks
+    the same in all figures of its study, but for its marker where the study has more methods than there are `MARKERS`.
     Neighbours never share a marker, and no two methods do where there are at most as many as `MARKERS`.
 
     Args:
         methods: those of one figure, in its order.
         study: what says of which terms the methods are made; without it their names alone say it.
     """
+    together = list(dict.fromkeys([*(study.methods if study is not None else ()), *methods]))
+    colours = _colours(together, study)
+    marked = dict(zip(together if len(together) <= len(MARKERS) else methods, cycle(MARKERS), strict=False))
+    return {method: Look(colours[method], marked[method]) for method in methods}
+
+
+def _colours(methods: Sequence[str], study: Study | None) -> dict[str, Any]:
+    """The colour of each method, where they are drawn together."""
     families: dict[str, list[str]] = {}
     for method in methods:
         families.setdefault(family(method, study), []).append(method)
@@ -100,10 +109,7 @@ def looks(methods: Sequence[str], study: Study | None = None) -> dict[str, Look]
     for name, members in families.items():
         variants = sorted((m for m in members if m not in COLOURS), key=lambda method: _weights(method, study))
         shades |= dict(zip(variants, _shades(hues[name], len(variants), name in members), strict=True))
-    return {
-        method: Look(shades.get(method) or COLOURS[method], marker)
-        for method, marker in zip(methods, cycle(MARKERS), strict=False)
-    }
+    return COLOURS | shades
 
 
 def family(method: str, study: Study | None = None) -> str:

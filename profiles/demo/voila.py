@@ -1,4 +1,4 @@
-"""How `make demo` shows the walkthroughs as pages: without their code, and to this machine alone.
+"""How `make demo` shows the walkthroughs as pages: their code folded, and to this machine alone.
 
 A page may ask no other server for anything: the header forbids it. Only the notebooks of notebooks/walkthrough/ are
 shown: a page executes its notebook, and those of a study train.
@@ -16,5 +16,6 @@ c.Voila.tornado_settings = {
     "headers": {"Content-Security-Policy": "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:"}
 }
 c.VoilaConfiguration.template = "walkthrough"
+c.VoilaConfiguration.strip_sources = False  # the template shows those that the prose speaks of, folded
 c.VoilaConfiguration.classic_tree = True  # so that the template's tree.html is shown first: it leads to the index
 c.VoilaConfiguration.show_tracebacks = True

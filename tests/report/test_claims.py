@@ -1,6 +1,7 @@
 """The claims ledger: the contrasts and rules of the protocol on made-up runs, and the committed ledger."""
 
 import re
+import shutil
 from pathlib import Path
 from typing import Any, get_args
 
@@ -15,8 +16,9 @@ from pfs.config.load import load_study
 from pfs.report.docs.claims import definitions
 from pfs.report.docs.claims.definitions import Claim, Claims, load_claims
 from pfs.report.docs.claims.ledger import STRENGTH, claim_verdict, ledger, not_run, steps_saved, steps_to_reach
-from pfs.report.docs.claims.text import page, sentences, summary
+from pfs.report.docs.claims.text import LEDGER, page, said_of, sentences, summary
 from pfs.report.evidence import Verdict
+from pfs.report.tables.collected import read_runs
 from pfs.study.places import runs_of
 
 ROOT = repository()
@@ -219,6 +221,15 @@ def test_a_sentence_has_the_verdict_and_each_difference_with_its_interval(commit
     assert said.startswith(
         "- **C2, PFS helps**: open, before the protocol. PFS - Student alone (CE) +0.9 [-0.2, +2.1];"
     )
+
+
+def test_a_report_is_told_of_a_ledger_that_is_of_other_runs(tmp_path: Path) -> None:
+    study, runs = load_study("studies/quick.yaml"), read_runs(RESULTS / "quick")
+    assert said_of(study, runs, tmp_path) == ""
+    shutil.copy(RESULTS / LEDGER, tmp_path)
+    assert said_of(study, runs, tmp_path).count("\n") == 4  # C1, C2, C4 and C5
+    assert "`pfs claims` brings it up to date" in said_of(study, runs.assign(commit="another"), tmp_path)
+    assert said_of(load_study("studies/digits_grids.yaml"), read_runs(RESULTS / "digits_grids"), tmp_path) == ""
 
 
 def test_the_command_runs_the_notebook(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -13,12 +13,15 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 
 from pfs.config.base import StudyError
 from pfs.config.checksums import check_files
 from pfs.config.load import load_study
+from pfs.report.docs.claims.definitions import load_claims
+from pfs.report.docs.claims.text import LEDGER, sentences
 from pfs.report.page import write_report
 from pfs.report.site.look import write_index
 from pfs.report.site.pages import check_figures, index_page, report_page, summary
@@ -56,6 +59,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for part in ("tables", "figures"):
             shutil.copytree(ROOT / "results" / name / part, folder / name / part)
         shutil.copy(ROOT / "results" / name / "runs.csv", folder / name)
+    shutil.copy(ROOT / "results" / LEDGER, folder)
     return folder
 
 
@@ -85,6 +89,25 @@ def test_the_index_shows_each_study_s_question_figure_and_verdict_and_leads_to_i
         assert ("Not of today" in article.get_text()) == bool(changes(load_study(path), str(pages.parent)))
         assert re.search(r"\d+ methods?, \d seeds? each, [\d,]+ steps a run, on (digit|cam)", article.get_text())
         assert all((pages / str(link["href"])).is_file() for link in article.select("a[href]"))
+
+
+def test_the_index_begins_with_a_row_for_each_study(pages: Path) -> None:
+    index = BeautifulSoup((pages / "index.html").read_text(), "html.parser")
+    table = index.select_one("main table")
+    assert table is not None
+    rows = [[cell.get_text() for cell in row.find_all(["th", "td"])] for row in table.select("tbody tr")]
+    assert [row[0] for row in rows] == STUDIES
+    assert rows[0][1:] == ["digit scenes", "6", "3", "640", "2 better, 0 worse, of 5"]
+    assert rows[3][-1] == "one seed decides nothing"
+    assert [link["href"] for link in table.select("a")] == [f"#{name}" for name in STUDIES]
+
+
+def test_a_report_says_what_the_ledger_says_of_its_runs(pages: Path) -> None:
+    """The sentences stand in the README too, where a test holds them to the runs."""
+    report = BeautifulSoup((pages / "quick.html").read_text(), "html.parser").get_text()
+    assert "What these runs say of the paper's claims" in report
+    said = sentences("quick", load_claims(), pd.read_csv(ROOT / "results" / "claims.csv")).splitlines()
+    assert len(said) > 3 and all(line.removeprefix("- ").replace("*", "") in report for line in said)
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -148,6 +148,19 @@ def test_no_two_methods_of_a_study_share_a_colour(name: str) -> None:
     assert len({look.marker for look in drawn}) == min(len(drawn), len(style.MARKERS))
 
 
+def test_a_method_looks_the_same_in_all_figures_of_its_study() -> None:
+    plan = load_study(ROOT / "studies" / "quick.yaml")
+    together = style.looks(list(plan.methods), plan)
+    assert (
+        style.looks(["teacher", "wsp", "ce"], plan).items() >= {name: together[name] for name in ("wsp", "ce")}.items()
+    )
+    weights = load_study(ROOT / "studies" / "camvid_cpu_weights.yaml")  # more methods than markers
+    assert (
+        style.looks(["pfs_16"], weights)["pfs_16"].colour
+        == style.looks(list(weights.methods), weights)["pfs_16"].colour
+    )
+
+
 def test_the_tries_of_a_method_are_shades_of_its_colour_the_darker_the_heavier() -> None:
     plan = load_study(ROOT / "studies" / "camvid_cpu_weights.yaml")
     drawn = style.looks(list(plan.methods), plan)

@@ -3,6 +3,8 @@
 import sys
 from pathlib import Path
 
+from tqdm import tqdm
+
 from pfs.config.base import StudyError
 from pfs.config.files import atomic_write, repository
 from pfs.config.load import load_study
@@ -32,7 +34,7 @@ def write_index(*, results: str) -> Path:
     if folder.exists() and not folder.is_dir():
         raise StudyError(f"{folder}: is a file where the folder of the pages must be: move it away")
     left_out: list[str] = []
-    studies = _studies(results, left_out)
+    studies = tqdm(_studies(results, left_out), desc="reports", leave=False, disable=None)
     pages = [_write_page(study, path, folder, results, left_out) for study, path in studies]
     print(*left_out, sep="\n", end="\n" * bool(left_out), file=sys.stderr)
     shown = [about for about in pages if about is not None]

@@ -9,7 +9,7 @@ from PIL import Image
 
 from pfs.config.study import Study
 from pfs.report.site.body import body, inline, picture
-from pfs.report.site.verdict import methods_alt, verdict
+from pfs.report.site.verdict import methods_alt, outcome, verdict
 from pfs.report.statistics import findings
 from pfs.report.tables.changes import changes
 from pfs.report.tables.collected import read_runs
@@ -19,9 +19,10 @@ from pfs.study.records import RecordError
 
 
 class Summary(NamedTuple):
-    """What the index, and the head of its report, show of a study: all but its name is HTML.
+    """What the index, and the head of its report, show of a study: all but its name and `overview` is HTML.
 
     Without a main figure, `figure` is empty; so is `changed` where code, data and parameters are those of its results.
+    `overview` is a row of the index's table: its data, its size, and its verdict in a few words.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Summary(NamedTuple):
     verdict: str
     figure: str
     changed: str = ""
+    overview: tuple[str, ...] = ()
 
 
 def summary(study: Study, *, results: str) -> Summary:
@@ -50,13 +52,16 @@ def summary(study: Study, *, results: str) -> Summary:
     figures = folder / "figures"
     alt = f"{study.name}: {methods_alt(runs, study)}"
     main = picture(figures, "methods", alt) if (figures / "methods.png").is_file() else ""
+    compared = findings(runs, study)
+    size = (str(len(study.methods)), str(len(study.seeds)), f"{study.student.steps:,}")
     return Summary(
         study.name,
         inline(study.question or ""),
         inline(facts(study)),
-        inline(verdict(findings(runs, study), study, val)),
+        inline(verdict(compared, study, val)),
         main,
         inline("; ".join(changes(study, results))),
+        (study.data.name.replace("_", " "), *size, outcome(compared, study)),
     )
 
 

@@ -19,20 +19,45 @@ def verdict(compared: Sequence[Finding], study: Study, val: "pd.Series[float]") 
         study: the study; findings against other methods than its reference are passed over.
         val: the mean val mIoU of each method, by its name.
     """
-    found = [finding for finding in compared if finding.reference == study.reference]
+    found = _to_the_reference(compared, study)
     reference = label(study.reference, study)
     if not found:
         return f"No method has runs that could be compared with {reference}."
     if all(len(finding.seeds) == 1 for finding in found):
         return f"{_best_on_val(val, study)} One seed gives no interval, and so decides nothing."
-    above = [finding for finding in found if finding.excludes_zero and finding.rounded.mean > 0]
-    below = [finding for finding in found if finding.excludes_zero and finding.rounded.mean < 0]
+    above, below = _sides(found)
     if not above and not below:
         no_side = f"Of {len(found)} {_methods(found)}, none is clearly better or worse than {reference}"
         return f"{no_side}: every interval includes 0. {_largest(found)}"
     better = f"{_number(above)} better than {reference} by intervals that exclude 0{_named(above, study)}"
     worse = f"{_number(below)} worse{_named(below, study)}"
     return f"Of {len(found)} {_methods(found)}, {better}; {worse}. {_largest(found)}"
+
+
+def outcome(compared: Sequence[Finding], study: Study) -> str:
+    """The verdict in a few words, for a row of a table: such as "2 better, 0 worse, of 5".
+
+    Args:
+        compared: the study's findings.
+        study: the study; findings against other methods than its reference are passed over.
+    """
+    found = _to_the_reference(compared, study)
+    if not found:
+        return "nothing to compare"
+    if all(len(finding.seeds) == 1 for finding in found):
+        return "one seed decides nothing"
+    above, below = _sides(found)
+    return f"{len(above)} better, {len(below)} worse, of {len(found)}"
+
+
+def _to_the_reference(compared: Sequence[Finding], study: Study) -> list[Finding]:
+    return [finding for finding in compared if finding.reference == study.reference]
+
+
+def _sides(found: Sequence[Finding]) -> tuple[list[Finding], list[Finding]]:
+    """The findings whose intervals lie above 0, and those whose lie below."""
+    sure = [finding for finding in found if finding.excludes_zero]
+    return [one for one in sure if one.rounded.mean > 0], [one for one in sure if one.rounded.mean < 0]
 
 
 def methods_alt(runs: pd.DataFrame, study: Study) -> str:

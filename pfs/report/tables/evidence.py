@@ -121,7 +121,7 @@ def about_images(counts: ImageCounts | None) -> str:
         )
     return (
         f"*Over {groups}* is the interval of the same networks' mean difference if other test images had been taken: "
-        f"the {groups} of the test images are drawn anew, with all images of each (percentile and BCa bootstrap). What "
+        f"the {groups} of the test images are drawn anew, with all images of each (BCa bootstrap). What "
         "other seeds would have given is not in it."
     )
 
@@ -133,16 +133,13 @@ def _image_heads(counts: ImageCounts | None, within: Sequence[str]) -> list[str]
     if within:
         return [f"In {name.removeprefix('in_')}" for name in within]
     over = f"{len(counts.group_names)} {counts.groups.kind}s"
-    return [f"95 % over {over}", f"BCa over {over}"]
+    return [f"95 % over {over}"]
 
 
 def _image_cells(row: Mapping[Hashable, float], within: Sequence[str]) -> list[str]:
     if within:
         return [_or_dash(row[name], "+.1f") for name in within]
-    return [
-        _interval(row["images_low"], row["images_high"]),
-        _interval(row["images_bca_low"], row["images_bca_high"]),
-    ]
+    return [_interval(row["images_bca_low"], row["images_bca_high"])]
 
 
 def _interval(low: float, high: float) -> str:

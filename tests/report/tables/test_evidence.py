@@ -98,8 +98,8 @@ def test_a_comparison_whose_runs_left_no_counts_has_dashes(study: Study) -> None
         false_positives=counts.false_positives[..., keep],
     )
     lines = to_markdown(evidence_table(runs, study, part), study, part).splitlines()
-    assert "| 95 % over 6 photographs | BCa over 6 photographs |" in lines[0]
-    assert lines[2].startswith("| KD - Student alone (CE) | 3 | +3.0 [+0.5, +5.5] | - | - | 0.035 |")
+    assert "| 95 % over 6 photographs |" in lines[0]
+    assert lines[2].startswith("| KD - Student alone (CE) | 3 | +3.0 [+0.5, +5.5] | - | 0.035 |")
     assert lines[3].startswith("| SKD") and "| - |" not in lines[3]
 
 

@@ -55,8 +55,20 @@ def load_claims() -> Claims:
     Raises:
         StudyError: the file is damaged, or names a study or a method that there is not; one line a fault.
     """
+    claims = read_claims()
+    for name, claim in claims.claims.items():
+        _check_methods(name, claim)
+    return claims
+
+
+def read_claims() -> Claims:
+    """Read the claims of the clone, and do not ask whether there are the studies and methods that they name.
+
+    Raises:
+        StudyError: the file is damaged; one line a fault.
+    """
     try:
-        claims = Claims.model_validate(read_yaml(repository() / FILE))
+        return Claims.model_validate(read_yaml(repository() / FILE))
     except OSError as error:
         raise StudyError(f"{FILE}: cannot be read ({error.strerror}): restore it with git checkout") from None
     except PlainYamlError as error:
@@ -64,9 +76,6 @@ def load_claims() -> Claims:
     except ValidationError as error:
         faults = [(".".join(map(str, fault["loc"])), fault["msg"]) for fault in error.errors()]
         raise StudyError("\n".join(f"{FILE}: {key}: {said}" for key, said in faults)) from None
-    for name, claim in claims.claims.items():
-        _check_methods(name, claim)
-    return claims
 
 
 def _check_methods(name: str, claim: Claim) -> None:

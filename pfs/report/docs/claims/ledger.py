@@ -42,7 +42,7 @@ def ledger(claims: Claims, results: Path) -> pd.DataFrame:
         steps (of a student), precision and commits. Differences are in points of test mIoU, or in percent of the steps.
     """
     rows = [
-        {"claim": name, "study": study.name, "protocol": study.name in claim.studies} | row | _origin(study, runs)
+        {"claim": name, "study": study.name, "protocol": study.name in claim.studies} | row | origin(study, runs)
         for name, claim in claims.claims.items()
         for study, runs in _finished(claim, results)
         for row in _assessed(claim, study, runs, results)
@@ -154,7 +154,7 @@ def _numbers(found: Evidence) -> dict[str, str | float]:
     }
 
 
-def _origin(study: Study, runs: pd.DataFrame) -> dict[str, object]:
+def origin(study: Study, runs: pd.DataFrame) -> dict[str, object]:
     """What data, schedule, precision and code stand behind a study's runs."""
     students = runs[runs["method"] != TEACHER]
     return {

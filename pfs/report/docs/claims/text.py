@@ -7,14 +7,16 @@ from typing import Any
 import pandas as pd
 
 from pfs.config.load import load_study
-from pfs.report.docs.claims.definitions import Claim, Claims
-from pfs.report.docs.claims.ledger import NO_FEWER_STEPS, claim_verdict, not_run
+from pfs.config.study import Study
+from pfs.report.docs.claims.definitions import Claim, Claims, read_claims
+from pfs.report.docs.claims.ledger import NO_FEWER_STEPS, claim_verdict, not_run, origin
 from pfs.report.evidence import NO_GAIN
 from pfs.report.statistics import decimals
-from pfs.report.style import label
+from pfs.report.tables.labels import label
 from pfs.report.tables.main import markdown_table
 
 BEFORE = "before the protocol"
+LEDGER = "claims.csv"  # the written ledger, in the folder of all results
 
 INTRODUCTION = """\
 # Claims ledger
@@ -86,6 +88,23 @@ def sentences(name: str, claims: Claims, table: pd.DataFrame) -> str:
     return "".join(
         f"- {_sentence(str(claim), claims.claims[str(claim)], rows)}\n" for claim, rows in own.groupby("claim")
     )
+
+
+def said_of(study: Study, runs: pd.DataFrame, results: Path) -> str:
+    """The sentences of a study in the written ledger, `claims.csv`; "" where it has none.
+
+    Args:
+        study: the study.
+        runs: its `runs.csv`; where the ledger is of runs of other commits, one sentence says so instead.
+        results: folder of all results.
+    """
+    if not (results / LEDGER).is_file():
+        return ""
+    table = pd.read_csv(results / LEDGER)
+    own = table[table["study"] == study.name]
+    if len(own) and set(own["commits"]) != {origin(study, runs)["commits"]}:
+        return f"The ledger is of other runs of `{study.name}`: `pfs claims` brings it up to date.\n"
+    return sentences(study.name, read_claims(), table)
 
 
 def _sentence(name: str, claim: Claim, rows: pd.DataFrame) -> str:
