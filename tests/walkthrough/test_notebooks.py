@@ -18,9 +18,10 @@ from ipywidgets import Widget
 from pfs.config.files import repository
 from pfs.walkthrough.lessons import ask
 from pfs.walkthrough.lessons.alike import CHANGES
+from pfs.walkthrough.lessons.alike.maps import Reading, loss_of
 from pfs.walkthrough.lessons.runs.exercises import ENDS, PARTS, VERDICTS
 from pfs.walkthrough.lessons.whom.exercises import scale
-from pfs.walkthrough.lessons.whom.numbers import Pair, gradient, weights
+from pfs.walkthrough.lessons.whom.numbers import Pair, gradient, likeness, regions, shares, weights
 
 FOLDER = repository() / "notebooks" / "walkthrough"
 NOTEBOOKS = sorted(path.stem for path in FOLDER.glob("[0-9]_*.ipynb"))
@@ -104,39 +105,46 @@ def limit(pair: Any, row: int, column: int) -> Answer:
     return {"answer": float(difference) / len(student)}
 
 
-def found(pattern: str, said: str) -> str:
-    """A part of what the check says of a wrong answer."""
-    match = re.search(pattern, said)
-    assert match, said
-    return match[1]
+def centring(walkthrough: Any) -> Answer:
+    """How many times as large the loss of image 1 is with centred features."""
+    student, teacher = (walkthrough.features(name)[0] for name in ("ce", "teacher"))
+    centred, plain = (loss_of(student, teacher, Reading(center=center)) for center in (True, False))
+    return {"factor": centred / plain}
 
 
-# Of each check, by its package and its name: the right answer, from the arguments that the notebook binds, what the
-# notebook has executed, and what the check says of a wrong answer.
-RIGHT: dict[str, Callable[[tuple[Any, ...], Executed, str], Answer]] = {
-    "alike.check_factor": lambda bound, _, said: {"factor": float(found(r"([\d.]+) times", said))},
-    "alike.check_unchanged": lambda bound, _, said: {name: right for name, (_, right) in CHANGES.items()},
-    "whom.check_silent": lambda bound, _, said: silent_pixel(bound[0]),
-    "whom.check_limit": lambda bound, _, said: limit(*bound),
-    "whom.check_scale": lambda bound, _, said: {"factor": scale(bound[0])},
-    "whom.check_doubt": lambda bound, _, said: {
-        "correlation": float(found(r"correlation is ([\d.]+\d)", said)),
-        "part": found(r"differs most is ([^,]+),", said),
-    },
-    "nodes.check_crossover": lambda bound, _, said: {"locations": 427},
-    "nodes.check_memory": lambda bound, _, said: {"gibibytes": 2.13},
-    "nodes.check_way": lambda bound, _, said: {"way": "maps"},
-    "runs.check_gain": lambda bound, ran, said: {"points": ran.names["board"].gain},
-    "runs.check_largest": lambda bound, _, said: {"largest": PARTS[2]},
-    "runs.check_weight": lambda bound, _, said: {"weight": "0,81"},
-    "runs.check_stopped": lambda bound, _, said: {"as_good": ENDS[1]},
-    "runs.check_rival": lambda bound, _, said: {"beats_cwd": VERDICTS[2]},
-    "runs.check_halving": lambda bound, _, said: {"seeds": 5},
-    "runs.check_one_seed": lambda bound, _, said: {"points": 5.6},
-    "runs.check_tables": lambda bound, _, said: {"tables": 29},
+def doubt(pair: Any) -> Answer:
+    """How like the two rules are, and where their shares of the weight differ most."""
+    parts = regions(pair)
+    margin, student = (shares(weights(pair, gap), parts) for gap in ("margin", "student"))
+    return {
+        "correlation": likeness(pair, least=0.9),
+        "part": max(parts, key=lambda name: abs(student[name] - margin[name])),
+    }
+
+
+# Of each check, by its package and its name: the right answer, from the arguments that the notebook binds and what the
+# notebook has executed.
+RIGHT: dict[str, Callable[[tuple[Any, ...], Executed], Answer]] = {
+    "alike.check_factor": lambda bound, _: centring(bound[0]),
+    "alike.check_unchanged": lambda bound, _: {name: right for name, (_, right) in CHANGES.items()},
+    "whom.check_silent": lambda bound, _: silent_pixel(bound[0]),
+    "whom.check_limit": lambda bound, _: limit(*bound),
+    "whom.check_scale": lambda bound, _: {"factor": scale(bound[0])},
+    "whom.check_doubt": lambda bound, _: doubt(bound[0]),
+    "nodes.check_crossover": lambda bound, _: {"locations": 427},
+    "nodes.check_memory": lambda bound, _: {"gibibytes": 2.13},
+    "nodes.check_way": lambda bound, _: {"way": "maps"},
+    "runs.check_gain": lambda bound, ran: {"points": ran.names["board"].gain},
+    "runs.check_largest": lambda bound, _: {"largest": PARTS[2]},
+    "runs.check_weight": lambda bound, _: {"weight": "0,81"},
+    "runs.check_stopped": lambda bound, _: {"as_good": ENDS[1]},
+    "runs.check_rival": lambda bound, _: {"beats_cwd": VERDICTS[2]},
+    "runs.check_halving": lambda bound, _: {"seeds": 5},
+    "runs.check_one_seed": lambda bound, _: {"points": 5.6},
+    "runs.check_tables": lambda bound, _: {"tables": 29},
 }
 IN_NOTEBOOK = {"decided": "runs.check_rival"}  # a check that a notebook defines, and the one that it calls
-TAKEN = re.compile(r"(Yes|Right)\b(?!.*Not yet)")
+TAKEN = re.compile(r"Right: ")
 
 
 def named(check: Callable[..., str]) -> tuple[str, tuple[Any, ...]]:
@@ -172,8 +180,7 @@ def test_every_question_takes_the_right_answer_alone(executed: Executed) -> None
         check, bound = named(asked.check)
         blank = press(asked, {})
         assert blank and "first: " in blank and not TAKEN.match(blank), f"{check}: a blank answer reveals something"
-        wrong = press(asked, wrong_answer(asked, {}))
-        right = RIGHT[check](bound, executed, wrong)
+        right = RIGHT[check](bound, executed)
         assert not TAKEN.match(press(asked, wrong_answer(asked, right))), check
         assert TAKEN.match(press(asked, right)), f"{check} refuses {right}"
 

@@ -11,6 +11,8 @@ import traitlets
 
 from pfs.walkthrough.lessons.switches import LAYOUT, STYLE, in_rows, shown
 
+RIGHT, NOT_YET = "Right: ", "Not yet: "  # how every check begins what it says of an answer
+
 
 class Ask(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     """Fields for an answer, and a button that checks it.
@@ -36,8 +38,8 @@ class Ask(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         signature(check).bind(**fields)
         self.check, self.fields = check, fields
         for name, field in fields.items():
-            field.description = _in_words(name)
-        names = ", ".join(map(_in_words, fields))
+            field.description = field.description or name.replace("_", " ")
+        names = ", ".join(field.description for field in fields.values())
         self.button = widgets.Button(
             description="Check", tooltip=f"Check your answer: {names}", layout={"width": "auto"}
         )
@@ -100,11 +102,8 @@ class Choice(widgets.RadioButtons):  # type: ignore[misc]  # ipywidgets has no t
 
 def missing(fields: Mapping[str, Number | Choice]) -> str:
     """What a reader still has to fill in, in words; empty where every field is filled."""
-    return " ".join(f"{field.wanted} first: {_in_words(name)}." for name, field in fields.items() if not field.filled)
-
-
-def _in_words(name: str) -> str:
-    return name.replace("_", " ")
+    empty = [(field, field.description or name) for name, field in fields.items() if not field.filled]
+    return " ".join(f"{field.wanted} first: {name}." for field, name in empty)
 
 
 def whole(first: int | None = None) -> Number:
@@ -117,6 +116,6 @@ def number() -> Number:
     return Number(float, None, "Write a number")
 
 
-def one_of(options: Sequence[str]) -> Choice:
-    """One of some words, of which none is chosen yet."""
-    return Choice(options=options, value=None, layout=LAYOUT, style=STYLE)
+def one_of(options: Sequence[str], question: str = "") -> Choice:
+    """One of some words, of which none is chosen yet, beside a question: without one, the answer's name."""
+    return Choice(options=options, value=None, description=question, layout=LAYOUT, style=STYLE)

@@ -1,6 +1,6 @@
 """Says whether a reader's answers to the exercises of walkthrough 1 are right, by the real loss.
 
-Each check returns one line. An answer that is missing is asked for.
+Each check returns one line, which gives the solution away only to who has found it.
 """
 
 from collections.abc import Callable
@@ -11,8 +11,7 @@ from torch import Tensor
 from pfs.losses import definition
 from pfs.walkthrough.arrays import Walkthrough
 from pfs.walkthrough.lessons.alike.maps import Reading, loss_of, rows_of_losses
-
-RIGHT, WRONG, MISSING = "Right: ", "Not yet: ", "Fill in your answer first: "
+from pfs.walkthrough.lessons.ask import NOT_YET, RIGHT
 
 SAME, ANOTHER = "the same", "another"
 
@@ -40,12 +39,12 @@ def check_largest(walkthrough: Walkthrough, image: int, row: int, column: int) -
     losses = rows_of_losses(student, teacher, Reading())
     at, (h, w) = (row, column), losses.shape
     if not (0 <= row < h and 0 <= column < w):
-        return f"{WRONG}rows are counted from 0 to {h - 1}, columns from 0 to {w - 1}"
+        return f"{NOT_YET}rows are counted from 0 to {h - 1}, columns from 0 to {w - 1}"
     chosen, most = float(losses[at]), float(losses.max())
     share = float((losses < chosen).double().mean())
     said = f"the loss of the map of location {at} is {chosen:.3f}, more than that of {share:.0%} of the maps"
     if share < 0.9:
-        return f"{WRONG}{said}; the largest is {most:.3f}"
+        return f"{NOT_YET}{said}; the largest is {most:.3f}"
     return f"{RIGHT}{said}; the largest is {most:.3f}, of location {divmod(int(losses.argmax()), losses.shape[1])}"
 
 
@@ -56,18 +55,15 @@ def check_factor(walkthrough: Walkthrough, *, image: int, factor: float) -> str:
     """
     student, teacher = (walkthrough.features(name)[image - 1] for name in ("ce", "teacher"))
     centred, plain = (loss_of(student, teacher, Reading(center=center)) for center in (True, False))
-    verdict = RIGHT if 1 / 1.5 <= factor * plain / centred <= 1.5 else WRONG
-    return f"{verdict}centred, PFS is {centred:.4f}: {centred / plain:.1f} times the {plain:.4f} without centring"
+    if 1 / 1.5 <= factor * plain / centred <= 1.5:
+        return f"{RIGHT}centred, PFS is {centred:.4f}: {centred / plain:.1f} times the {plain:.4f} without centring"
+    return f"{NOT_YET}{factor:g} is too {'small' if factor * plain < centred else 'large'}"
 
 
-def check_unchanged(**answers: str | None) -> str:
-    """Whether a reader knows what PFS does not see: for each of `CHANGES`, `SAME` or `ANOTHER`; None: not answered."""
-    unanswered = [name for name in CHANGES if answers.get(name) is None]
-    wrong = [name for name, (_, right) in CHANGES.items() if answers.get(name) != right]
-    if unanswered or wrong:
-        named = ", ".join(unanswered or wrong).replace("_", " ")
-        return f"{MISSING}for {named}" if unanswered else f"{WRONG}look again at {named}"
-    return f"{RIGHT}all {len(CHANGES)}"
+def check_unchanged(**answers: str) -> str:
+    """Whether a reader knows what PFS does not see: for each of `CHANGES`, `SAME` or `ANOTHER`."""
+    wrong = [name.replace("_", " ") for name, (_, right) in CHANGES.items() if answers[name] != right]
+    return f"{NOT_YET}look again at {', '.join(wrong)}" if wrong else f"{RIGHT}all {len(CHANGES)}"
 
 
 def check_definition(own: Callable[[Tensor, Tensor], Tensor]) -> str:
@@ -76,9 +72,9 @@ def check_definition(own: Callable[[Tensor, Tensor], Tensor]) -> str:
     student, teacher = (torch.rand(2, channels, 4, 4, generator=generator) for channels in (8, 16))
     found = own(student, teacher)
     if found is None:
-        return f"{MISSING}let the function return a tensor"
+        return f"{NOT_YET}let the function return a tensor"
     expected = definition.pfs(student, teacher)
     if found.shape != expected.shape:
-        return f"{WRONG}the loss is one number, and yours has the shape {tuple(found.shape)}"
-    verdict = RIGHT if torch.isclose(found, expected, rtol=1e-4) else WRONG
+        return f"{NOT_YET}the loss is one number, and yours has the shape {tuple(found.shape)}"
+    verdict = RIGHT if torch.isclose(found, expected, rtol=1e-4) else NOT_YET
     return f"{verdict}yours is {float(found):.6f}, and PFS is {float(expected):.6f}"

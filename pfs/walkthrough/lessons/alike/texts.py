@@ -52,8 +52,9 @@ def _pair(student: Tensor, teacher: Tensor, entries: Tensor, sign: str) -> str:
     row, column = divmod(at, entries.shape[1])
     s, t, term = (float(x.flatten()[at]) for x in (student, teacher, entries))
     squared = f"({number(s)} \N{MINUS SIGN} {_in_brackets(t)})²"
-    formula = squared if sign == "P" else f"{number(t)} · log({number(t)} / {number(s)})"
-    return f"j = ({row}, {column}): {formula.replace(' ', '&nbsp;')} = {number(term)}"
+    divergence = f"{number(t)} · log({number(t)} / {number(s)})"
+    formula = (squared if sign == "P" else divergence).replace(" ", "&nbsp;").replace("·&nbsp;", "· ")
+    return f"j = ({row}, {column}): {formula} = {number(term)}"
 
 
 def _in_brackets(value: float) -> str:

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from pfs.losses.pfs import dense_is_cheaper
+from pfs.walkthrough.lessons.ask import NOT_YET, RIGHT
 from pfs.walkthrough.lessons.nodes.numbers import cost_of_channels, cost_of_maps, crossover
 
 SIZES = ((40, 3, 5), (60, 7, 4))  # N, C and C' of the rows that an identity is tried on
@@ -35,30 +36,32 @@ def check_identity(mine: Callable[[Tensor, Tensor], Tensor | float | None]) -> s
         with _LargestTensor() as largest:
             answer = mine(S, T)
         if answer is None:
-            return "No formula yet: in JupyterLab, replace None by yours and run the cell."
+            return f"{NOT_YET}in JupyterLab, replace None by yours and run the cell."
         if abs(float(answer) - true) > 1e-9 * true:
             sizes = f"N = {N}, C = {C}, C' = {C_teacher}"
-            return f"Not yet: for {sizes} the maps give {true:.6f}, and your function {float(answer):.6f}."
+            return f"{NOT_YET}for {sizes} the maps give {true:.6f}, and your function {float(answer):.6f}."
         if largest.numbers >= N * N:
-            return f"The number is right, but you made a matrix of {largest.numbers:,} numbers: the maps again."
-    return "Yes: the same numbers as from the maps, and no matrix was as large as they are."
+            return (
+                f"{NOT_YET}the number is right, but you made a matrix of {largest.numbers:,} numbers: the maps again."
+            )
+    return f"{RIGHT}the same numbers as from the maps, and no matrix was as large as they are."
 
 
 def check_crossover(locations: float, *, channels: int) -> str:
     """Whether the two ways take the same multiplications at this number of locations, both networks as wide."""
     first = crossover(channels, channels)
     if abs(locations - first) <= 1:
-        return f"Yes: up to N = {first - 1} the maps take fewer multiplications, from N = {first} on the channels do."
+        return f"{RIGHT}up to N = {first - 1} the maps take fewer multiplications, from N = {first} on the channels do."
     side = "maps" if locations < first else "products of channels"
-    return f"Not yet: at N = {locations:,.0f} the {side} are still the cheaper way."
+    return f"{NOT_YET}at N = {locations:,.0f} the {side} are still the cheaper way."
 
 
 def check_memory(gibibytes: float, *, side: int, batch: int) -> str:
     """Whether a reader knows what both maps of a batch take in fp32, with side x side locations an image."""
     true = batch * cost_of_maps(side * side, 1, 1).mebibytes / 1024
     if abs(gibibytes - true) <= 0.05 * true:
-        return f"Yes: {true:.2f} GiB."
-    return f"Not yet: {gibibytes:.2f} GiB is too {'little' if gibibytes < true else 'much'}."
+        return f"{RIGHT}{true:.2f} GiB."
+    return f"{NOT_YET}{gibibytes:.2f} GiB is too {'little' if gibibytes < true else 'much'}."
 
 
 def check_way(way: str, *, locations: int, channels: int, teacher_channels: int) -> str:
@@ -67,6 +70,6 @@ def check_way(way: str, *, locations: int, channels: int, teacher_channels: int)
     sizes = (locations, channels, teacher_channels)
     maps, products = (cost(*sizes).products for cost in (cost_of_maps, cost_of_channels))
     return (
-        f"{'Yes' if way == taken else 'Not yet'}: the maps take {maps:,} multiplications, the channels {products:,}, "
+        f"{RIGHT if way == taken else NOT_YET}the maps take {maps:,} multiplications, the channels {products:,}, "
         f"and pfs_loss takes the {taken}."
     )

@@ -99,9 +99,10 @@ class Board:
             return
         self._stop.clear()
         self.error = None
-        self.courses[method] = Course(state="begins")
+        self.courses[method] = Course(state="begins ...")
         self._networks.pop(method, None)
         self._set_buttons(training=True)
+        self._draw()
         self._thread = Thread(target=self._run, args=(method,), daemon=True)
         self._thread.start()
 

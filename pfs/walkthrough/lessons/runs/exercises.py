@@ -7,12 +7,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from pfs.report.statistics import Finding, half_width
+from pfs.walkthrough.lessons.ask import NOT_YET, RIGHT
 from pfs.walkthrough.lessons.runs.believe import REFERENCE, difference, lottery, scores_of, seeds_that_halve
 
 VERDICTS = ("yes: the interval lies above 0", "the interval holds 0", "no: CWD is ahead, the interval lies below 0")
 PARTS = ("CE", "16 x PFS", "1 x WSP")
 ENDS = ("yes: both have seen 300 batches", "no: the one that was stopped is worse")
-RIGHT, NOT_YET = "Right. ", "Not yet. "
 
 
 # --- 4: distil your first student ---------------------------------------------------------------------------
@@ -23,31 +23,31 @@ def check_gain(gain: Callable[[], float | None], points: float) -> str:
     found = gain()
     if found is None:
         return "Train both students first; then the table below gives the two numbers, and this button compares."
-    said = f"Your two runs differ by {found:+.1f} points of mIoU. One seed of each is an anecdote, though."
-    return (RIGHT if abs(points - found) <= 3 else "Not quite. ") + said
+    said = f"your two runs differ by {found:+.1f} points of mIoU. One seed of each is an anecdote, though."
+    return (RIGHT if abs(points - found) <= 3 else NOT_YET) + said
 
 
 def check_largest(largest: str) -> str:
     """Which part of the loss is the largest at the first step."""
     if largest == PARTS[2]:
         return (
-            RIGHT + "It is 6.5, beside 2.6 of CE and 1.4 of 16 x PFS: the student is far from a teacher that is sure."
+            RIGHT + "it is 6.5, beside 2.6 of CE and 1.4 of 16 x PFS: the student is far from a teacher that is sure."
         )
-    return NOT_YET + "Compute all three for first(images), outputs and labels, as the function `loss` above does."
+    return NOT_YET + "compute all three for first(images), outputs and labels, as the function `loss` above does."
 
 
 def check_weight(weight: float) -> str:
     """WSP's weight where the teacher gives the label 0.90 and the student one of eleven equal shares."""
     if abs(weight - (0.90 - 1 / 11)) <= 0.011:
         return RIGHT + "max(0, 0.90 - 1/11) = 0.81."
-    return NOT_YET + "The weight is max(0, p_teacher[y] - p_student[y])."
+    return NOT_YET + "the weight is max(0, p_teacher[y] - p_student[y])."
 
 
 def check_stopped(as_good: str) -> str:
     """Whether a student that is stopped at half time is as good as one whose training was planned to be as short."""
     if as_good == ENDS[1]:
-        return RIGHT + "At half time the learning rate is high; a planned training has brought it down to almost 0."
-    return NOT_YET + "Try it: stop at half time and note the mIoU, then set `steps = 300` and train again."
+        return RIGHT + "at half time the learning rate is high; a planned training has brought it down to almost 0."
+    return NOT_YET + "try it: stop at half time and note the mIoU, then set `steps = 300` and train again."
 
 
 # --- 5: would you believe this table? -----------------------------------------------------------------------
@@ -60,28 +60,28 @@ def check_rival(table: pd.DataFrame, beats_cwd: str) -> str:
     truth = VERDICTS[1 if not found.excludes_zero else 0 if found.difference.mean > 0 else 2]
     if beats_cwd == truth:
         return f"{RIGHT}{found.claim}"
-    return NOT_YET + "In the dots below, compare the two rows seed by seed: which one is ahead in each?"
+    return NOT_YET + "in the dots below, compare the two rows seed by seed: which one is ahead in each?"
 
 
 def check_halving(seeds: int) -> str:
     """How many seeds halve the interval of three."""
     if seeds == seeds_that_halve(3):
         three, five = half_width(1.0, 3), half_width(1.0, 5)
-        return f"{RIGHT}From {three:.2f} standard deviations at each side to {five:.2f}."
-    return NOT_YET + "The half width is t(0.975, n - 1) · s / √n: try some n with half_width(1.0, n)."
+        return f"{RIGHT}from {three:.2f} standard deviations at each side to {five:.2f}."
+    return NOT_YET + "the half width is t(0.975, n - 1) · s / √n: try some n with half_width(1.0, n)."
 
 
 def check_one_seed(table: pd.DataFrame, points: float) -> str:
     """What seed 0 alone says of PFS."""
     own, others = scores_of(table, "pfs"), scores_of(table, REFERENCE)
     if abs(points - (own[0] - others[0])) <= 0.06:
-        return RIGHT + "What is missing is any idea of how much of it is the seed: there is no interval."
-    return NOT_YET + "Leave seed 0 alone ticked in the dots above, and show differences."
+        return RIGHT + "what is missing is any idea of how much of it is the seed: there is no interval."
+    return NOT_YET + "leave seed 0 alone ticked in the dots above, and show differences."
 
 
 def check_tables(spread: npt.NDArray[np.float64], tables: float) -> str:
     """In how many of 100 tables of twenty copies one copy seems better, within ten."""
     share = 100 * lottery(spread, methods=20, seeds=3).share
     if abs(tables - share) <= 10:
-        return f"{RIGHT}About {share:.0f}. Where the baseline was unlucky, many of the methods seem better at once."
-    return NOT_YET + "Set the number of methods below to 20."
+        return f"{RIGHT}about {share:.0f}. Where the baseline was unlucky, many of the methods seem better at once."
+    return NOT_YET + "set the number of methods below to 20."

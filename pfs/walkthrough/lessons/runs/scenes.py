@@ -123,13 +123,14 @@ _USES = {"train": "learn from", "test": "score on"}
 
 
 def _told(rows: range, what: str) -> Iterable[int]:
-    """The rows one by one, under a bar that says how many are done."""
+    """The rows one by one, under a bar that says how many are done, and then is gone."""
     bar = IntProgress(0, 0, len(rows), description=f"{what}: 0", style={"description_width": "12rem"})
     display(bar)
     for row in rows:
         yield row
         if row % 20 == 19 or row == rows[-1]:
             bar.value, bar.description = row + 1, f"{what}: {row + 1}"
+    bar.layout.display = "none"  # closed, it would be told as missing
 
 
 def finished_network(walkthrough: Walkthrough, name: str) -> DilatedResNet:

@@ -23,7 +23,7 @@ def test_a_silent_error_is_found(tiny: Walkthrough, pair: Pair) -> None:
     silent = weights(pair, "margin") == 0
     lowered = gradient(pair, "uniform", 2.0).gather(0, pair.known_label)[0] > 0
     for mask, said in (
-        (wrong & silent & lowered, "Yes."),
+        (wrong & silent & lowered, "Right: "),
         (wrong & ~silent, "WSP's weight is"),
         (~wrong & pair.valid, "the teacher is right there"),
         (~pair.valid, "is ignored"),
@@ -38,13 +38,13 @@ def test_the_hot_limit_is_the_difference_of_centred_logits_over_the_classes(pair
     y = int(pair.label[0, row, column])
     student, teacher = (z[0, :, row, column] for z in (pair.student, pair.teacher))
     answer = float((student - student.mean() - teacher + teacher.mean())[y] / len(student))
-    assert check_limit(pair, row, column, answer).startswith("Yes")
+    assert check_limit(pair, row, column, answer).startswith("Right: ")
     assert check_limit(pair, row, column, answer + 0.1).startswith("Not yet")
 
 
 def test_the_scale_is_the_mean_weight(pair: Pair) -> None:
     mean = float(weights(pair, "margin", normalize=False)[pair.valid].mean())
-    assert check_scale(pair, mean).startswith("Yes")
+    assert check_scale(pair, mean).startswith("Right: ")
     assert check_scale(pair, 1.5 * mean).startswith("Not yet")
 
 
@@ -54,6 +54,7 @@ def test_the_doubt_is_compared_with_the_margin(pair: Pair) -> None:
     part = max(REGIONS, key=lambda name: abs(margin[name] - doubt[name]))
     other = next(name for name in REGIONS if name != part)
     true = likeness(sure, 0.9)
-    assert check_doubt(sure, true, part).count("Yes") == 2
-    assert check_doubt(sure, true - 0.2, other).count("Not yet") == 2
-    assert check_doubt(sure, true, None).startswith("Choose a part")
+    assert check_doubt(sure, true, part).startswith(f"Right: the correlation is {true:.3f}")
+    assert check_doubt(sure, true, part).count(part) == 1
+    wrong = check_doubt(sure, true - 0.2, other)  # gives nothing away
+    assert wrong.startswith("Not yet: ") and f"{true:.3f}" not in wrong and part not in wrong
