@@ -79,7 +79,7 @@ def _claims(options: argparse.Namespace) -> int:
 
 
 def _docs(_: argparse.Namespace) -> int:
-    """bring the generated tables of README.md and docs/ up to date, and draw the diagram of the method"""
+    """bring the generated tables of README.md and docs/ up to date, and draw its figures"""
     from pfs.report.docs.blocks import write_docs  # pandas and matplotlib take a second to import
 
     changed = write_docs(repository())

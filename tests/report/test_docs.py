@@ -15,10 +15,12 @@ from pfs.config.data import OwnFolderConfig
 from pfs.config.files import repository
 from pfs.config.load import load_study
 from pfs.config.study import Study
-from pfs.report.docs.blocks import BLOCK, Block, blocks, draw_method, filled, pages
+from pfs.report.docs.blocks import BLOCK, Block, blocks, draw, filled, pages
+from pfs.report.docs.drawings.ablations import ablations_figure, read_ablations
 from pfs.report.docs.keys import NO_MEANING, TABLES, table
 from pfs.report.docs.schema import keys_of
 from pfs.report.statistics import read_runs
+from tests.report.legible import flaws
 
 ROOT = repository()
 DOCS = ROOT / "docs"
@@ -55,10 +57,15 @@ def test_every_block_stands_on_some_page(made: dict[str, Block]) -> None:
     assert {name for text in TEXTS.values() for name, _, _ in BLOCK.findall(text)} == set(made)
 
 
-def test_the_diagram_is_the_one_that_the_code_draws(tmp_path: Path) -> None:
-    draw_method(ROOT, tmp_path)
-    drawn, kept = (matplotlib.image.imread(folder / "method.png") for folder in (tmp_path, DOCS))
-    np.testing.assert_allclose(drawn, kept, atol=0.02, err_msg="run: make docs")
+def test_the_figures_are_those_that_the_code_draws(tmp_path: Path) -> None:
+    draw(ROOT, tmp_path)
+    for name in ("method", "ablations"):
+        drawn, kept = (matplotlib.image.imread(folder / f"{name}.png") for folder in (tmp_path, DOCS))
+        np.testing.assert_allclose(drawn, kept, atol=0.02, err_msg="run: make docs")
+
+
+def test_the_ablations_are_legible() -> None:
+    assert flaws(ablations_figure(read_ablations(ROOT / "results"))) == []
 
 
 @pytest.mark.parametrize("text", ["<!-- generated: a -->\n", "<!-- end -->\n", "<!-- generated: a --><!-- end -->\n"])

@@ -26,7 +26,7 @@ from pfs.report.figures import grid
 from pfs.report.site import in_process
 from pfs.report.tables.counts import COUNTS
 from pfs.report.tables.main import class_table, main_table
-from pfs.study.places import runs_of
+from pfs.study.places import notebook_path, runs_of
 from pfs.study.records import write_npz
 from tests.report.legible import flaws
 from tests.report.runs_table import counts_of_table
@@ -516,3 +516,18 @@ def test_notebooks_are_kept_without_outputs(name: str) -> None:
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert all(not cell.outputs and cell.execution_count is None for cell in code)
     assert [cell.metadata for cell in code if cell.metadata] == [{"tags": ["parameters"]}]
+
+
+@pytest.mark.parametrize("name", ["quick", "camvid_cpu_long"])
+def test_the_committed_figures_are_those_that_the_notebook_draws(name: str, tmp_path: Path) -> None:
+    """From the committed files alone. Other processors may round a pixel's colour otherwise."""
+    for study in {name, load_study(f"studies/{name}.yaml").extends or name}:
+        shutil.copytree(
+            ROOT / "results" / study, tmp_path / study, ignore=shutil.ignore_patterns("runs", "teacher", "figures")
+        )
+    in_process.execute(notebook_path("figures"), {"study": f"studies/{name}.yaml", "results": str(tmp_path)})
+    drawn, kept = (sorted((folder / "figures").glob("*.png")) for folder in (tmp_path / name, ROOT / "results" / name))
+    assert [file.name for file in drawn] == [file.name for file in kept]
+    for new, old in zip(drawn, kept, strict=True):
+        now, before = (np.asarray(Image.open(file).convert("RGB"), dtype=np.float64) / 255 for file in (new, old))
+        np.testing.assert_allclose(now, before, atol=0.02, err_msg=f"{old.name}: run: pfs figures {name}")

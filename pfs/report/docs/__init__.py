@@ -1,1 +1,1 @@
-"""What README.md and docs/ show that is made from the results and the code: tables, and the diagram of the method."""
+"""What README.md and docs/ show that is made from the results and the code: tables and figures."""

@@ -1,7 +1,7 @@
 """The generated blocks of README.md and docs/*.md: what stands between `<!-- generated: NAME -->` and `<!-- end -->`.
 
-`pfs docs` writes them anew, and draws the diagram; a test tells when a page is behind the results or the code. No torch
-here.
+`pfs docs` writes them anew, and draws the figures of docs/; a test tells when a page is behind results or code. No
+torch here.
 """
 
 import re
@@ -17,7 +17,8 @@ from pfs.report.docs import camvid, costs, keys, scores
 from pfs.report.docs.claims.definitions import load_claims
 from pfs.report.docs.claims.ledger import ledger
 from pfs.report.docs.claims.text import sentences, summary
-from pfs.report.docs.diagram import method_figure
+from pfs.report.docs.drawings.ablations import ablations_figure, read_ablations
+from pfs.report.docs.drawings.method import method_figure
 from pfs.report.style import save
 
 Block = Callable[[str], str]  # from what the block holds to what it should hold
@@ -85,7 +86,7 @@ def filled(page: Path, made: Mapping[str, Block]) -> str:
 
 
 def write_docs(root: Path) -> list[Path]:
-    """Bring all pages up to date, and draw docs/method.png and .pdf.
+    """Bring all pages up to date, and draw docs/method and docs/ablations as PNG and PDF.
 
     Returns:
         The pages that have changed.
@@ -95,11 +96,12 @@ def write_docs(root: Path) -> list[Path]:
     changed = [page for page, text in texts.items() if text != page.read_text(encoding="utf-8")]
     for page in changed:
         atomic_write(page, texts[page])
-    draw_method(root, root / "docs")
+    draw(root, root / "docs")
     return changed
 
 
-def draw_method(root: Path, folder: Path) -> None:
-    """Draw the diagram of the method into a folder, from the committed scenes of the study digits."""
+def draw(root: Path, folder: Path) -> None:
+    """Draw into a folder, from committed results, the diagram of the method and the figure of the ablations."""
     examples = dict(np.load(root / "results" / "digits" / "examples.npz"))
     save(method_figure(examples, SHOWN_SCENE), folder, "method")
+    save(ablations_figure(read_ablations(root / "results")), folder, "ablations")
