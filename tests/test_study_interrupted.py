@@ -27,7 +27,7 @@ def test_a_study_that_is_asked_to_stop_says_so_and_saves_its_state(
         _, said = study.communicate(timeout=120)
     assert study.returncode == 1
     assert "tiny: stopping: runs save their state" in said
-    assert "tiny: stopped as asked, 0 of 2 runs are done" in said
+    assert "tiny: stopped as asked, finished runs: 0 of 2" in said
     assert "failed" not in said
     assert list(clone.results.glob("tiny/teacher/state/*-*"))
     _, alive = psutil.wait_procs(children, timeout=10)

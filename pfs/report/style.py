@@ -59,6 +59,7 @@ COLOURS: dict[str, Any] = {
     "pfs_wsp": "#cc3311",
 }
 REFERENCE = "0.45"  # the line of the method that others are compared with, whichever it is
+TEACHER_MARKER = "*"
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", "p", ">", "d")
 
 # From dark blue over grey to yellow. Its lightness rises all the way, so that the sign of a value can be read in grey
@@ -85,16 +86,17 @@ def looks(methods: Sequence[str], study: Study | None = None) -> dict[str, Look]
 
     A well-known method has the same colour in every figure. The variants of one, as with other weights, are shades of
     its colour, the darker the heavier their terms. The hues of all others are spread around the circle. A method looks
-    the same in all figures of its study, but for its marker where the study has more methods than there are `MARKERS`.
-    Neighbours never share a marker, and no two methods do where there are at most as many as `MARKERS`.
+    the same in all figures of its study. Neighbours in the study never share a marker, and no two methods do where
+    there are at most as many as `MARKERS`; the teacher has one of its own.
 
     Args:
         methods: those of one figure, in its order.
         study: what says of which terms the methods are made; without it their names alone say it.
     """
     together = list(dict.fromkeys([*(study.methods if study is not None else ()), *methods]))
+    students = [method for method in together if method != TEACHER]
     colours = _colours(together, study)
-    marked = dict(zip(together if len(together) <= len(MARKERS) else methods, cycle(MARKERS), strict=False))
+    marked = dict(zip(students, cycle(MARKERS), strict=False)) | {TEACHER: TEACHER_MARKER}
     return {method: Look(colours[method], marked[method]) for method in methods}
 
 

@@ -518,6 +518,23 @@ def test_notebooks_are_kept_without_outputs(name: str) -> None:
     assert [cell.metadata for cell in code if cell.metadata] == [{"tags": ["parameters"]}]
 
 
+COMMITTED = sorted(table.parent.name for table in (ROOT / "results").glob("*/runs.csv"))
+
+
+@pytest.mark.parametrize("name", COMMITTED)
+def test_the_committed_tables_are_those_that_the_notebook_writes(name: str, tmp_path: Path) -> None:
+    for study in {name, load_study(f"studies/{name}.yaml").extends or name} & set(COMMITTED):
+        (tmp_path / study).mkdir()
+        for file in (ROOT / "results" / study).glob("*.[cn][sp][vz]"):  # runs.csv, test_counts.npz
+            shutil.copy(file, tmp_path / study)
+    in_process.execute(notebook_path("tables"), {"study": f"studies/{name}.yaml", "results": str(tmp_path)})
+    written, kept = (
+        {file.name: file.read_text() for file in (folder / name / "tables").iterdir()}
+        for folder in (tmp_path, ROOT / "results")
+    )
+    assert written == kept, f"run: pfs figures {name}"
+
+
 @pytest.mark.parametrize("name", ["quick", "camvid_cpu_long"])
 def test_the_committed_figures_are_those_that_the_notebook_draws(name: str, tmp_path: Path) -> None:
     """From the committed files alone. Other processors may round a pixel's colour otherwise."""

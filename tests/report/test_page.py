@@ -175,7 +175,7 @@ def test_the_verdict_of_one_seed_promises_no_interval(study: Study) -> None:
         Finding(name, "ce", Difference(mean, nan, nan, nan), (0,)) for name, mean in (("kd", 2.0), ("pfs", -1.0))
     ]
     said = verdict(compared, study, VAL)
-    assert said == "Best on val of 3: KD, 41.0 % mIoU. One seed gives no interval, and so decides nothing."
+    assert said == "Best on val of 3: KD, 41.0 % val mIoU. One seed gives no interval, and so decides nothing."
 
 
 def test_a_search_names_the_best_of_each_kind_on_val(study: Study) -> None:

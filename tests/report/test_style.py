@@ -141,11 +141,13 @@ def test_flaws_are_found() -> None:
 def test_no_two_methods_of_a_study_share_a_colour(name: str) -> None:
     """Neighbours differ in their markers too, and all do where there are enough markers."""
     plan = load_study(ROOT / "studies" / f"{name}.yaml")
-    drawn = list(style.looks(["teacher", *plan.methods], plan).values())
+    looks = style.looks(["teacher", *plan.methods], plan)
+    drawn = list(looks.values())
     assert len({to_hex(look.colour) for look in drawn}) == len(drawn)
     assert all(one.marker != other.marker for one, other in pairwise(drawn))
     assert min(contrast(look.colour, "white") for look in drawn) > 1.8  # none fades into the paper
-    assert len({look.marker for look in drawn}) == min(len(drawn), len(style.MARKERS))
+    assert len({looks[method].marker for method in plan.methods}) == min(len(plan.methods), len(style.MARKERS))
+    assert looks["teacher"].marker not in style.MARKERS
 
 
 def test_a_method_looks_the_same_in_all_figures_of_its_study() -> None:
@@ -155,10 +157,7 @@ def test_a_method_looks_the_same_in_all_figures_of_its_study() -> None:
         style.looks(["teacher", "wsp", "ce"], plan).items() >= {name: together[name] for name in ("wsp", "ce")}.items()
     )
     weights = load_study(ROOT / "studies" / "camvid_cpu_weights.yaml")  # more methods than markers
-    assert (
-        style.looks(["pfs_16"], weights)["pfs_16"].colour
-        == style.looks(list(weights.methods), weights)["pfs_16"].colour
-    )
+    assert style.looks(["pfs_16"], weights)["pfs_16"] == style.looks(list(weights.methods), weights)["pfs_16"]
 
 
 def test_the_tries_of_a_method_are_shades_of_its_colour_the_darker_the_heavier() -> None:

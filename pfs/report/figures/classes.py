@@ -69,7 +69,7 @@ def class_figure(classes: pd.DataFrame, reference: str, study: Study | None = No
     for axes, part in zip(rows, chosen, strict=True):
         _draw_cells(axes, part.set_axis([escape(name) for name in names]), difference[part.columns].to_numpy(), limit)
         _name_classes(axes, list(part.columns), cell)
-    _draw_bar(figure, rows, escape(shorten(label(reference, study), 1.6, 7)), narrow)
+    _draw_bar(figure, rows, escape(shorten(label(reference, study), 1.6, 7)), width - left - 0.2 if narrow else None)
     dash = "; a dash: in neither labels nor predictions" if classes.isna().to_numpy().any() else ""
     rows[0].set_title(wrap(f"Test IoU of each class (%){dash}", 0.6 * width, 8))
     return figure
@@ -100,10 +100,10 @@ def _depth(names: Sequence[str], cell: float) -> float:
     return max(widths) if max(widths[1:], default=0) > cell else 0.0
 
 
-def _draw_bar(figure: Figure, rows: Sequence[Axes], reference: str, narrow: bool) -> None:
-    """The scale of the colours: beside the cells, or below them in a narrow figure."""
-    above = f"points above{' ' if narrow else chr(10)}{reference}"
-    placed: Any = {"location": "bottom", "aspect": 30} if narrow else {"aspect": 8 * figure.get_figheight()}
+def _draw_bar(figure: Figure, rows: Sequence[Axes], reference: str, room: float | None) -> None:
+    """The scale of the colours: beside the cells, or in a narrow figure below them, which are `room` inches wide."""
+    above = f"points above\n{reference}" if room is None else wrap(f"points above {reference}", room, 7.5)
+    placed: Any = {"aspect": 8 * figure.get_figheight()} if room is None else {"location": "bottom", "aspect": 30}
     figure.colorbar(rows[0].collections[0], ax=list(rows), label=above, pad=0.015, extend="both", **placed)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 from matplotlib import rc_context
 from matplotlib.axes import Axes
@@ -13,6 +14,7 @@ from pfs.study.places import TEACHER
 
 LINE = 0.14  # inches: the least distance of two labels at the ends of curves
 TALL = 3.2  # inches
+SPREAD = 1.25  # by which factor of the cost the marks of one network lie apart from its own, at most
 
 
 @rc_context(STYLE)
@@ -68,6 +70,8 @@ def _apart(ends: Sequence[float], least: float, high: float) -> list[float]:
 def macs_figure(table: pd.DataFrame, study: Study, width: float = PAGE) -> Figure:
     """Test mIoU of the teacher and of each method's students over the multiply-accumulates of one image.
 
+    Students of one network have the same cost: they are drawn beside each other, in their order, around it.
+
     Args:
         table: `pfs.report.tables.main.main_table`; rows without a count are left out.
         study: whose terms and labels the methods have.
@@ -79,8 +83,10 @@ def macs_figure(table: pd.DataFrame, study: Study, width: float = PAGE) -> Figur
     axes = figure.subplots()
     for method, name, macs, miou in known[["method", "label", "macs", "miou_mean"]].itertuples(index=False):
         shade, marker = drawn[method]
-        style = {"s": 44 if method == TEACHER else 30, "color": shade, "marker": marker, "alpha": 0.85}
-        axes.scatter(macs / 1e6, miou, label=escape(shorten(name, 1.6, 7)), linewidths=0, **style)
+        beside = known.loc[known["macs"] == macs, "method"].to_list()
+        place = macs / 1e6 * SPREAD ** (np.linspace(-1, 1, len(beside))[beside.index(method)] if beside[1:] else 0)
+        style = {"s": 60 if method == TEACHER else 30, "color": shade, "marker": marker, "alpha": 0.85}
+        axes.scatter(place, miou, label=escape(shorten(name, 1.6, 7)), linewidths=0, **style)
     axes.set_xscale("log")
     axes.set_xticks(counts := sorted(set(known["macs"] / 1e6)), [f"{count:,.0f}" for count in counts])
     axes.set_xticks([], minor=True)

@@ -90,7 +90,7 @@ def _best_on_val(val: "pd.Series[float]", study: Study) -> str:
     searched = [names for names in groups.values() if len(names) > 1]
     if len(searched) < 2:
         best = str(val.reindex(list(study.methods)).idxmax())
-        return f"Best on val of {sum(map(len, groups.values()))}: {label(best, study)}, {val[best]:.1f} % mIoU."
+        return f"Best on val of {sum(map(len, groups.values()))}: {label(best, study)}, {val[best]:.1f} % val mIoU."
     return f"Best on val of each kind: {'; '.join(label(str(val[names].idxmax()), study) for names in searched)}."
 
 

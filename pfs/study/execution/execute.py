@@ -245,7 +245,7 @@ def failures(study: Study, folder: Path) -> list[str]:
     log = folder / "snakemake.log"
     if (folder / ".stop").is_file():
         done = len(runs_of(study)) - len(unfinished)
-        return [*lines, f"{study.name}: stopped as asked, {done} of {len(runs_of(study))} runs are done; log: {log}"]
+        return [*lines, f"{study.name}: stopped as asked, finished runs: {done} of {len(runs_of(study))}; log: {log}"]
     if not unfinished:
         return [
             *(_failed_pages(log) or _last_words(log)),

@@ -65,6 +65,7 @@ def run_notebook(notebook: Path, output: Path, parameters: Mapping[str, Paramete
                 record_timing=False,
                 coalesce_streams=True,
                 kernel_manager_class=watched_manager(ends),
+                extra_arguments=["--IPKernelApp.log_level=50"],  # a kernel calls the interrupt at its end an error
                 config=Config(KernelManager={"transport": "ipc", "ip": f"{sockets}/kernel"}),
             )
     except papermill.PapermillExecutionError as error:

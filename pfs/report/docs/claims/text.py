@@ -44,7 +44,8 @@ decide nothing.
 
 FORECAST = """\
 Hours are forecasts. Two cores are taken to compute as fast as they did in a committed study of the same data; an H100
-at the share of its peak that `pfs cost` assumes.
+at the share of its peak that `pfs cost` assumes, beside the start of each run, which is most of it where runs are
+small.
 """
 
 

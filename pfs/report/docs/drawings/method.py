@@ -116,7 +116,7 @@ def _draw_wsp(figure: Figure, canvas: Axes, gap: npt.NDArray[np.floating[Any]]) 
     """The loss between the two predictions, weighted by the knowledge gap beside it."""
     _between_rows(canvas, PREDICTION, "wsp")
     middle = (TEACHER_ROW + STUDENT_ROW) / 2
-    lines = [r"$\mathbf{WSP}$  mean$_{\,i}\;w_i\,T^2\,$KL$(p^T_i\,\|\,p^S_i)$"]
+    lines = [r"$\mathbf{WSP}$  mean$_{\,i}\;w_i\,/\,\bar w\;T^2\,$KL$(p^T_i\,\|\,p^S_i)$"]
     lines += [r"$w_i=\max(0,\,p^T_i[y_i]-p^S_i[y_i])$"]
     _formula(canvas, (PREDICTION + 0.12, middle), lines, "wsp")
     _picture(figure, (LABEL, TEACHER_ROW), gap, cmap="Oranges", vmin=0, vmax=1.2)

@@ -1,8 +1,9 @@
 """The one bar of a study: its arithmetic, the run at work, and how long the rest will take. No torch here."""
 
 import json
+import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,10 +35,10 @@ def progress_bar(study: Study, folder: Path, plan: Plan, terminal: TextIO) -> It
         terminal: where it is shown; it may be a file.
     """
     stop, began, display = Event(), time.monotonic(), _Display(terminal)
-    interval = SECONDS_BETWEEN_LOOKS if terminal.isatty() else SECONDS_BETWEEN_LINES
+    interval = SECONDS_BETWEEN_LINES if display.bar.disable else SECONDS_BETWEEN_LOOKS
 
-    def show() -> None:
-        display.show(look_at(study, folder, plan, time.monotonic() - began))
+    def show(*, ended: bool = False) -> None:
+        display.show(look_at(study, folder, plan, time.monotonic() - began, ended=ended))
 
     def watch() -> None:
         while not stop.wait(interval):
@@ -51,7 +52,7 @@ def progress_bar(study: Study, folder: Path, plan: Plan, terminal: TextIO) -> It
     finally:
         stop.set()
         watcher.join()
-        show()
+        show(ended=True)
         display.bar.close()
 
 
@@ -68,29 +69,30 @@ class Look:
     text: str
 
 
-def look_at(study: Study, folder: Path, plan: Plan, elapsed: float) -> Look:
-    """Read from the files of all runs how far a study has come.
+def look_at(study: Study, folder: Path, plan: Plan, elapsed: float, *, ended: bool = False) -> Look:
+    """Read from the files of all runs how far a study has come; what matters most stands first, for narrow terminals.
 
     Args:
         study: the study.
         folder: its results.
         plan: what there is to do.
         elapsed: seconds since the study began.
+        ended: whether it has come to its end, or been stopped: then nothing is foretold.
     """
     places = {run: run_folder(study, folder, *run) for run in runs_of(study)}
     finished = {run for run, place in places.items() if (place / DONE).is_file()}
-    parts = [f"{len(finished)}/{len(places)} runs"]
-    if len(finished) == len(places):
-        parts.append("tables, figures, report")
     states = [_state(run, cost, places[run], plan) for run, cost in plan.costs.items()]
     total, done = sum(run.cost.flop for run in states), sum(run.done for run in states)
-    if total:
-        parts.insert(0, f"{few_digits(done / 1e12)}/{few_digits(total / 1e12)} TFLOP")
-        parts.append(_times(elapsed, seconds_left(states, plan.measured, plan.at_once)))
     at_work = _at_work({run: place for run, place in places.items() if run in plan.stale - finished})
+    if len(finished) == len(places) and not ended:
+        at_work = ["tables, figures, report"]
     last = _last_score({run: places[run] for run in plan.stale & finished})
-    text = "; ".join([", ".join(parts), *at_work, *last])
-    return Look(done / total if total else 1.0, f"{study.name}: {text}")
+    left = [] if ended or not total else _left(states, plan)
+    arithmetic = [f"{few_digits(done / 1e12)}/{few_digits(total / 1e12)} TFLOP"] if total else []
+    counted = [f"{len(finished)}/{len(places)} runs", *arithmetic, f"{tqdm.format_interval(elapsed)} gone"]
+    return Look(
+        done / total if total else 1.0, f"{study.name}: {'; '.join([*left, *at_work, *last, ', '.join(counted)])}"
+    )
 
 
 def _state(run: tuple[str, int], cost: RunCost, place: Path, plan: Plan) -> RunState:
@@ -99,12 +101,18 @@ def _state(run: tuple[str, int], cost: RunCost, place: Path, plan: Plan) -> RunS
     if run not in plan.stale:
         return RunState(run[0], cost, finished=finished)
     wall = _written(place / DONE) - _written(place / BEGAN) if finished and (place / BEGAN).is_file() else None
-    return RunState(run[0], cost, read_progress(place), wall, finished)
+    ended = _written(place / DONE) if finished else None
+    return RunState(run[0], cost, read_progress(place), wall, finished, ended)
 
 
-def _times(elapsed: float, left: float | None) -> str:
-    gone = f"{tqdm.format_interval(elapsed)} gone"
-    return gone if left is None else f"{gone}, about {tqdm.format_interval(left)} left"
+def _left(states: Sequence[RunState], plan: Plan) -> list[str]:
+    """How long it will take; nothing as long as no step has been timed."""
+    left = seconds_left(states, plan.measured, plan.at_once)
+    if left is None:
+        return []
+    if all(run.finished for run in states):  # the pages are being made, since the last run ended
+        left = max(0.0, left - (time.time() - max((run.ended or 0.0 for run in states), default=0.0)))
+    return [f"about {tqdm.format_interval(left)} left"]
 
 
 def _at_work(places: Mapping[tuple[str, int], Path]) -> list[str]:
@@ -139,13 +147,23 @@ def _written(file: Path) -> float:
     return file.stat().st_mtime
 
 
+def _has_width(terminal: TextIO) -> bool:
+    """Whether a bar can move there; some terminals, as that of `script`, have no columns."""
+    try:
+        return terminal.isatty() and os.get_terminal_size(terminal.fileno()).columns > 0
+    except OSError:  # it does not say
+        return True
+
+
 class _Display:
     """Where a study's progress is shown: one moving line on a terminal, else a line at a time."""
 
     def __init__(self, terminal: TextIO) -> None:
         self.terminal = terminal
-        shape = "{percentage:3.0f}% |{bar:20}| {desc}"
-        self.bar = tqdm(total=1.0, file=terminal, bar_format=shape, disable=not terminal.isatty(), dynamic_ncols=True)
+        shape = "{percentage:3.0f}% |{bar:10}| {desc}"
+        self.bar = tqdm(
+            total=1.0, file=terminal, bar_format=shape, disable=not _has_width(terminal), dynamic_ncols=True
+        )
 
     def show(self, look: Look) -> None:
         if self.bar.disable:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heapify, heapreplace
+from math import inf
 
 from pfs.study.cost import RunCost
 from pfs.study.execution.progress.stage import RunProgress
@@ -12,6 +13,8 @@ from pfs.study.places import TEACHER
 STARTS_OF_A_RUN = 4.0  # a run besides its arithmetic, until runs of this session have ended
 STARTS_BEFORE_A_RUN = 0.5  # the part of it until the run notes that it has begun, which `wall_seconds` leaves out
 STARTS_OF_PAGES = 6.5  # tables, figures and report, after the last run
+
+RECENT = 4  # runs whose pace counts: what else the machine does may change
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,7 @@ class RunState:
         progress: what the run told last in this session of the study; None: nothing yet.
         wall_seconds: from its beginning to its end, for a run that was made in this session; None: it has not ended.
         finished: whether it is done, in this session or before.
+        ended: when it was done, as a file's time; None while it is at work or waits.
     """
 
     method: str
@@ -47,6 +51,7 @@ class RunState:
     progress: RunProgress | None = None
     wall_seconds: float | None = None
     finished: bool = False
+    ended: float | None = None
 
     @property
     def done(self) -> float:
@@ -89,8 +94,8 @@ def seconds_left(runs: Sequence[RunState], measured: Measured, at_once: int) -> 
     """How long it takes until the study is up to date.
 
     The teacher comes first, with all cores; students follow, some at a time. Each of the two has a pace of its own:
-    a large network computes more operations a second. It is that of a few steps before the study, together with that
-    of all steps since.
+    a large network computes more operations a second. It is that of the runs at work and of those that ended last, or
+    as long as none has trained, that of a few steps before the study.
 
     Args:
         runs: all runs of the study.
@@ -101,7 +106,7 @@ def seconds_left(runs: Sequence[RunState], measured: Measured, at_once: int) -> 
         Seconds; None as long as no step has been timed.
     """
     before = {True: measured.teacher, False: measured.student}
-    paces = {role: sum((run.pace for run in _of(runs, role)), pace) for role, pace in before.items()}
+    paces = {role: _recent(_of(runs, role), pace) for role, pace in before.items()}
     both = paces[True] + paces[False]
     if not both.seconds or not both.flop:
         return None
@@ -116,6 +121,14 @@ def seconds_left(runs: Sequence[RunState], measured: Measured, at_once: int) -> 
 
 def _of(runs: Iterable[RunState], teacher: bool) -> list[RunState]:
     return [run for run in runs if (run.method == TEACHER) == teacher]
+
+
+def _recent(runs: Iterable[RunState], before: Pace) -> Pace:
+    """The pace of this session's last runs; what was timed before it counts until they have computed for longer."""
+    timed = [run for run in runs if run.pace.seconds]
+    latest = sorted(timed, key=lambda run: inf if run.ended is None else run.ended)[-RECENT:]
+    pace = sum((run.pace for run in latest), Pace())
+    return pace if pace.seconds > before.seconds else pace + before
 
 
 def _run_seconds(run: RunState, rate: float, overhead: float) -> float:

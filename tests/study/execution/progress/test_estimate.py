@@ -56,6 +56,20 @@ def test_while_students_train_the_estimate_is_true(finished: int) -> None:
     assert seconds_left([teacher, *runs], MEASURED, at_once=2) == pytest.approx(truth(runs, 0), rel=0.25)
 
 
+def test_after_the_load_has_changed_the_last_runs_tell_the_pace() -> None:
+    """The first runs took four times as long, for something else kept the machine busy."""
+    slow = [
+        RunState("kd", STUDENT, told("training", 1000, 1000, 400), 400 + BESIDES, finished=True, ended=float(number))
+        for number in range(10)
+    ]
+    quick = [
+        RunState("kd", STUDENT, told("training", 1000, 1000, 100), 100 + BESIDES, finished=True, ended=100.0 + number)
+        for number in range(4)
+    ]
+    left = seconds_left([*slow, *quick, *[RunState("kd", STUDENT)] * 10], MEASURED, at_once=2)
+    assert left == pytest.approx(5 * (100 + BESIDES) + PAGES, rel=0.1)
+
+
 def test_finished_and_resumed_steps_are_no_speed() -> None:
     """900 of 1000 steps were done before; this session's 50 took 5 s."""
     before = RunState("kd", STUDENT, None, None, finished=True)
