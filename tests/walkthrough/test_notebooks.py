@@ -19,7 +19,7 @@ from pfs.config.files import repository
 from pfs.walkthrough.lessons import ask
 from pfs.walkthrough.lessons.alike import CHANGES
 from pfs.walkthrough.lessons.alike.maps import Reading, loss_of
-from pfs.walkthrough.lessons.runs.exercises import ENDS, PARTS, VERDICTS
+from pfs.walkthrough.lessons.runs.exercises import PARTS, VERDICTS
 from pfs.walkthrough.lessons.whom.exercises import scale
 from pfs.walkthrough.lessons.whom.numbers import Pair, gradient, likeness, regions, shares, weights
 
@@ -137,7 +137,9 @@ RIGHT: dict[str, Callable[[tuple[Any, ...], Executed], Answer]] = {
     "runs.check_gain": lambda bound, ran: {"points": ran.names["board"].gain},
     "runs.check_largest": lambda bound, _: {"largest": PARTS[2]},
     "runs.check_weight": lambda bound, _: {"weight": "0,81"},
-    "runs.check_stopped": lambda bound, _: {"as_good": ENDS[1]},
+    "runs.check_asked": lambda bound, ran: {
+        "times": ran.names["steps"] * ran.names["batch_size"] / ran.names["scenes_to_learn_from"]
+    },
     "runs.check_rival": lambda bound, _: {"beats_cwd": VERDICTS[2]},
     "runs.check_halving": lambda bound, _: {"seeds": 5},
     "runs.check_one_seed": lambda bound, _: {"points": 5.6},
@@ -167,7 +169,7 @@ def press(asked: ask.Ask, answers: Answer) -> str:
 def wrong_answer(asked: ask.Ask, right: Answer) -> Answer:
     """One that fits the fields and differs from the right one in each of them."""
     return {
-        name: next(option for option in field.options if option != right.get(name))
+        name: next(option for option in field.values if option != right.get(name))
         if isinstance(field, ask.Choice)
         else -7
         for name, field in asked.fields.items()

@@ -9,6 +9,7 @@ from typing import Any
 import ipywidgets as widgets
 import traitlets
 
+from pfs.walkthrough.lessons.controls.buttons import Buttons, same
 from pfs.walkthrough.lessons.switches import LAYOUT, STYLE, in_rows, shown
 
 RIGHT, NOT_YET = "Right: ", "Not yet: "  # how every check begins what it says of an answer
@@ -45,6 +46,8 @@ class Ask(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         )
         self.verdict = shown()
         self.button.on_click(self._check)
+        for field in fields.values():
+            field.observe(lambda _: setattr(self.verdict, "value", ""), "value")
         super().__init__([in_rows(*fields.values(), self.button), self.verdict])
 
     def _check(self, _: object) -> None:
@@ -83,7 +86,7 @@ class Number(widgets.Text):  # type: ignore[misc]  # ipywidgets has no types
         return self.answer is not None
 
 
-class Choice(widgets.RadioButtons):  # type: ignore[misc]  # ipywidgets has no types
+class Choice(Buttons):
     """Some words, of which none is chosen at first."""
 
     wanted = "Choose one"
@@ -118,4 +121,4 @@ def number() -> Number:
 
 def one_of(options: Sequence[str], question: str = "") -> Choice:
     """One of some words, of which none is chosen yet, beside a question: without one, the answer's name."""
-    return Choice(options=options, value=None, description=question, layout=LAYOUT, style=STYLE)
+    return Choice(question, same(options), blank=True)

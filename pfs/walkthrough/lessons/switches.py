@@ -6,7 +6,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from pfs.walkthrough.lessons.slider import Slider, doublings
+from pfs.walkthrough.lessons.controls.slider import Slider, doublings
 from pfs.walkthrough.pointer import Pointer
 
 _ROW = {"flex_flow": "row wrap", "overflow": "visible"}
@@ -48,7 +48,7 @@ def side_by_side(pictures: Mapping[str, Pointer]) -> Any:
 
 def _captioned(picture: Pointer) -> Any:
     caption = widgets.HTML(f'<div style="font:0.8rem/1.3 system-ui,sans-serif">{escape(picture.label)}</div>')
-    layout = {"flex": "0 0 min(47%, 16rem)", "margin": "0 6px 0 0", "overflow": "visible"}
+    layout = {"flex": "0 0 max(min(23.5%, 16rem), min(47%, 11rem))", "margin": "0 6px 0 0", "overflow": "visible"}
     return widgets.VBox([caption, picture], layout=layout)
 
 

@@ -7,7 +7,9 @@ from torch import Tensor
 
 from pfs.config.files import repository
 from pfs.losses import pfs_loss
+from pfs.losses.baselines import skd_pairwise_loss
 from pfs.losses.definition import similarity_maps
+from pfs.losses.pfs import dense_is_cheaper
 from pfs.walkthrough.arrays import Walkthrough, load_walkthrough
 from pfs.walkthrough.lessons import alike, whom
 from pfs.walkthrough.lessons.whom.numbers import likeness
@@ -124,3 +126,18 @@ def test_the_student_that_learnt_by_its_own_doubt_did_not_end_below_the_other() 
     runs = pd.read_csv(repository() / "results" / "digits_gaps" / "runs.csv")
     miou = runs[runs["split"] == "test"].set_index("method")["miou"]
     assert miou["student"] >= miou["margin"]
+
+
+# --- 3. Sixteen nodes or every pixel ------------------------------------------------------------------------
+
+
+def test_pfs_brings_the_maps_closer_on_every_grid_and_the_cheaper_way_changes_at_the_finest(
+    committed: Walkthrough, teacher: Tensor
+) -> None:
+    alone, with_pfs = (committed.features(name) for name in ("ce", "pfs"))
+    for grid in (2, 4, 8, 16):
+        losses = [skd_pairwise_loss(student, teacher, grid=grid, center=True) for student in (alone, with_pfs)]
+        assert losses[1] < losses[0]
+    channels = alone.shape[1], teacher.shape[1]
+    assert [dense_is_cheaper(grid**2, *channels) for grid in (2, 4, 8, 16)] == [True, True, True, False]
+    assert [dense_is_cheaper(locations, 256, 256) for locations in (256, 1024)] == [True, False]

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from pfs.walkthrough.arrays import Walkthrough
-from pfs.walkthrough.lessons.alike.buttons import Buttons
 from pfs.walkthrough.lessons.alike.maps import (
     Reading,
     clearest_place,
@@ -28,7 +27,8 @@ from pfs.walkthrough.lessons.alike.texts import (
     number,
     terms_of,
 )
-from pfs.walkthrough.lessons.slider import Slider
+from pfs.walkthrough.lessons.controls.buttons import Buttons
+from pfs.walkthrough.lessons.controls.slider import Slider
 from pfs.walkthrough.lessons.switches import LAYOUT, STYLE, choice
 from pfs.walkthrough.paint import Picture, as_png, paint_amount, paint_signed
 from pfs.walkthrough.pointer import Pointer

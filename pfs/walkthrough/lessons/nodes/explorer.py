@@ -11,6 +11,7 @@ from pfs.losses.pfs import dense_is_cheaper
 from pfs.report.tables.labels import label as name_of
 from pfs.study.places import TEACHER
 from pfs.walkthrough.arrays import Walkthrough
+from pfs.walkthrough.lessons.alike.texts import class_of
 from pfs.walkthrough.lessons.nodes.numbers import Comparison, agreeing_digits, compare, grids, node_of
 from pfs.walkthrough.lessons.pictures import figures
 from pfs.walkthrough.lessons.switches import choice, in_rows, linked_pictures, shown, side_by_side
@@ -31,6 +32,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     Attributes:
         image, student, grid, center: the switches.
         pictures: a `Pointer` each of `MAPS`; their places are one.
+        seen: which class lies under the pointer, in words.
         loss: the two ways to the loss, filled in, as HTML.
         matrices: the maps and the products as pictures with captions, as HTML.
         comparison: what is shown.
@@ -46,7 +48,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.grid = choice("Grid", [(f"{grid} x {grid}", grid) for grid in grids(walkthrough)])
         self.center = widgets.Checkbox(True, description="centred, as PFS is", indent=False)
         self.pictures = linked_pictures(MAPS, self.size)
-        self.loss, self.matrices = shown(), shown()
+        self.seen, self.loss, self.matrices = shown(), shown(), shown()
         for control in (self.image, self.student, self.grid, self.center):
             control.observe(self._show_grid, "value")
         self.place.on_move(self._show_node)
@@ -65,7 +67,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
     def _laid_out(self) -> list[Any]:
         switches = in_rows(self.image, self.student, self.grid, self.center)
-        return [switches, side_by_side(self.pictures), self.loss, self.matrices]
+        return [switches, side_by_side(self.pictures), self.seen, self.loss, self.matrices]
 
     # --- what changes with each switch --------------------------------------------------------------------
 
@@ -92,6 +94,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.pictures["difference"].image = as_png(paint_amount(self._over_image(maps["difference"])))
         for name, picture in self.pictures.items():
             picture.alt = self._described(name, maps.get(name))
+        self.seen.value = f"Under the pointer: {self._seen()}."
 
     def _over_image(self, values: Tensor) -> npt.NDArray[np.float64]:
         """A map (N,) of nodes at the image's pixels, (H, W)."""
@@ -100,12 +103,18 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         enlarged: npt.NDArray[np.float64] = values.reshape(grid, grid).numpy()[rows][:, columns]
         return enlarged
 
+    def _seen(self) -> str:
+        """What lies under the pointer by the labels, in words."""
+        row, column = self.place.place
+        return class_of(int(self.walkthrough.labels[self.image.value, row, column]), self.walkthrough.classes)
+
     def _described(self, name: str, values: Tensor | None) -> str:
         """A picture's alternative text."""
         grid, node = self.grid.value, self.node
         where = f"node {node + 1} of {grid * grid}, row {node // grid + 1}, column {node % grid + 1}"
         if values is None:
-            return f"Image {self.image.value + 1} with a grid of {grid} x {grid} nodes; the pointer is in {where}."
+            image = f"Image {self.image.value + 1} with a grid of {grid} x {grid} nodes"
+            return f"{image}; the pointer is in {where}, {self._seen()}."
         row, column = divmod(int(values.argmax()), grid)
         return (
             f"{MAPS[name]}, {where}: from {float(values.min()):.3f} to {float(values.max()):.3f}, the mean is "
@@ -161,6 +170,7 @@ def _matrix(symbol: str, what: str, values: Tensor, shape: tuple[int, int]) -> t
     """A matrix's picture, its caption and its alternative text; its colours go from minus to plus its largest entry."""
     largest = float(values.abs().max()) or 1.0
     norm = float(values.square().sum())
-    caption = f"{symbol}, {what}: {shape[0]} x {shape[1]}. Squared norm {norm:,.4f}; entries from {-largest:.2f} (dark)"
-    caption += f" to {largest:.2f} (bright)"
+    entries = f"entries from {float(values.min()):.2f} to {float(values.max()):.2f}"
+    scale = f"colours from {-largest:.2f} (dark) to {largest:.2f} (bright)"
+    caption = f"{symbol}, {what}: {shape[0]} x {shape[1]}. Squared norm {norm:,.4f}; {entries}, {scale}"
     return as_png(paint_signed(values.numpy(), largest)), caption, f"The matrix {caption}"

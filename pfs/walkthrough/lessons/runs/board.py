@@ -18,9 +18,9 @@ from pfs.data.splits import normalize
 from pfs.models.inference import predict
 from pfs.report.tables.labels import label
 from pfs.training.evaluation import confusion_counts, score
+from pfs.walkthrough.lessons.controls.slider import Slider
 from pfs.walkthrough.lessons.runs.scenes import Scenes
 from pfs.walkthrough.lessons.runs.shown import Course, curves, pictures, table
-from pfs.walkthrough.lessons.slider import Slider
 from pfs.walkthrough.lessons.switches import LAYOUT, in_rows, shown
 
 METHODS = ("ce", "pfs_wsp")
@@ -102,6 +102,7 @@ class Board:
         self.courses[method] = Course(state="begins ...")
         self._networks.pop(method, None)
         self._set_buttons(training=True)
+        self.stop_button.focus()  # a button that is disabled loses the keyboard's focus to the page
         self._draw()
         self._thread = Thread(target=self._run, args=(method,), daemon=True)
         self._thread.start()
@@ -152,6 +153,7 @@ class Board:
             self.error = error
             self.courses[method].state = f"failed: {error}"
         self._set_buttons(training=False)
+        self.buttons[method].focus()
         self._draw()
 
     def _watch(self, method: str, step: int, loss: float, student: nn.Module) -> bool:

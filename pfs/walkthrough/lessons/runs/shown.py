@@ -1,7 +1,7 @@
 """What the board of walkthrough 4 shows: a table, the curves of the losses, and a row of pictures, all as HTML."""
 
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from statistics import median
@@ -15,6 +15,7 @@ from pfs.walkthrough.lessons.runs.scenes import Scenes
 from pfs.walkthrough.lessons.runs.svg import Frame
 from pfs.walkthrough.paint import Picture, as_png, paint_labels
 
+LEAST = 0.01  # of an image's pixels: a class of fewer is not named
 COLUMNS = ("network", "state", "cross-entropy", "ms a step", "mIoU on unseen images")
 
 
@@ -99,16 +100,28 @@ def pictures(scenes: Scenes, scene: int, courses: Mapping[str, Course]) -> str:
     for name, course in courses.items():
         if course.prediction is not None:
             shown.append(_classes_figure(label(name), course.prediction, truth, scenes))
-    return f"<div style='display:flex;flex-wrap:wrap;gap:10px'>{''.join(shown)}</div>"
+    return f"<div style='display:flex;flex-wrap:wrap;gap:10px'>{''.join(shown)}</div>{_key(scenes.classes)}"
+
+
+def _key(classes: Sequence[str]) -> str:
+    """Which colour is which class."""
+    colours = paint_labels(np.arange(len(classes)), len(classes))
+    swatch = "display:inline-block;width:12px;height:12px;border:1px solid #888;margin-right:4px"
+    named = [
+        f"<span><span style='{swatch};background:rgb({red},{green},{blue})'></span>{escape(name)}</span>"
+        for (red, green, blue), name in zip(colours, classes, strict=True)
+    ]
+    return f"<div style='display:flex;flex-wrap:wrap;gap:4px 12px;margin-top:6px'>{''.join(named)}</div>"
 
 
 def _classes_figure(name: str, classes: npt.NDArray[Any], truth: npt.NDArray[Any], scenes: Scenes) -> str:
     """The classes (H, W) in colours; in words which digits are seen, and how many pixels are right."""
     counted = truth != scenes.ignore_index
-    seen = ", ".join(scenes.classes[index] for index in np.unique(classes[counted]) if index != 0) or "no digit"
-    right = 100 * (classes == truth)[counted].mean()
+    shares = np.bincount(classes[counted], minlength=len(scenes.classes)) / counted.sum()
+    seen = ", ".join(scenes.classes[index] for index in np.flatnonzero(shares >= LEAST) if index != 0) or "no digit"
+    right = "" if classes is truth else f"; {100 * (classes == truth)[counted].mean():.0f} % of the pixels are right"
     colours = paint_labels(classes, len(scenes.classes))
-    return _figure(f"{name}: {seen}", colours, f"{name}: {seen}; {right:.0f} % of the pixels are right")
+    return _figure(f"{name}: {seen}{right}", colours, f"{name}: {seen}{right}")
 
 
 def _figure(caption: str, pixels: Picture, alt: str) -> str:

@@ -5,16 +5,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from ipywidgets import Checkbox, RadioButtons, VBox
+from ipywidgets import Checkbox, VBox
 
 from pfs.config.load import load_study
 from pfs.report.statistics import Difference
 from pfs.report.tables.labels import label
+from pfs.walkthrough.lessons.controls.buttons import Buttons, same
+from pfs.walkthrough.lessons.controls.slider import Slider
 from pfs.walkthrough.lessons.runs import believe
 from pfs.walkthrough.lessons.runs.believe import FAMILIES, REFERENCE
 from pfs.walkthrough.lessons.runs.svg import Row, rows_picture
-from pfs.walkthrough.lessons.slider import Slider
-from pfs.walkthrough.lessons.switches import LAYOUT, STYLE, choice, in_rows, shown
+from pfs.walkthrough.lessons.switches import LAYOUT, choice, in_rows, shown
 
 SHAPES = ("circle", "square", "triangle", "cross", "diamond")  # of the seeds 0, 1, 2, ...
 TICK = {"width": "auto", "max_width": "100%", "margin": "2px 12px 2px 2px"}  # the layout of what is ticked
@@ -63,7 +64,7 @@ class Dots(View):
     def __init__(self, studies: Sequence[str], hidden: str | None = None) -> None:
         self.hidden = hidden
         self.study = choice("Study", [(study, study) for study in studies])
-        self.what = RadioButtons(options=["scores", "differences"], description="Show", layout=LAYOUT, style=STYLE)
+        self.what = Buttons("Show", same(["differences", "scores"]))
         self.paired = Checkbox(value=True, description="paired by seed", indent=False, layout=TICK)
         self.seeds = {
             seed: Checkbox(value=True, description=f"seed {seed} ({SHAPES[seed]})", indent=False, layout=TICK)
@@ -118,7 +119,7 @@ class Tuning(View):
         self.study = choice("Study", [(study, study) for study in studies])
         self.family = choice("Method", [(name, key) for key, name in FAMILIES.items()])
         self.family.value = "pfs_wsp"
-        self.split = RadioButtons(options=["val", "test"], description="Choose on", layout=LAYOUT, style=STYLE)
+        self.split = Buttons("Choose on", same(["val", "test"]))
         super().__init__([self.study, self.family, self.split])
 
     def draw(self) -> None:
@@ -148,9 +149,9 @@ class Fooled(View):
 
     def __init__(self, studies: Sequence[str]) -> None:
         self.study = choice("Study", [(study, study) for study in studies])
-        methods = ("pfs_wsp", "pfs", "wsp", "kd", "cwd")
+        methods = ("pfs_wsp", "pfs", "wsp", "kd")  # CWD's runs are hidden until a reader has guessed
         self.method = choice("Method", [(label(method), method) for method in methods])
-        self.way = RadioButtons(options=self.WAYS, description="Report", layout=LAYOUT, style=STYLE)
+        self.way = Buttons("Report", same(self.WAYS))
         super().__init__([self.study, self.method, self.way])
 
     def draw(self) -> None:
@@ -179,8 +180,8 @@ class Fooled(View):
         mean = believe.difference(table, method, REFERENCE, list(own), paired=True).mean
         said = (
             "Resampled: the method reports the best of ten checkpoints on test, the student alone its last one. The "
-            "records hold one score a run, so the ten are drawn from how runs of a method differ between seeds, which "
-            "is the most that it can bring."
+            "records hold one score a run, so the ten are drawn from how runs of a method differ between seeds: "
+            "checkpoints of one run will differ less."
         )
         return mean + gain, said
 

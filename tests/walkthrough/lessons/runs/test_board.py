@@ -166,4 +166,4 @@ def test_the_slider_shows_another_scene_to_every_network(make: Callable[..., Boa
     assert np.array_equal(board.courses["the teacher"].prediction, expected)  # type: ignore[arg-type]
     assert board.courses["ce"].prediction is not None
     truth = [scenes.classes[label] for label in np.unique(scenes.test.labels[2].numpy()) if label not in (0, 255)]
-    assert f"alt='Truth: {', '.join(truth)};" in board.pictures.value
+    assert f"alt='Truth: {', '.join(truth)}'" in board.pictures.value

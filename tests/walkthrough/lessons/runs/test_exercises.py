@@ -15,16 +15,19 @@ def test_the_gain_is_compared_with_the_reader_s_own_runs() -> None:
 
 
 def test_choices_are_checked() -> None:
-    for check, options, truth in (
-        (exercises.check_largest, exercises.PARTS, "1 x WSP"),
-        (exercises.check_stopped, exercises.ENDS, "no: the one that was stopped is worse"),
-    ):
+    for check, options, truth in ((exercises.check_largest, exercises.PARTS, "1 x WSP"),):
         assert [option for option in options if check(option).startswith("Right: ")] == [truth]
 
 
 @pytest.mark.parametrize(("weight", "right"), [(0.81, True), (0.809, True), (0.9, False)])
 def test_the_weight_is_the_gap(weight: float, right: bool) -> None:
     assert exercises.check_weight(weight).startswith("Right: ") == right
+
+
+def test_the_teacher_would_be_asked_twelve_times_as_often() -> None:
+    sizes = {"steps": 600, "batch_size": 16, "images": 800}
+    assert exercises.check_asked(12.0, **sizes).startswith("Right: ")
+    assert exercises.check_asked(600.0, **sizes).startswith("Not yet: ")
 
 
 def test_the_rival_is_judged_by_the_interval() -> None:

@@ -19,6 +19,7 @@ def alt(view: views.View) -> str:
 
 def test_dots_are_the_runs_and_their_means() -> None:
     dots = Dots(["digits", "camvid_cpu"])
+    dots.what.value = "scores"
     table = believe.read_scores("digits")
     mean = sum(believe.scores_of(table, "cwd").values()) / 3
     assert f"CWD: mean {mean:.1f}" in alt(dots)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pfs.walkthrough.lessons.slider import Slider, doublings
+from pfs.walkthrough.lessons.controls.slider import Slider, doublings
 
 
 def test_the_index_that_the_browser_sets_becomes_the_value() -> None:

@@ -3,7 +3,7 @@
 import pytest
 import traitlets
 
-from pfs.walkthrough.lessons.alike.buttons import Buttons
+from pfs.walkthrough.lessons.controls.buttons import Buttons, same
 
 
 def test_the_button_that_is_pressed_in_the_browser_becomes_the_value() -> None:
@@ -21,6 +21,13 @@ def test_a_value_presses_its_button() -> None:
     assert buttons.index == 1
     with pytest.raises(traitlets.TraitError, match=r"Image: 7 is none of \[0, 1\]"):
         buttons.value = 7
+
+
+def test_none_is_pressed_before_a_reader_has_chosen() -> None:
+    buttons = Buttons("Part", same(["a", "b"]), blank=True)
+    assert (buttons.value, buttons.index) == (None, -1)
+    buttons.index = 1
+    assert buttons.value == "b"
 
 
 def test_the_browser_gets_a_group_with_a_name() -> None:

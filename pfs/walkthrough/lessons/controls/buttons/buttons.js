@@ -22,7 +22,7 @@ function render({ model, el }) {
 
   function show() {
     legend.textContent = model.get("description");
-    group.querySelectorAll("input")[model.get("index")].checked = true;
+    group.querySelectorAll("input").forEach((input, index) => { input.checked = index === model.get("index"); });
   }
 
   group.addEventListener("keydown", (event) => event.stopPropagation()); // the notebook's own keys

@@ -1,5 +1,0 @@
-"""A row of buttons of which one is pressed, as a widget."""
-
-from pfs.walkthrough.lessons.alike.buttons.widget import Buttons
-
-__all__ = ["Buttons"]

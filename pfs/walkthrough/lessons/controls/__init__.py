@@ -1,0 +1,1 @@
+"""The controls that walkthroughs have of their own, with names that a screen reader reads."""
