@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pfs.config.study import Study
-from pfs.report.style import COLUMN, LEGEND, PAGE, STYLE, escape, label, looks, shorten, text_width
+from pfs.report.style import COLUMN, LEGEND, PAGE, STYLE, escape, label, looks, shorten, text_width, wrap
 from pfs.study.places import TEACHER
 
 LINE = 0.14  # inches: the least distance of two labels at the ends of curves
@@ -90,7 +90,8 @@ def macs_figure(table: pd.DataFrame, study: Study, width: float = PAGE) -> Figur
     axes.set_xscale("log")
     axes.set_xticks(counts := sorted(set(known["macs"] / 1e6)), [f"{count:,.0f}" for count in counts])
     axes.set_xticks([], minor=True)
-    axes.set(title="What mIoU costs", xlabel="million multiply-accumulates an image", ylabel="test mIoU (%)")
+    title = wrap("What mIoU costs (students of one cost side by side)", 0.75 * width, 8)
+    axes.set(title=title, xlabel="million multiply-accumulates an image", ylabel="test mIoU (%)")
     axes.margins(x=0.3)
     narrow = width <= COLUMN
     figure.legend(loc="outside lower center" if narrow else "outside right upper", ncols=1 + narrow, **LEGEND)

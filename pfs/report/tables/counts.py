@@ -2,7 +2,7 @@
 
 mIoU is made from three counts of a class: of its labelled pixels, of those that were found, and of the pixels that were
 taken for it wrongly. With them for each image, anyone can recompute every test score of a study, and ask how much a
-difference would vary with other test images (`images_interval`). No torch here.
+difference would vary with other test images. No torch here.
 """
 
 import zipfile

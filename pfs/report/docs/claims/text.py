@@ -31,7 +31,8 @@ correction over the contrasts of one claim in one study.
 
 - **supported**: the interval lies above 0, and the corrected p is below .05
 - **suggestive**: the interval lies above 0, and the corrected p does not lie below .05
-- **contradicted**: the interval ends below +1 point (of steps: below 5 % of them)
+- **contradicted**: the interval ends below +1 point (of steps: below 5 % of them), which says that there is hardly a
+  gain, and not that there is a loss
 - **open**: none of these
 
 A claim has the weakest verdict of its contrasts, and *contradicted* is the weakest. C1 says that gains are small, and
@@ -39,7 +40,7 @@ is read the other way round: supported where every interval ends below +1 point,
 
 The studies before the protocol gave methods unequal numbers of tries, or fewer than it asks for; all but `quick` chose
 their weights on a seed that they also report; and they have at most five seeds. Their verdicts stand in italics, and
-decide nothing.
+decide nothing. `quick` has been run again since, with the same numbers.
 """
 
 FORECAST = """\

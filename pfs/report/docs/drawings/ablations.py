@@ -19,7 +19,7 @@ NODES = "How many nodes are compared"
 # Title of a panel -> the study that answers it.
 PANELS = {
     "How WSP measures the gap": "digits_gaps",
-    "How PFS reads similarity": "digits_readings",
+    "How PFS reads similarity, in fp32": "digits_readings",
     NODES: "digits_grids",
     "Features before the last ReLU": "digits_before_relu",
     "Features of the third stage": "digits_stage3",
