@@ -181,7 +181,7 @@ class Fooled(View):
         said = (
             "Resampled: the method reports the best of ten checkpoints on test, the student alone its last one. The "
             "records hold one score a run, so the ten are drawn from how runs of a method differ between seeds: "
-            "checkpoints of one run will differ less."
+            "checkpoints of one run may differ less."
         )
         return mean + gain, said
 
