@@ -70,7 +70,7 @@ latency: $(ENVIRONMENT) ## what the small network buys: milliseconds an image of
 lab: $(ENVIRONMENT) ## open the walkthroughs and the other notebooks in JupyterLab
 	@.venv/bin/jupyter lab --config=profiles/lab/jupyter_lab_config.py $(LAB)
 
-demo: $(ENVIRONMENT) ## the walkthroughs as pages without code, for this machine's browser alone
+demo: $(ENVIRONMENT) ## the walkthroughs as pages with their code folded, for this machine's browser alone
 	@.venv/bin/voila --Voila.config_file_paths=profiles/demo $(DEMO)
 
 clean: ## delete the environment and all caches; data and results stay
