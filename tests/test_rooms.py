@@ -55,6 +55,9 @@ TESTED_IN = {
     "study/execution/notebooks.py": "study/execution/test_run.py",
     "study/execution/stopping.py": "training/test_loop.py",  # which stops
     "training/devices/batch_norm.py": "training/devices/test_processes.py",  # which trains with it
+    "training/devices/group.py": "training/devices/test_launch.py",
+    "training/devices/other_host.py": "training/devices/test_host.py",
+    "training/devices/worker.py": "training/devices/test_launch.py",
     "study/trial/network_count.py": "study/test_cost.py",
 }
 

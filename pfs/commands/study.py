@@ -10,8 +10,10 @@ from tempfile import mkdtemp
 from typing import Any
 
 from pfs.commands.arguments import DATA, RESULTS, STUDY, add_command, cores, devices, threads
+from pfs.config.base import StudyError
 from pfs.config.load import load_study
 from pfs.study.execution.cluster.handover import Cluster
+from pfs.study.execution.cluster.slurm import nodes_of_job
 from pfs.study.execution.execute import bring_up_to_date, failures
 from pfs.study.execution.run import check_shares, execute_run, exit_with_parent, mark_done
 from pfs.study.places import study_folder
@@ -31,6 +33,7 @@ def add_commands(commands: Any) -> None:
     run.add_argument("--threads", type=threads, default=1, help="of the kernel (%(default)s)")
     for trained in (study, run):
         trained.add_argument("--devices", type=devices, default=1, help="that train a run together (%(default)s)")
+    study.add_argument("--hosts", type=devices, default=1, help="nodes of Slurm that the devices are on (%(default)s)")
     run.add_argument("--attempt", type=int, default=1, help="a cluster's, at a job that has failed (%(default)s)")
     run.add_argument("--parent", type=int, help="stop when this process, which started the run, ends")
 
@@ -39,10 +42,11 @@ def _study(options: argparse.Namespace) -> int:
     """run every stale run of a study, then write its tables, figures and report"""
     study = load_study(options.study)
     check_shares(study, options.study, ("teacher", "student"), options.devices)
-    cluster = Cluster.of(options.profile, study_folder(study, options.results)) if options.profile is not None else None
+    cluster = _cluster(options, study_folder(study, options.results))
     set_hub_offline_if_unreachable(study)
     check_networks(study)
-    how = {"data": options.data, "cores": options.cores, "threads": _threads_of_devices(options)}
+    threads = _threads_of_devices(options, options.hosts)
+    how = {"data": options.data, "cores": options.cores, "threads": threads}
     how |= {"devices": options.devices, "cluster": cluster}
     if not bring_up_to_date(study, options.study, results=options.results, **how):
         print(*failures(study, study_folder(study, options.results)), sep="\n", file=sys.stderr)
@@ -53,11 +57,22 @@ def _study(options: argparse.Namespace) -> int:
     return 0
 
 
-def _threads_of_devices(options: argparse.Namespace) -> Any:
-    """The threads that a run is given: on a processor, at least one for each of its devices."""
+def _cluster(options: argparse.Namespace, folder: Path) -> Cluster | None:
+    """The cluster that makes the runs; None: this machine."""
+    if options.devices % options.hosts:
+        raise StudyError(f"--hosts {options.hosts}: {options.devices} devices cannot be spread equally over them")
+    if options.profile is not None:
+        return Cluster.of(options.profile, folder, options.hosts)
+    if options.hosts > 1:
+        raise StudyError(f"--hosts {options.hosts}: this machine is one: --profile slurm has others")
+    return None
+
+
+def _threads_of_devices(options: argparse.Namespace, hosts: int) -> Any:
+    """The threads that a run is given on each of its hosts: on a processor, at least one for each device there."""
     if options.devices == 1 or shutil.which("nvidia-smi"):
         return options.threads
-    return max(options.threads or 1, options.devices)
+    return max(options.threads or 1, options.devices // hosts)
 
 
 def _tables_of_what_there_is(options: argparse.Namespace) -> str:
@@ -94,13 +109,14 @@ def _run(options: argparse.Namespace) -> int:
     """carry out one run of a study: its teacher, or one method with one seed"""
     if options.parent is not None:
         exit_with_parent(options.parent)
+    hosts = 1 if options.devices == 1 else max(1, len(nodes_of_job()))
     execute_run(
         options.study,
         options.method,
         options.seed,
         results=options.results,
         data=options.data,
-        threads=_threads_of_devices(options),
+        threads=_threads_of_devices(options, hosts),
         devices=options.devices,
         attempt=options.attempt,
     )

@@ -57,9 +57,14 @@ class RunCost:
         """Floating-point operations of the whole run."""
         return self.training + self.evaluation + self.outputs
 
-    def memory_on(self, devices: int) -> int:
-        """Bytes that the run takes on so many devices: a process trains on each, while the notebook's own waits."""
-        return self.memory if devices == 1 else self.memory + (devices - 1) * self.process + PROCESS_BYTES
+    def memory_on(self, devices: int, hosts: int = 1) -> int:
+        """Bytes that the run takes on so many devices: a process trains on each, while the notebook's own waits.
+
+        Where the devices are spread over several hosts, those of the first one, on which the notebook runs.
+        """
+        if devices == 1:
+            return self.memory
+        return self.memory + (devices // hosts - 1) * self.process + PROCESS_BYTES
 
 
 Counts = Mapping[str, int]  # images of "train", "val" and "test"

@@ -88,6 +88,7 @@ class Provenance(Block):
         dirty: whether files whose code the run depends on differed from the commit.
         threads: that the run computed with, shared by its devices.
         devices: how many trained it, each an equal part of every batch.
+        hosts: on how many machines they were.
         code_hash: the digest of `code`, by which tables name it.
         code: the code that the run depends on, file by file; None in records of older versions.
     """
@@ -100,6 +101,7 @@ class Provenance(Block):
     instruction_set: str = NOT_RECORDED
     threads: int | None = None
     devices: int = 1
+    hosts: int = 1
     precision: str = NOT_RECORDED
     device: str = NOT_RECORDED
     data_checksum: str = NOT_RECORDED

@@ -84,21 +84,22 @@ def train(
         folder: the run's own folder; the state lies in its `state/`, the step it has reached in its `progress`, and the
             weights after the study's `snapshots` in its `snapshots/`.
         key: what the run depends on (settings, code, data, teacher) as a hash: a state of another key is discarded.
-        devices: how many train it, each an equal part of every batch. Several are as many processes, whose last state
-            this one then takes up.
+        devices: how many train it, each an equal part of every batch. Several are as many processes, on all nodes of a
+            job of Slurm, whose last state this one then takes up.
 
     Raises:
         TrainingError: a loss or a weight is not finite; the last good state stays.
         RunStoppedError: the study was asked to stop; the state of this step is saved.
         StudyError: the batch cannot be shared equally by so many devices.
-        DeviceError: the machine has fewer devices, or one of their processes was killed.
+        DeviceError: there are fewer devices, or one of their processes was killed.
     """
     run = (network, objective, split, spec, seed, folder, key)
     missing = Snapshots(folder, key, spec.snapshot_steps).first_missing()
     if devices == 1 or (missing is None and SavedStates(folder / "state", key).is_finished(spec.steps)):
         return _train(*run, Progress())
     spec.check_shares(devices)
-    run_on_devices(devices, _train_share, *run, meanwhile=FollowedBar(folder, "training", spec.steps).follow)
+    bar = FollowedBar(folder, "training", spec.steps)
+    run_on_devices(devices, _train_share, *run, folder=folder, meanwhile=bar.follow)
     return _train(*run, _OfThisSession())
 
 

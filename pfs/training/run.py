@@ -39,7 +39,7 @@ from pfs.study.records import (
 )
 from pfs.study.staleness import SCORING, run_settings, training_differences, why_stale
 from pfs.training.checkpoint import snapshot_file, write_checkpoint
-from pfs.training.devices.launch import check_machine
+from pfs.training.devices.launch import check_machine, host_count
 from pfs.training.evaluation import ScoredSplit, count_split, score
 from pfs.training.loop import Progress
 from pfs.training.machine import instruction_set, mixed_precision, peak_memory_mib, prepare
@@ -282,6 +282,7 @@ def _provenance(
         instruction_set=instruction_set(),
         threads=torch.get_num_threads(),
         devices=run.devices,
+        hosts=host_count(run.devices),
         precision=mixed_precision(),
         device=str(next(network.parameters()).device),
         data_checksum=data_checksum(dataset),

@@ -9,9 +9,10 @@ from pfs.study.places import TEACHER, notebook_of, runs_of
 from tests.whole_study import Clone
 
 
-def train_here(clone: Clone) -> None:
-    """Make every run of a study, the teacher first, as `pfs run` would on one thread."""
-    places = {"study": str(clone.file), "results": str(clone.results), "data": str(clone.data), "threads": 1}
+def train_here(clone: Clone, devices: int = 1) -> None:
+    """Make every run of a study, the teacher first, as `pfs run` would on so many devices of one thread each."""
+    places: dict[str, Any] = {"study": str(clone.file), "results": str(clone.results), "data": str(clone.data)}
+    places |= {"threads": devices, "devices": devices}
     for method, seed in runs_of(load_study(str(clone.file))):
         run = {} if method == TEACHER else {"method": method, "seed": seed}
         _execute(method, {**places, **run})

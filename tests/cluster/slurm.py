@@ -1,11 +1,12 @@
-"""A Slurm of one node on this machine: started in a folder of its own, and taken down again. It needs root."""
+"""A Slurm of one node or several on this machine: started in a folder of its own, and taken down. It needs root."""
 
 import os
+import re
 import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import mkdtemp
@@ -18,18 +19,17 @@ ENDS_WITH_US = ("setpriv", "--pdeathsig", "KILL")  # before a command: it ends w
 DAEMONS = ("munged", "slurmctld", "slurmd")
 CONFIG = """\
 ClusterName=tests
-SlurmctldHost={node}(127.0.0.1)
+SlurmctldHost={host}(127.0.0.1)
 SlurmctldPort={controller}
-SlurmdPort={worker}
 SlurmUser=root
 AuthType=auth/munge
 AuthInfo=socket={folder}/munge.socket
 StateSaveLocation={folder}/state
-SlurmdSpoolDir={folder}/spool
+SlurmdSpoolDir={folder}/spool-%n
 SlurmctldPidFile={folder}/slurmctld.pid
-SlurmdPidFile={folder}/slurmd.pid
+SlurmdPidFile={folder}/%n.pid
 SlurmctldLogFile={folder}/slurmctld.log
-SlurmdLogFile={folder}/slurmd.log
+SlurmdLogFile={folder}/%n.log
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 JobAcctGatherType=jobacct_gather/none
@@ -42,9 +42,10 @@ ReturnToService=2
 MpiDefault=none
 MinJobAge=3600
 KillWait=2
-NodeName={node} NodeAddr=127.0.0.1 CPUs=2 RealMemory=16000
+{nodes}
 PartitionName=main Nodes=ALL Default=YES State=UP
 """
+NODE = "NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs=2 RealMemory=16000"
 
 
 def why_not() -> str | None:
@@ -58,15 +59,15 @@ def why_not() -> str | None:
 class SlurmCluster:
     """The cluster's daemons, and what a test does to it."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.node = folder, socket.gethostname().split(".")[0]
+    def __init__(self, folder: Path, nodes: Sequence[str]) -> None:
+        self.folder, self.nodes = folder, nodes
         (folder / "state").mkdir()
-        (folder / "spool").mkdir()
         (folder / "munge.key").write_bytes(os.urandom(1024))
         (folder / "munge.key").chmod(0o400)
         self.daemons: dict[str, subprocess.Popen[bytes]] = {}
-        controller, worker = _free_ports(2)
-        config = CONFIG.format(folder=folder, node=self.node, controller=controller, worker=worker)
+        host, (controller, *ports) = socket.gethostname().split(".")[0], _free_ports(1 + len(nodes))
+        lines = [NODE.format(name=name, host=host, port=port) for name, port in zip(nodes, ports, strict=True)]
+        config = CONFIG.format(folder=folder, host=host, controller=controller, nodes="\n".join(lines))
         (folder / "slurm.conf").write_text(config)
         version = "v2" if Path("/sys/fs/cgroup/cgroup.controllers").exists() else "v1"
         (folder / "cgroup.conf").write_text(f"CgroupPlugin=cgroup/{version}\nIgnoreSystemd=yes\n")
@@ -88,13 +89,14 @@ class SlurmCluster:
         self._begin("munged", "--foreground", "--force", *options)
         wait_for((self.folder / "munge.socket").is_socket, 30)
         self._begin("slurmctld", "-D")
-        self.start_node()
+        for node in self.nodes:
+            self.start_node(node)
 
-    def _begin(self, daemon: str, *options: str) -> None:
+    def _begin(self, daemon: str, *options: str, name: str | None = None) -> None:
         """Start a daemon that ends with this process."""
         command = [*ENDS_WITH_US, daemon, *options]
-        with (self.folder / f"{daemon}.said").open("ab") as said:
-            self.daemons[daemon] = subprocess.Popen(command, env=self.environment, stdout=said, stderr=said)
+        with (self.folder / f"{name or daemon}.said").open("ab") as said:
+            self.daemons[name or daemon] = subprocess.Popen(command, env=self.environment, stdout=said, stderr=said)
 
     def call(self, *command: str) -> str:
         """Run a command of Slurm's; returns what it prints."""
@@ -106,25 +108,31 @@ class SlurmCluster:
         lines = self.call("squeue", "--states=all", "--noheader", "--format=%i|%T|%k").splitlines()
         return sorted((int(number), state, told) for number, state, told in (line.split("|") for line in lines))
 
-    def start_node(self) -> None:
-        self._begin("slurmd", "-D")
-        wait_for(lambda: self._node_is() in ("idle", "mixed", "allocated"), 60)
+    def restarts(self, job: int) -> int:
+        """How often Slurm has begun a job again whose node it had lost."""
+        found = re.search(r"Restarts=(\d+)", self.call("scontrol", "show", "job", str(job)))
+        assert found is not None
+        return int(found[1])
 
-    def _node_is(self) -> str:
+    def start_node(self, node: str) -> None:
+        self._begin("slurmd", "-D", "-N", node, name=node)
+        wait_for(lambda: self._state(node) in ("idle", "mixed", "allocated"), 60)
+
+    def _state(self, node: str) -> str:
         with suppress(subprocess.CalledProcessError):  # the controller does not answer yet
-            return self.call("sinfo", "--noheader", "--format=%T").strip()
+            return self.call("sinfo", "--noheader", f"--nodes={node}", "--format=%T").strip()
         return "unknown"
 
-    def lose_node(self) -> None:
+    def lose_node(self, node: str) -> None:
         """What a power cut does to the node: all of its processes end at once, and Slurm is told that it is down."""
-        steps = [process for process in psutil.process_iter() if _belongs_to(process, self.folder)]
-        lost = [psutil.Process(self.daemons["slurmd"].pid), *steps]
+        steps = [process for process in psutil.process_iter() if _belongs_to(process, self.folder / f"spool-{node}")]
+        lost = [psutil.Process(self.daemons[node].pid), *steps]
         lost += [child for step in steps for child in step.children(recursive=True)]
         for process in lost:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
         psutil.wait_procs(lost, timeout=10)
-        self.call("scontrol", "update", f"NodeName={self.node}", "State=DOWN", "Reason=power")
+        self.call("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=power")
 
     def begin_waiting_jobs(self) -> None:
         """Let jobs begin soon that Slurm took from a lost node: it would let them wait for two minutes.
@@ -137,18 +145,19 @@ class SlurmCluster:
                 self.call("scontrol", "update", f"JobId={number}", "StartTime=now")
 
     def stop(self) -> None:
-        with suppress(subprocess.CalledProcessError):
-            self.lose_node()
+        for node in self.nodes:
+            with suppress(subprocess.CalledProcessError):
+                self.lose_node(node)
         for daemon in self.daemons.values():
             daemon.kill()
             daemon.wait()
 
 
 @contextmanager
-def slurm_cluster() -> Iterator[SlurmCluster]:
-    """A cluster that takes jobs; its folder has a short name, for sockets lie in it."""
+def slurm_cluster(*nodes: str) -> Iterator[SlurmCluster]:
+    """A cluster of nodes of these names that takes jobs; its folder has a short name, for sockets lie in it."""
     folder = Path(mkdtemp(prefix="slurm-"))
-    cluster = SlurmCluster(folder)
+    cluster = SlurmCluster(folder, nodes)
     try:
         cluster.start()
         yield cluster
@@ -157,11 +166,11 @@ def slurm_cluster() -> Iterator[SlurmCluster]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _belongs_to(process: psutil.Process, folder: Path) -> bool:
-    """Whether it watches over a job of this cluster: such a process listens on a socket in the node's folder."""
+def _belongs_to(process: psutil.Process, spool: Path) -> bool:
+    """Whether it watches over a job of a node: such a process listens on a socket in the node's folder."""
     with suppress(psutil.Error):
         if process.name().startswith("slurmstepd"):
-            return any(str(each.laddr).startswith(f"{folder}/spool") for each in process.net_connections("unix"))
+            return any(str(each.laddr).startswith(f"{spool}/") for each in process.net_connections("unix"))
     return False
 
 

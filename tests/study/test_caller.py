@@ -107,6 +107,22 @@ def test_devices_share_the_threads_of_a_run_and_each_has_one_at_least(
     assert [(call["devices"], call["threads"]) for call in begun] == [(1, None), (2, 2), (2, 4), (2, 2)]
 
 
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--devices", "2", "--hosts", "3"], "--hosts 3: 2 devices cannot be spread equally over them"),
+        (["--hosts", "2"], "--hosts 2: 1 devices cannot be spread equally over them"),
+        (["--devices", "2", "--hosts", "2"], "--hosts 2: this machine is one: --profile slurm has others"),
+    ],
+)
+def test_hosts_that_cannot_share_a_run_are_refused(
+    options: list[str], told: str, file: Path, begun: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["study", str(file), *options]) == 1
+    assert told in capsys.readouterr().err
+    assert not begun
+
+
 # --- results ----------------------------------------------------------------------------------------------------
 
 

@@ -1,7 +1,6 @@
 """Starts, watches and ends the processes of a run on several devices, one process for each device.
 
-The processes are spawned, not forked: a forked process hangs if its parent has computed with several threads, and
-cannot use a GPU if its parent has used one. Each process therefore receives a copy of what it works with.
+They are on this host, or spread over the nodes of the Slurm job in which this process runs.
 
 `torch.multiprocessing.start_processes` also starts and ends such processes, but it passes a failure on as the text of a
 traceback, and the type of the exception is lost: a run that was asked to stop could not be told from one that failed,
@@ -9,186 +8,145 @@ and the one line that a study shows of an error would be gone. torchrun's elasti
 and restarts processes by rules of its own, where a study goes on from its saved states.
 """
 
-import os
-import pickle
-import signal
-import sys
+import shutil
 import time
-import traceback
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-from datetime import timedelta
-from multiprocessing import current_process
-from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnContext, SpawnProcess
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from multiprocessing.connection import wait
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NoReturn
 
 import torch
 import torch.distributed as dist
 
-from pfs.study.execution.run import exit_with_parent
-from pfs.training.machine import prepare
+from pfs.study.execution.cluster.slurm import nodes_of_job
+from pfs.training.devices.group import DeviceError, Failure, Group
+from pfs.training.devices.host import Host
+from pfs.training.devices.worker import Worker
 
-GRACE = 3.0  # seconds that the other processes have to end by themselves after one has failed
-TIMEOUT = timedelta(minutes=10)  # of one exchange of tensors; the slowest waits until one process has saved a state
+_MEETING = ".devices-"  # how the names of folders begin in which the processes of several hosts meet
 
-
-class DeviceError(RuntimeError):
-    """A run cannot be shared among so many devices, or one of its processes has ended."""
-
-
-@dataclass(frozen=True)
-class _Worker:
-    """The process of one device, and our end of the pipe through which it receives its work and reports a failure."""
-
-    process: SpawnProcess
-    pipe: Connection
+Meanwhile = Callable[[], object]
 
 
 def check_machine(devices: int) -> None:
-    """Raise a DeviceError if this machine has fewer devices.
+    """Raise a DeviceError if the hosts that there are do not have so many devices.
 
     A machine without GPUs has as many devices as one asks for: each is a process with its share of the threads.
     """
-    if torch.cuda.is_available() and devices > torch.cuda.device_count():
-        raise DeviceError(f"{devices} devices were asked for, and this machine has {torch.cuda.device_count()} GPUs")
-    if torch.backends.mps.is_available() and devices > 1:
+    if devices == 1:
+        return
+    hosts = host_count(devices)
+    if devices % hosts:
+        raise DeviceError(f"{devices} devices cannot be spread equally over the {hosts} nodes of this job of Slurm")
+    if torch.cuda.is_available() and devices > hosts * (gpus := torch.cuda.device_count()):
+        raise DeviceError(
+            f"{devices} devices were asked for, and this machine has {gpus} GPUs"
+            if hosts == 1
+            else f"{devices} devices were asked for, and each of the {hosts} nodes has {gpus} GPUs"
+        )
+    if torch.backends.mps.is_available():
         raise DeviceError(f"{devices} devices were asked for, and Apple's GPU is one: leave `devices` at 1")
 
 
+def host_count(devices: int) -> int:
+    """Over how many hosts the devices of a run are spread: all nodes of a job of Slurm; one device is on one host."""
+    return 1 if devices == 1 else max(1, len(nodes_of_job()))
+
+
 def run_on_devices(
-    devices: int, work: Callable[..., object], *arguments: object, meanwhile: Callable[[], object] | None = None
+    devices: int,
+    work: Callable[..., object],
+    *arguments: object,
+    folder: Path,
+    meanwhile: Meanwhile | None = None,
 ) -> None:
     """Call a function in one new process for each device, and return when it has returned in all of them.
 
-    The processes can exchange tensors.
+    The processes can exchange tensors. They are spread equally over the nodes of the Slurm job in which this process
+    runs; elsewhere all are on this machine.
 
     Args:
-        devices: how many processes. Each has an equal share of this process's threads, and on a machine with GPUs the
-            GPU whose number is its rank.
+        devices: how many processes. Those of a host have equal shares of this process's threads, and on a machine with
+            GPUs each has one of its own.
         work: the function. The new processes import it by its module and name: it cannot be defined in a notebook.
         arguments: what it is called with. Each process gets a copy.
+        folder: of the run alone. All hosts see it.
         meanwhile: called in this process every second until the others have ended.
 
     Raises:
-        DeviceError: this machine has fewer devices, or a process was killed. The other processes are ended within
-            seconds.
+        DeviceError: there are fewer devices, or a process was killed. The other processes are ended within seconds.
         Exception: what the first process that failed has raised, with its own type.
     """
     check_machine(devices)
-    context = SpawnContext()
-    threads = max(1, torch.get_num_threads() // devices)
-    sent = pickle.dumps((work, arguments))
-    with TemporaryDirectory() as folder:
-        meeting = str(Path(folder) / "store")
-        workers = [_start(context, rank, devices, threads, meeting) for rank in range(devices)]
-        try:
-            for worker in workers:
-                with suppress(OSError):  # of a process that has ended already, which is told below
-                    worker.pipe.send_bytes(sent)
-            _await(workers, meanwhile)
-        finally:
-            for worker in workers:
-                worker.process.kill()
-                worker.process.join()
+    nodes, hosts = nodes_of_job(), host_count(devices)
+    with _meeting_place(folder if hosts > 1 else None) as place:
+        own = devices // hosts
+        group = Group(place, hosts, own, threads=max(1, torch.get_num_threads() // own))
+        group.give(work, arguments)
+        others = [Host.start(group, host, node) for host, node in enumerate(nodes) if host > 0]
+        run_host(group, 0, others, meanwhile)
 
 
-def _start(context: SpawnContext, rank: int, devices: int, threads: int, meeting: str) -> _Worker:
-    """Start the process of one device; it then waits until it is sent its work."""
-    here, there = context.Pipe()
-    arguments = (rank, devices, threads, meeting, os.getpid(), there)
-    process = context.Process(target=_work, args=arguments, name=f"device {rank + 1} of {devices}")
-    process.start()
-    there.close()
-    return _Worker(process, here)
+@contextmanager
+def _meeting_place(shared: Path | None) -> Iterator[Path]:
+    """A folder that its owner alone can open; it lies in `shared`, or, if that is None, anywhere on this machine.
+
+    What an earlier start has left there that was killed is deleted, so that its processes do not meet the new ones.
+    """
+    for left in [] if shared is None else shared.glob(f"{_MEETING}*"):
+        shutil.rmtree(left, ignore_errors=True)
+    with TemporaryDirectory(prefix=_MEETING, dir=shared, ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
 
 
-def _await(workers: Sequence[_Worker], meanwhile: Callable[[], object] | None) -> None:
+def run_host(group: Group, host: int, others: Sequence[Host] = (), meanwhile: Meanwhile | None = None) -> None:
+    """Run the processes of this host until they have ended, and wait for other hosts too.
+
+    Args:
+        group: all processes of the run.
+        host: the number of this host among the group's.
+        others: those that this host has started.
+        meanwhile: called every second.
+
+    Raises:
+        Exception: as `run_on_devices`.
+    """
+    workers: list[Worker] = []
+    try:
+        for device in range(group.devices):
+            workers.append(Worker.start(group, host, device))
+        _await(workers, others, meanwhile)
+    finally:
+        _end((*workers, *others))
+
+
+def _end(members: Sequence[Worker | Host]) -> None:
+    """End all processes that have not ended."""
+    for member in members:
+        member.end()
+
+
+def _await(workers: Sequence[Worker], others: Sequence[Host], meanwhile: Meanwhile | None) -> None:
     """Return when all processes have ended without an error; otherwise raise the error of the first that failed."""
-    while running := [worker.process.sentinel for worker in workers if worker.process.exitcode is None]:
-        wait(running, timeout=1.0)
+    members: Sequence[Worker | Host] = (*workers, *others)
+    while any(member.status is None for member in members) and not any(member.status for member in members):
+        wait([worker.process.sentinel for worker in workers if worker.status is None], timeout=1.0)
         if meanwhile is not None:
             meanwhile()
-        if any(worker.process.exitcode for worker in workers):
-            break
-    deadline = time.monotonic() + GRACE
-    for worker in workers:
-        worker.process.join(max(0.0, deadline - time.monotonic()))
-    if failed := [worker for worker in workers if worker.process.exitcode]:
-        raise _reason(failed)
+    failed_at = time.monotonic()
+    for member in members:
+        member.wait(max(0.0, failed_at + member.GRACE - time.monotonic()))
+    if failures := [member.failure() for member in members if member.status]:
+        raise min(failures, key=_likely_cause)[1]
 
 
-def _reason(failed: Sequence[_Worker]) -> Exception:
-    """The exception that says why a run ended.
+def _likely_cause(failure: Failure) -> tuple[bool, bool, float]:
+    """Sorts failures of one moment: the one that brought the others about comes first.
 
-    A process that was killed is named before any that failed: the others fail because they lose their connection to it.
+    A process that was killed comes before any that has raised something. Those that have only lost their connection to
+    another one come last: torch raises a plain RuntimeError then. The clocks of hosts decide nothing but what is left.
     """
-    for process in (worker.process for worker in failed):
-        if process.exitcode is not None and process.exitcode < 0:
-            name = signal.Signals(-process.exitcode).name
-            return DeviceError(
-                f"the process of {process.name} was ended by {name}, and the others with it; a system without free "
-                "memory does that. The last saved state stays: start the run again to go on from it"
-            )
-    told = sorted((_told(worker) for worker in failed), key=lambda report: report[0])
-    return told[0][1]
-
-
-def _told(worker: _Worker) -> tuple[float, Exception]:
-    """When a process failed, in seconds since the epoch, and the exception that it has reported."""
-    with suppress(OSError, EOFError):
-        if worker.pipe.poll():
-            when, error = pickle.loads(worker.pipe.recv_bytes())
-            return when, error
-    return time.time(), DeviceError(f"the process of {worker.process.name} ended with status {worker.process.exitcode}")
-
-
-# --- in the process of a device -----------------------------------------------------------------------------
-
-
-def _work(rank: int, devices: int, threads: int, meeting: str, parent: int, pipe: Connection) -> None:
-    """Join the other processes, receive the work through the pipe and do it; a failure is reported through the pipe."""
-    exit_with_parent(parent)
-    try:
-        _join(rank, devices, threads, meeting)
-        work, arguments = pickle.loads(pipe.recv_bytes())
-        work(*arguments)
-        dist.barrier()
-        dist.destroy_process_group()
-    except Exception as error:
-        _fail(pipe, error)
-
-
-def _join(rank: int, devices: int, threads: int, meeting: str) -> None:
-    """Make this process a member of the group that trains the run.
-
-    Accelerate learns of the group from the environment variables that torchrun sets, so they are set here.
-    """
-    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "OMP_NUM_THREADS": str(threads)}
-    os.environ |= {"WORLD_SIZE": str(devices), "LOCAL_WORLD_SIZE": str(devices), "TQDM_DISABLE": "1"}
-    prepare(threads)
-    backend = "gloo"
-    if torch.cuda.is_available():
-        torch.cuda.set_device(rank)
-        backend = "cpu:gloo,cuda:nccl"
-    else:
-        os.environ["ACCELERATE_USE_CPU"] = "true"
-    store = dist.FileStore(meeting, devices)  # type: ignore[attr-defined]  # which its stubs do not export
-    dist.init_process_group(backend, store=store, rank=rank, world_size=devices, timeout=TIMEOUT)
-
-
-def _fail(pipe: Connection, error: Exception) -> NoReturn:
-    """Report why this process fails, and end it at once: an orderly end would wait for the other processes for ever."""
-    error.add_note(f"in {current_process().name}:\n{traceback.format_exc()}")
-    try:
-        pickle.loads(report := pickle.dumps((time.time(), error)))
-    except Exception:  # an exception that cannot be copied is reported by its text
-        report = pickle.dumps((time.time(), RuntimeError(f"{type(error).__name__}: {error}")))
-    with suppress(OSError):
-        pipe.send_bytes(report)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(1)
+    when, error = failure
+    lost = type(error) is RuntimeError or isinstance(error, dist.DistError)
+    return not isinstance(error, DeviceError), lost, when

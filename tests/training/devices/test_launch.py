@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from pfs.training.devices.launch import DeviceError, check_machine, run_on_devices
+from pfs.training.devices.group import DeviceError
+from pfs.training.devices.launch import check_machine, run_on_devices
 from pfs.training.devices.processes import add_up, process_rank
 
 pytestmark = pytest.mark.trains
@@ -44,7 +45,7 @@ def is_running(process: int) -> bool:
 
 def test_a_process_that_is_killed_ends_the_others_with_one_error(tmp_path: Path) -> None:
     with pytest.raises(DeviceError, match=r"^the process of device 2 of 2 was ended by SIGKILL.*start the run again"):
-        run_on_devices(2, wait_for_the_killed, tmp_path)
+        run_on_devices(2, wait_for_the_killed, tmp_path, folder=tmp_path)
     assert time.time() - (tmp_path / "killed").stat().st_mtime < 10
     (tmp_path / "killed").unlink()
     processes = [int(file.name) for file in tmp_path.iterdir()]
@@ -57,7 +58,7 @@ def test_an_error_of_one_process_comes_with_its_own_type_and_text(tmp_path: Path
     torch.set_num_threads(4)
     try:
         with pytest.raises(FileNotFoundError) as failed:
-            run_on_devices(2, fail_in_the_second, tmp_path)
+            run_on_devices(2, fail_in_the_second, tmp_path, folder=tmp_path)
     finally:
         torch.set_num_threads(1)
     assert str(failed.value) == "masks/7.png is not there"
@@ -72,7 +73,8 @@ def wait_for_ever(folder: Path) -> None:
 
 def test_processes_end_with_the_one_that_started_them(tmp_path: Path) -> None:
     """Also where it is killed, and cannot end them."""
-    starter = get_context("spawn").Process(target=run_on_devices, args=(2, wait_for_ever, tmp_path))
+    where = {"folder": tmp_path}
+    starter = get_context("spawn").Process(target=run_on_devices, args=(2, wait_for_ever, tmp_path), kwargs=where)
     starter.start()
     within(60, lambda: len(list(tmp_path.iterdir())) == 2)
     starter.kill()

@@ -158,7 +158,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(MAX_ISA, "DEFAULT")  # no bf16, in which two processes round otherwise than one
         for number, folder in folders.items():
-            run_on_devices(number, train_all, folder)
+            run_on_devices(number, train_all, folder, folder=folder)
     return folders
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pfs.config.base import StudyError
 from pfs.config.files import atomic_write, repository
 from pfs.config.study import Study
 from pfs.study.cost import RunCost
@@ -28,22 +29,26 @@ class Cluster:
     Attributes:
         profile: how Snakemake hands jobs to it.
         jobs: the study's jobs there, where it is Slurm's.
+        hosts: over how many nodes the devices of a run are spread.
     """
 
     profile: Profile
     jobs: SlurmJobs | None
+    hosts: int = 1
 
     @classmethod
-    def of(cls, profile: str, folder: Path) -> "Cluster":
+    def of(cls, profile: str, folder: Path, hosts: int = 1) -> "Cluster":
         """The cluster of that profile, for the study whose results are in `folder`.
 
         Raises:
-            StudyError: there is no such profile, or it cannot be used from this machine.
+            StudyError: there is no such profile, or it cannot be used from this machine, or not for several hosts.
         """
         read = read_profile(profile)
+        if hosts > 1 and read.executor != SLURM:
+            raise StudyError(f"--hosts {hosts}: one run is shared among several nodes by Slurm alone: --profile slurm")
         if read.executor == KUBERNETES:
             check_configured(profile)
-        return cls(read, SlurmJobs.of(folder) if read.executor == SLURM else None)
+        return cls(read, SlurmJobs.of(folder) if read.executor == SLURM else None, hosts)
 
     def arguments(
         self,
@@ -84,11 +89,11 @@ class Cluster:
         devices: int,
     ) -> dict[str, object]:
         """What each job asks for, as the Snakefile reads it; minutes that follow from no record are told."""
-        resources = resources_of_jobs(study, folder, costs, self.profile, devices)
+        resources = resources_of_jobs(study, folder, costs, self.profile, devices, self.hosts)
         if costs and (unknown := unknown_minutes(study, resources, self.profile)) is not None:
             print(unknown, file=sys.stderr)
         return {
-            "cores": cores_of_jobs(cores, threads, devices),
+            "cores": cores_of_jobs(cores, threads, devices, self.hosts),
             "resources": resources,
             "slurm_extra": self._left_over(study),
         }

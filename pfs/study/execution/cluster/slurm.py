@@ -6,6 +6,7 @@ depends on the old one: it takes no node before that one has ended, and then it 
 """
 
 import hashlib
+import os
 import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -80,6 +81,22 @@ class SlurmJobs:
         """The number of the job that makes a run at this moment, for each of the runs that has one."""
         jobs = self.now()
         return {run: job.number for run in runs for job in jobs if job.is_of(*run)}
+
+
+def nodes_of_job() -> list[str]:
+    """The nodes of the Slurm job in which this process runs, its own node first; none where it runs in no job.
+
+    A shell on a login node that holds an allocation is in no job: its own machine is none of the job's nodes.
+
+    Raises:
+        StudyError: Slurm does not tell them.
+    """
+    job, own = os.environ.get("SLURM_JOB_ID"), os.environ.get("SLURMD_NODENAME")
+    if job is None or own is None:
+        return []
+    # Snakemake's plugin takes the list of nodes from the environment of a job's commands.
+    nodes = _slurm("squeue", "--noheader", f"--jobs={job}", "--format=%N").strip()
+    return [own, *(name for name in _slurm("scontrol", "show", "hostnames", nodes).split() if name != own)]
 
 
 def _cancel(numbers: Sequence[int], *options: str) -> None:

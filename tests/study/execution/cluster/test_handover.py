@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from pfs.config.base import StudyError
 from pfs.config.files import repository
+from pfs.study.execution.cluster import handover
 from pfs.study.execution.cluster.handover import CONFIG, Cluster
 from pfs.study.execution.cluster.profile import Profile
 from pfs.study.execution.cluster.slurm import SlurmJobs
@@ -50,6 +52,20 @@ def test_before_the_first_record_it_is_told_how_many_minutes_jobs_ask_for(
     assert told.count("\n") == 1 and "a run of teacher, ce, kd takes" in told and "ask for 60 minutes" in told
     cluster.arguments(STUDY, tmp_path, SETTINGS, {}, cores="8", threads=None)  # nothing to train
     assert capsys.readouterr().err == ""
+
+
+def test_what_jobs_on_several_hosts_ask_for_is_that_of_each_node(tmp_path: Path) -> None:
+    cluster = Cluster(Profile(tmp_path, "slurm"), Queue("pfs-1"), hosts=2)
+    cluster.arguments(STUDY, tmp_path, {**SETTINGS, "devices": "4"}, COSTS, cores="all", threads=None)
+    asked = json.loads((tmp_path / CONFIG).read_text())["cluster"]
+    assert asked["cores"] == {TEACHER: 8, "student": 2}
+    assert {each["nodes"] for each in asked["resources"].values()} == {2}
+
+
+def test_several_hosts_are_those_of_slurm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(handover, "read_profile", lambda _: Profile(tmp_path, "kubernetes"))
+    with pytest.raises(StudyError, match="--hosts 2: one run is shared among several nodes by Slurm alone"):
+        Cluster.of("kubernetes", tmp_path, hosts=2)
 
 
 def test_a_pod_begins_in_the_clone(tmp_path: Path) -> None:

@@ -1,8 +1,12 @@
 """What a job asks for follows from the study's networks and from what its runs on record took."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from snakemake_executor_plugin_slurm.submit_string import get_submit_command
+from snakemake_executor_plugin_slurm.utils import set_gres_string
 
 from pfs.config.study import Study
 from pfs.study.cost import PROCESS_BYTES, RunCost
@@ -34,6 +38,12 @@ STUDY = Study.model_validate(
 )
 GIB = 2**30
 CPU = Profile(Path("profile"), "slurm")
+
+
+class Resources(dict[str, Any]):
+    """A job's, as Snakemake hands them to a plugin: by `get`, and as attributes."""
+
+    __getattr__ = dict.__getitem__
 
 
 def cost(flop: float, memory: int) -> RunCost:
@@ -76,10 +86,47 @@ def test_each_device_of_a_run_gets_the_gpus_that_the_profile_gives_one_all_on_on
     assert {(each["gpu"], each["nodes"]) for each in asked.values()} == {(4, 1)}
 
 
+@pytest.mark.parametrize(
+    ("defaults", "expected"),
+    [
+        ({}, {"nodes": 2, "tasks": 2}),
+        ({"gpu": 1}, {"nodes": 2, "gres": "gpu:4", "gpu": 0, "gpu_model": ""}),
+        ({"gpu": 1, "gpu_model": "a100"}, {"nodes": 2, "gres": "gpu:a100:4", "gpu": 0, "gpu_model": ""}),
+    ],
+)
+def test_devices_on_two_hosts_get_half_of_the_gpus_on_each(
+    defaults: dict[str, Any], expected: dict[str, Any], tmp_path: Path
+) -> None:
+    """By `--gres`, which Slurm counts for each node; `gpu` would count those of all nodes together."""
+    asked = resources_of_jobs(STUDY, tmp_path, {}, Profile(Path("profile"), "slurm", defaults), devices=8, hosts=2)
+    assert asked == {TEACHER: expected, "ce": expected, "kd": expected}
+
+
+def test_what_slurm_is_asked_for_on_two_hosts_is_what_its_plugin_understands(tmp_path: Path) -> None:
+    profile = Profile(Path("profile"), "slurm", {"gpu": 1, "gpu_model": "a100"})
+    asked = resources_of_jobs(STUDY, tmp_path, {}, profile, devices=8, hosts=2)["kd"]
+    job = SimpleNamespace(resources=Resources({**profile.defaults, **asked}), threads=16)
+    assert set_gres_string(job) == " --gres=gpu:a100:4"
+    names = ("run_uuid", "slurm_logfile", "comment_str", "account", "partition", "workdir")
+    command = get_submit_command(job, dict.fromkeys(names, ""))
+    assert "--nodes=2" in command and "--gpus" not in command and "--ntasks" not in command
+
+
+def test_memory_and_cores_are_those_of_one_of_two_hosts(tmp_path: Path) -> None:
+    """The first one's, on which the notebook waits too."""
+    one, two = (resources_of_jobs(STUDY, tmp_path, COSTS, CPU, devices=4, hosts=hosts)["kd"] for hosts in (1, 2))
+    assert int(one["mem_mb"]) - int(two["mem_mb"]) == SPARE_MEMORY * 2 * PROCESS_BYTES / 2**20
+    record(tmp_path, "ce", 0, Timing(peak_memory_mib=3000.0), devices=4)
+    took = resources_of_jobs(STUDY, tmp_path, COSTS, CPU, devices=4, hosts=2)["ce"]
+    assert took["mem_mb"] == MIB_BESIDE + SPARE_MEMORY * (2 * 3000 + PROCESS_BYTES / 2**20)
+    assert cores_of_jobs("all", None, 4, hosts=2) == {TEACHER: 8, "student": 2}
+    assert cores_of_jobs("1", 1, 4, hosts=2) == {TEACHER: 2, "student": 2}
+
+
 def test_each_further_device_takes_the_memory_of_a_process(tmp_path: Path) -> None:
     """Whose part of the batch is smaller in turn; the notebook's own process is one more."""
     one, four = (resources_of_jobs(STUDY, tmp_path, COSTS, CPU, devices=devices) for devices in (1, 4))
-    assert four["kd"]["mem_mb"] - one["kd"]["mem_mb"] == SPARE_MEMORY * 4 * PROCESS_BYTES / 2**20
+    assert int(four["kd"]["mem_mb"]) - int(one["kd"]["mem_mb"]) == SPARE_MEMORY * 4 * PROCESS_BYTES / 2**20
 
 
 @pytest.mark.parametrize(("devices", "processes"), [(1, 2), (2, 2), (4, 4)])

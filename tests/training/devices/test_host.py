@@ -1,0 +1,161 @@
+"""Processes on the nodes of a job of Slurm, which is played by two scripts that start them on this machine.
+
+`tests/cluster/test_hosts.py` has them on a real one.
+"""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from pfs.study.execution.cluster.slurm import nodes_of_job
+from pfs.training.devices import launch, other_host
+from pfs.training.devices.group import DeviceError
+from pfs.training.devices.launch import check_machine, host_count, run_on_devices
+from pfs.training.devices.processes import add_up, process_count, process_rank
+from tests.training.devices.test_launch import is_running, within
+
+pytestmark = pytest.mark.trains
+
+SRUN = """#!/bin/sh
+while case "$1" in --*) true ;; *) false ;; esac; do echo "$1" >> "{folder}/asked"; shift; done
+exec "$@"
+"""
+SQUEUE = """#!/bin/sh
+test "$*" = "--noheader --jobs=7 --format=%N" && echo "node[1-2]"
+"""
+SCONTROL = """#!/bin/sh
+test "$*" = "show hostnames node[1-2]" && echo "one\ntwo"
+"""
+
+
+@pytest.fixture
+def job(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of scripts that play a job of the nodes `one` and `two`, of which this machine is `two`."""
+    folder = tmp_path_factory.mktemp("bin")
+    for name, script in (("srun", SRUN), ("squeue", SQUEUE), ("scontrol", SCONTROL)):
+        (folder / name).write_text(script.replace("{folder}", str(folder)))
+        (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    monkeypatch.setenv("SLURMD_NODENAME", "two")
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", "3")
+    return folder
+
+
+def meet(folder: Path) -> None:
+    """Leave a file that says who is there, and that all four can add up."""
+    total = int(add_up(torch.tensor([process_rank()])))
+    word = f"{process_rank()} of {process_count()}, device {os.environ['LOCAL_RANK']}, adds up to {total}"
+    (folder / f"{word}, {torch.get_num_threads()} threads").touch()
+
+
+def test_processes_are_spread_over_the_nodes_of_a_job(tmp_path: Path, job: Path) -> None:
+    """The own node's come first; each host shares its threads among its own processes."""
+    (tmp_path / ".devices-of-an-earlier-start").mkdir()
+    torch.set_num_threads(4)
+    try:
+        run_on_devices(4, meet, tmp_path, folder=tmp_path)
+    finally:
+        torch.set_num_threads(1)
+    expected = {f"{rank} of 4, device {rank % 2}, adds up to 6, 2 threads" for rank in range(4)}
+    assert {file.name for file in tmp_path.iterdir()} == expected  # and nothing is left of the place where they met
+    options = (job / "asked").read_text().splitlines()
+    assert options == ["--overlap", "--nodes=1", "--ntasks=1", "--nodelist=one", "--cpus-per-task=3"]
+
+
+def fail_elsewhere(folder: Path) -> None:
+    """The other host's process fails by an error of its own, which the first one's waits for."""
+    if process_rank() == 1:
+        raise FileNotFoundError("masks/7.png is not there")
+    add_up(torch.ones(1))
+
+
+def fail_here(folder: Path) -> None:
+    """The first host's process fails by an error of its own; what the other one loses is its connection."""
+    (folder / str(os.getpid())).touch()
+    if process_rank() == 0:
+        raise FileNotFoundError("masks/8.png is not there")
+    add_up(torch.ones(1))
+
+
+def be_killed_elsewhere(folder: Path) -> None:
+    if process_rank() == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    add_up(torch.ones(1))
+
+
+def test_an_error_on_another_node_comes_with_its_own_type_and_text(
+    tmp_path: Path, job: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where its clock is an hour fast, so that the connections seem to be lost before."""
+    monkeypatch.setattr(launch, "_likely_cause", slow_clock(launch._likely_cause))
+    with pytest.raises(FileNotFoundError) as failed:
+        run_on_devices(2, fail_elsewhere, tmp_path, folder=tmp_path)
+    assert str(failed.value) == "masks/7.png is not there"
+    assert "fail_elsewhere" in failed.value.__notes__[0]
+    assert list(tmp_path.iterdir()) == []
+
+
+def slow_clock(likely_cause: object) -> object:
+    """Sorts failures as though those of this host had been an hour before the others."""
+
+    def sort(failure: tuple[float, Exception]) -> object:
+        earlier = 3600 if "device 1 of" in "".join(getattr(failure[1], "__notes__", [])) else 0
+        return likely_cause((failure[0] - earlier, failure[1]))  # type: ignore[operator]
+
+    return sort
+
+
+def test_an_error_on_the_first_node_ends_the_others(tmp_path: Path, job: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"masks/8\.png"):
+        run_on_devices(2, fail_here, tmp_path, folder=tmp_path)
+    processes = [int(file.name) for file in tmp_path.iterdir()]
+    within(10, lambda: not any(map(is_running, processes)))
+
+
+def test_a_process_that_is_killed_on_another_node_is_named(tmp_path: Path, job: Path) -> None:
+    with pytest.raises(DeviceError, match=r"^the process of device 2 of 2 was ended by SIGKILL.*start the run again"):
+        run_on_devices(2, be_killed_elsewhere, tmp_path, folder=tmp_path)
+
+
+def test_a_node_that_is_lost_without_a_word_is_named(tmp_path: Path, job: Path) -> None:
+    """What `srun` says then is its status alone. The processes here, which wait for that node, end within seconds."""
+    (job / "srun").write_text("#!/bin/sh\nexit 143\n")
+    begun = time.monotonic()
+    with pytest.raises(
+        DeviceError, match="on the node one ended with status 143 without a word; the job's log may say"
+    ):
+        run_on_devices(2, meet, tmp_path, folder=tmp_path)
+    assert time.monotonic() - begun < 30
+
+
+def test_a_node_whose_first_host_has_ended_ends_too(tmp_path: Path) -> None:
+    """And does not make the folder again in which that one would have read why."""
+    assert other_host.main(str(tmp_path / "ended"), hosts="2", devices="1", threads="1", host="1") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_devices_that_cannot_be_spread_equally_are_refused(job: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    check_machine(1)
+    check_machine(4)
+    with pytest.raises(DeviceError, match="3 devices cannot be spread equally over the 2 nodes of this job of Slurm"):
+        check_machine(3)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    check_machine(2)
+    with pytest.raises(DeviceError, match="4 devices were asked for, and each of the 2 nodes has 1 GPUs"):
+        check_machine(4)
+    assert (host_count(1), host_count(2)) == (1, 2)
+
+
+def test_a_machine_that_is_no_node_of_the_job_has_its_own_devices_alone(
+    job: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as a login node, whose shell holds an allocation."""
+    assert nodes_of_job() == ["two", "one"]
+    monkeypatch.delenv("SLURMD_NODENAME")
+    assert nodes_of_job() == [] and host_count(2) == 1
