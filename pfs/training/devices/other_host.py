@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from pfs.config.files import atomic_write
-from pfs.training.devices.group import Group, packed
+from pfs.training.devices.group import DeviceError, Group, packed
 from pfs.training.devices.host import word_of
 from pfs.training.devices.launch import run_host
 
@@ -12,10 +12,16 @@ from pfs.training.devices.launch import run_host
 def main(folder: str, hosts: str, devices: str, threads: str, host: str) -> int:
     """Run the processes of this host; returns the exit status, and leaves word of a failure in the group's folder."""
     group = Group(Path(folder), int(hosts), int(devices), int(threads))
+
+    def check_first_host() -> None:
+        if not group.folder.is_dir():
+            raise DeviceError("the first host has ended, for the place where the processes met is gone")
+
     try:
-        run_host(group, int(host))
+        run_host(group, int(host), meanwhile=check_first_host)
     except Exception as error:
-        if group.folder.is_dir():  # else the first host has ended before
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        if group.folder.is_dir():
             atomic_write(word_of(group, int(host)), packed(error))
         return 1
     return 0

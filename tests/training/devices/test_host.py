@@ -133,9 +133,10 @@ def test_a_node_that_is_lost_without_a_word_is_named(tmp_path: Path, job: Path) 
     assert time.monotonic() - begun < 30
 
 
-def test_a_node_whose_first_host_has_ended_ends_too(tmp_path: Path) -> None:
+def test_a_node_whose_first_host_has_ended_ends_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """And does not make the folder again in which that one would have read why."""
     assert other_host.main(str(tmp_path / "ended"), hosts="2", devices="1", threads="1", host="1") == 1
+    assert "DeviceError: the first host has ended" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 
