@@ -4,6 +4,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import SpooledTemporaryFile
 from typing import IO
 
 import numpy as np
@@ -15,7 +16,9 @@ from pfs.export.predict.pictures import pixels_of, read_picture
 from pfs.export.session import Logits, Pixels
 
 STRIP = 256  # rows of the overlay that are made at a time
-BAND = 64  # rows of a window whose probabilities are computed at a time
+BAND = 64  # rows or columns of a window whose probabilities are in memory at a time
+
+SPOOLED = 2**26  # bytes of a strip of probabilities that are kept in memory; a larger strip goes to disk
 
 
 def predict_file(model: Model, file: Path, out: Path, name: str, *, white: int, with_probabilities: bool) -> None:
@@ -71,40 +74,55 @@ def _write_probabilities(model: Model, picture: Image.Image, file: Path) -> Pixe
     with write_whole(file) as partial, zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         with archive.open("classes.npy", "w") as member:
             np.lib.format.write_array(member, classes)
-        with _probabilities(archive, (len(classes), picture.height, picture.width)) as take:
+        with (
+            SpooledTemporaryFile(SPOOLED, dir=str(file.parent)) as scratch,
+            _probabilities(archive, scratch, (len(classes), picture.height, picture.width)) as take,
+        ):
             return predict(model, picture, take)
 
 
 @contextmanager
-def _probabilities(archive: zipfile.ZipFile, shape: tuple[int, int, int]) -> Iterator[Take]:
+def _probabilities(archive: zipfile.ZipFile, scratch: IO[bytes], shape: tuple[int, int, int]) -> Iterator[Take]:
     """What takes the logits of a picture's windows, and writes the probabilities as a member of an .npz archive.
 
     The array (classes, H, W) lies in Fortran's order, in which one column of the picture follows the other. So a strip
-    of windows is written as soon as it is complete, and no more than one strip is in memory.
+    of windows can be written as soon as it is complete.
     """
     with archive.open("probabilities.npy", "w", force_zip64=True) as member:
         header = {"descr": "<f2", "fortran_order": True, "shape": shape}
         np.lib.format.write_array_header_1_0(member, header)
-        yield _Strips(member, height=shape[1])
+        yield _Strips(member, scratch, height=shape[1])
 
 
 class _Strips:
-    """Collects the probabilities of windows that lie below each other, and writes each such strip."""
+    """Collects the probabilities of windows that lie below each other, and writes each such strip.
 
-    def __init__(self, member: IO[bytes], height: int) -> None:
-        self.member, self.height = member, height
+    A strip of many classes would fill the memory, so it is collected as a file, row by row, and read column by column.
+    """
+
+    def __init__(self, member: IO[bytes], scratch: IO[bytes], height: int) -> None:
+        self.member, self.scratch, self.height = member, scratch, height
 
     def __call__(self, part: Window, logits: Logits) -> None:
         """Take the logits (classes, h, w) of a window, in the order of `pfs.export.predict.model.windows`."""
         if part.taken_rows.start == 0:
-            self.strip = np.empty((logits.shape[2], self.height, len(logits)), "<f2")  # (columns, rows, classes)
+            self.scratch.seek(0)
         for top in range(0, logits.shape[1], BAND):
-            band = _softmax(logits[:, top : top + BAND])
-            first = part.taken_rows.start + top
-            self.strip[:, first : first + band.shape[1]] = band.transpose(2, 1, 0)
+            band = _softmax(logits[:, top : top + BAND]).astype("<f2")
+            self.scratch.write(band.transpose(1, 2, 0).tobytes())  # (rows, columns, classes)
         if part.taken_rows.stop == self.height:
-            for column in self.strip:
-                self.member.write(column.tobytes())
+            self._write(columns=logits.shape[2], classes=len(logits))
+
+    def _write(self, columns: int, classes: int) -> None:
+        """Write the strip into the archive, in the order (columns, rows, classes)."""
+        pixel = np.dtype("<f2").itemsize * classes  # bytes
+        for first in range(0, columns, BAND):
+            count = min(BAND, columns - first)
+            block = np.empty((self.height, count, classes), "<f2")
+            for row, place in enumerate(block):
+                self.scratch.seek((row * columns + first) * pixel)
+                place[:] = np.frombuffer(self.scratch.read(place.nbytes), "<f2").reshape(place.shape)
+            self.member.write(block.swapaxes(0, 1).tobytes())
 
 
 def _softmax(logits: Logits) -> Logits:

@@ -15,6 +15,7 @@ from PIL import Image
 
 from pfs.config.files import repository
 from pfs.export.folder import ExportError
+from pfs.export.predict import files
 from pfs.export.predict import model as windowing
 from pfs.export.predict.files import predict_file
 from pfs.export.predict.model import Model, open_model, predict, windows
@@ -56,9 +57,11 @@ def test_the_files_of_a_prediction(model: Model, tmp_path: Path, height: int, wi
     assert files_in(tmp_path / "out") == ["index/a/x.png", "overlay/a/x.png", "probabilities/a/x.npz"]
 
 
+@pytest.mark.parametrize("spooled", [files.SPOOLED, 1])
 def test_probabilities_of_windows_lie_where_their_pixels_do(
-    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    spooled: int, model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(files, "SPOOLED", spooled)
     monkeypatch.setattr(windowing, "LARGEST_WHOLE", 1)
     monkeypatch.setattr(windowing, "WINDOW", 320)
     image = picture(400, 390)
@@ -72,10 +75,15 @@ def test_probabilities_of_windows_lie_where_their_pixels_do(
         np.testing.assert_allclose(arrays["probabilities"].sum(0, dtype=float), 1, atol=2e-3)
 
 
+@pytest.mark.parametrize(("spooled", "strips"), [(files.SPOOLED, 2), (1, 1)])
 def test_probabilities_of_a_large_picture_need_the_memory_of_a_strip(
-    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    spooled: int, strips: int, model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its classes, a strip and the logits of a window, each of these at most twice at a time."""
+    """Its classes, the logits of a window, and a strip, or less of it where it goes to disk.
+
+    Each of these twice at a time, at most.
+    """
+    monkeypatch.setattr(files, "SPOOLED", spooled)
 
     def engine(images: Pixels) -> Logits:
         return np.zeros((1, 11, *images.shape[1:3]), np.float32)
@@ -90,7 +98,7 @@ def test_probabilities_of_a_large_picture_need_the_memory_of_a_strip(
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     labels, strip, window, everything = height * width, 320 * height * 11 * 2, 320 * 320 * 11 * 4, height * width * 22
-    assert peak < labels + 2 * strip + 2 * window < everything
+    assert peak < labels + strips * strip + 2 * window < everything
 
 
 def test_nothing_is_left_of_a_prediction_that_fails(model: Model, tmp_path: Path) -> None:
