@@ -17,7 +17,7 @@ CPU_BUILDS = $(shell sed -n -E 's/^(torch|torchvision)==(.*)/\1==\2+cpu/p' requi
 SIZE = $(if $(filter Linux,$(shell uname)),6.4 GB: 4.1 GB serve NVIDIA GPUs alone and can be left out (docs/machines.md),2.3 GB)
 
 .DEFAULT_GOAL = help
-.PHONY: help env status check study dry-run figures look claims docs benchmark throughput latency test test-avx2 lab demo clean
+.PHONY: help env status check study dry-run figures look claims docs benchmark throughput devices latency test test-avx2 lab demo clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s  %s\n", $$1, $$2}' Makefile
@@ -63,6 +63,9 @@ test: $(ENVIRONMENT) ## the whole test suite, with linting and types
 
 test-avx2: $(ENVIRONMENT) ## the tests that train once more, with the instructions of a plain AVX2 processor alone
 	@ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 .venv/bin/pytest -m trains
+
+devices: $(ENVIRONMENT) ## what it costs to share a training step among processes
+	@.venv/bin/pfs devices
 
 latency: $(ENVIRONMENT) ## what the small network buys: milliseconds an image of teachers and students
 	@.venv/bin/pfs latency

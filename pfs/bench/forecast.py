@@ -15,7 +15,7 @@ from pfs.study.places import TEACHER
 Costs = Mapping[tuple[str, int], RunCost]  # of the runs of a study, as (method, seed)
 
 UTILISATION = 0.15  # of a device's peak, in training: an assumption, for no such device has been measured here
-START_SECONDS = 12.0  # of a run besides its arithmetic: about what runs of `quick` take on two cores
+START_SECONDS = 5.0  # of a run besides its training: what students of `quick` take, by their records
 
 
 @dataclass(frozen=True)

@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 
 
 def add_commands(commands: Any) -> None:
-    """Add `cost`, `benchmark`, `throughput` and `latency`."""
-    for name, command in (("benchmark", _benchmark), ("throughput", _throughput), ("latency", _latency)):
+    """Add `cost`, `benchmark`, `throughput`, `devices` and `latency`."""
+    alone = (("benchmark", _benchmark), ("throughput", _throughput), ("latency", _latency))
+    for name, command, default in (*((*each, 1) for each in alone), ("devices", _devices, 2)):
         measured = add_command(commands, name, command, RESULTS)
-        measured.add_argument("--threads", type=threads, default=1, help="to compute with (%(default)s)")
+        measured.add_argument("--threads", type=threads, default=default, help="to compute with (%(default)s)")
     cost = add_command(commands, "cost", _cost, STUDY, DATA)
     cost.add_argument("--price", type=_positive, metavar="MONEY", help="of an hour of a device, in any currency")
     cost.add_argument(
@@ -176,6 +177,11 @@ def _benchmark(options: argparse.Namespace) -> int:
 def _throughput(options: argparse.Namespace) -> int:
     """measure where a training step's time goes on this machine: some minutes, best while it does nothing else"""
     return _measure("throughput", "steps.md", options)
+
+
+def _devices(options: argparse.Namespace) -> int:
+    """measure what it costs to share a step among processes on this machine: some minutes, best while idle"""
+    return _measure("devices", "devices.md", options)
 
 
 def _latency(options: argparse.Namespace) -> int:

@@ -18,12 +18,13 @@ from pfs.report.tables.collected import read_runs as read_runs  # the notebooks 
 from pfs.report.tables.labels import label
 from pfs.study.places import TEACHER, runs_of
 
-# What is asked besides "better than the student alone?": each idea against the one that it refines, WSP against its
-# two controls, and both together against each, against plain distillation, and against the strongest rivals known here.
+# What the claims ask besides "better than the student alone?": PFS against plain distillation and the idea that it
+# refines, WSP against plain distillation and its two controls, both together against each and against every baseline.
+BASELINES = ("kd", "kd_standardized", "skd", "fitnet", "nfd", "at", "cwd", "dist")
 COMPARISONS = (
-    *(("pfs", "skd"), ("wsp", "kd"), ("wsp", "student_gap"), ("wsp", "hard_pixels")),
-    *(("pfs_wsp", "pfs"), ("pfs_wsp", "wsp")),
-    *(("pfs_wsp", "kd"), ("pfs_wsp", "fitnet"), ("pfs_wsp", "cwd")),
+    *(("pfs", other) for other in ("kd", "skd")),
+    *(("wsp", other) for other in ("kd", "student_gap", "hard_pixels")),
+    *(("pfs_wsp", other) for other in ("pfs", "wsp", *BASELINES)),
 )
 MOST_SHOWN = 9  # methods that fit side by side in a figure
 

@@ -99,11 +99,11 @@ def train(
         return _train(*run, Progress())
     spec.check_shares(devices)
     bar = FollowedBar(folder, "training", spec.steps)
-    run_on_devices(devices, _train_share, *run, folder=folder, meanwhile=bar.follow)
+    run_on_devices(devices, train_share, *run, folder=folder, meanwhile=bar.follow)
     return _train(*run, _OfThisSession())
 
 
-def _train_share(
+def train_share(
     network: nn.Module, objective: Objective, split: TrainingSplit, spec: Training, seed: int, folder: Path, key: str
 ) -> Progress:
     """What each process of a run on several devices does: random numbers, such as dropout's, differ between them."""

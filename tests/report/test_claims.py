@@ -18,6 +18,7 @@ from pfs.report.docs.claims.definitions import Claim, Claims, load_claims
 from pfs.report.docs.claims.ledger import STRENGTH, claim_verdict, ledger, not_run, steps_saved, steps_to_reach
 from pfs.report.docs.claims.text import LEDGER, page, said_of, sentences, summary
 from pfs.report.evidence import Verdict
+from pfs.report.statistics import COMPARISONS
 from pfs.report.tables.collected import read_runs
 from pfs.study.places import runs_of
 
@@ -69,6 +70,11 @@ def test_the_claims_are_those_of_the_protocol() -> None:
             named = {method for pair in claim.pairs for method in pair}
             assert named == set(re.findall(r"`(\w+)`", contrasts)) - {"ce's"}
             assert set(re.findall(r"`(digits_\w+|camvid_\w+)`", studies)) <= set(claim.studies)
+
+
+def test_every_contrast_of_a_claim_stands_in_the_tables_of_its_studies() -> None:
+    asked = {pair for claim in CLAIMS.claims.values() for pair in claim.pairs if pair[1] != "ce"}
+    assert asked <= set(COMPARISONS)
 
 
 @pytest.mark.parametrize(

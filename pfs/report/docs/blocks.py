@@ -47,6 +47,7 @@ def blocks(root: Path) -> dict[str, Block]:
         "origins": scores.origins(results),
         "kernels": costs.kernels(results / "benchmark"),
         "steps": costs.steps(results / "benchmark"),
+        "devices": costs.devices(results / "benchmark"),
         "starts": costs.starts(results / "benchmark"),
         "runs": costs.runs(results),
     }

@@ -41,6 +41,18 @@ def steps(benchmark: Path) -> str:
     return markdown_table(("step", *(f"`{setting}`" for setting in alone.columns)), lines)
 
 
+def devices(benchmark: Path) -> str:
+    """Training steps by one process and by several that share its threads."""
+    table = pd.read_csv(benchmark / "devices.csv")
+    rows = [
+        (f"{size} x {size}", terms, str(processes), f"{milliseconds:,.0f}", f"{ratio:.2f}")
+        for size, terms, processes, milliseconds, ratio in table[
+            ["size", "terms", "processes", "milliseconds", "ratio"]
+        ].itertuples(index=False)
+    ]
+    return markdown_table(("images", "terms", "processes", "ms a step", "ratio to one process"), rows)
+
+
 def starts(benchmark: Path) -> str:
     """What a run costs besides its steps."""
     table = pd.read_csv(benchmark / "overhead.csv")

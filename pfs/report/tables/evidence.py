@@ -93,7 +93,7 @@ def to_markdown(table: pd.DataFrame, study: Study, counts: ImageCounts | None = 
     bootstrapped = table["bca_low"].notna().any()
     within = [name for name in map(str, table) if name.startswith("in_")]
     head = ["Comparison", "Seeds", "Difference, 95 % (t)", *(["95 % (BCa)"] if bootstrapped else [])]
-    head += [*_image_heads(counts, within), "p (t)", "p (signs)", "p (t, Holm)", "Next above", "Seen"]
+    head += [*_image_heads(counts, within), "p (t)", "p (signs)", "p (t, Holm)", "Next seed above", "Detectable"]
     rows = [
         [
             f"{label(row['method'], study)} - {label(row['reference'], study)}",

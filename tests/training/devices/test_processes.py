@@ -74,7 +74,7 @@ def train(name: str, folder: Path) -> None:
     weights = torch.tensor([0.2, 1.0, 3.0])
     objective = Objective(method, ignore_index=IGNORED, channels=(16, 6), class_weights=weights).double()
     split = images(with_teacher=method.needs_teacher)
-    progress = loop._train_share(network, objective, split, schedule(), 0, folder / name, "key")
+    progress = loop.train_share(network, objective, split, schedule(), 0, folder / name, "key")
     counts = confusion_counts(network, split, classes=CLASSES, ignore_index=IGNORED)
     if process_rank() == 0:
         learnt = {"weights": network.state_dict(), "terms": objective.state_dict(), "counts": counts}
@@ -105,7 +105,7 @@ def weights_of(network: type[DilatedResNet], folder: Path) -> Tensor:
     """All numbers of a network's state after a training by cross-entropy."""
     torch.manual_seed(0)
     trained, objective = network(4, CLASSES).double(), Objective(Method(), ignore_index=IGNORED)
-    loop._train_share(trained, objective, images(with_teacher=False), schedule(), 0, folder, "key")
+    loop.train_share(trained, objective, images(with_teacher=False), schedule(), 0, folder, "key")
     return torch.cat([tensor.double().flatten() for tensor in trained.state_dict().values()])
 
 
