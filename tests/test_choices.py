@@ -56,8 +56,8 @@ def test_the_best_on_val_was_taken(study: str, search: str) -> None:
 # --- docs/protocol.md: four tries for every method, and none of them on test ------------------------------------------
 
 TUNED = {
-    "digits_main": "digits_tuning",
-    "digits_long": "digits_tuning",
+    "digits_main": "digits_tuning_weights",
+    "digits_long": "digits_tuning_weights",
     "digits_main_stage3": "digits_stage3_tuning",
     "camvid_pretrained": "camvid_pretrained_tuning",
 }
@@ -75,7 +75,7 @@ def tries(method: Method) -> tuple[float, ...]:
     return tuple(weights) or (method.learning_rate or 0.0,)
 
 
-@pytest.mark.parametrize("search", sorted(set(TUNED.values())))
+@pytest.mark.parametrize("search", sorted({"digits_tuning", *TUNED.values()}))
 def test_every_method_has_at_least_four_tries_at_equal_ratios(search: str) -> None:
     """More only where an edge was followed; of two weights at once, all pairs of two of each."""
     study = load_study(f"studies/{search}.yaml")
@@ -89,6 +89,16 @@ def test_every_method_has_at_least_four_tries_at_equal_ratios(search: str) -> No
             steps = sorted(set(searched_values))
             ratios = {round(b / a, 6) for a, b in pairwise(steps)}
             assert len(ratios) == 1
+
+
+@pytest.mark.parametrize("study", [study for study in TUNED if study.startswith("digits")])
+def test_the_learning_rate_is_that_with_which_the_labels_alone_were_best(study: str) -> None:
+    """And neither the smallest nor the largest that was tried."""
+    val = read_runs(ROOT / "results" / "digits_tuning").groupby("method")["miou"].mean()
+    rates = {m.learning_rate: val[name] for name, m in tried("digits_tuning").items() if not m.terms}
+    best = max(rates, key=lambda rate: rates[rate])
+    assert load_study(f"studies/{study}.yaml").student.learning_rate == best
+    assert min(rates) < best < max(rates)
 
 
 @pytest.mark.parametrize(("study", "search"), TUNED.items())

@@ -35,6 +35,7 @@ TESTED_IN = {
     "report/docs/keys.py": "report/test_docs.py",
     "report/docs/schema.py": "report/test_docs.py",
     "report/docs/scores.py": "report/test_docs.py",
+    "report/docs/tries.py": "report/test_docs.py",
     "report/figures/classes.py": "report/test_figures.py",
     "report/figures/files.py": "report/test_figures.py",
     "report/figures/grid.py": "report/test_figures.py",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import matplotlib.image
 import numpy as np
+import pandas as pd
 import pytest
 
 from pfs.__main__ import main
@@ -19,8 +20,10 @@ from pfs.report.docs.blocks import BLOCK, Block, blocks, draw, filled, pages
 from pfs.report.docs.drawings.ablations import ablations_figure, read_ablations
 from pfs.report.docs.keys import NO_MEANING, TABLES, table
 from pfs.report.docs.schema import keys_of
+from pfs.report.docs.tries import tries
 from pfs.report.statistics import read_runs
 from tests.report.legible import flaws
+from tests.report.test_claims import PROVENANCE
 
 ROOT = repository()
 DOCS = ROOT / "docs"
@@ -66,6 +69,18 @@ def test_the_figures_are_those_that_the_code_draws(tmp_path: Path) -> None:
 
 def test_the_ablations_are_legible() -> None:
     assert flaws(ablations_figure(read_ablations(ROOT / "results"))) == []
+
+
+def test_tries_are_told_with_the_best_of_each_method_and_without_those_that_lack_a_seed(tmp_path: Path) -> None:
+    scores = {"ce_6": (48.0, 50.0, 49.0), "ce_12": (51.0, 52.0, 50.0), "ce_24": (70.0, 70.0), "pfs_4_wsp_1": (1.0,) * 3}
+    rows = [(name, 100 + index, "val", miou) for name, own in scores.items() for index, miou in enumerate(own)]
+    (tmp_path / "digits_tuning").mkdir()
+    table = pd.DataFrame(rows, columns=["method", "seed", "split", "miou"]).assign(study="digits_tuning", **PROVENANCE)
+    table.to_csv(tmp_path / "digits_tuning" / "runs.csv", index=False)
+    lines = tries("digits_tuning", tmp_path).splitlines()
+    assert "| CE | 0.0015: -, 0.003: -, 0.006: 49.0, 0.012: **51.0**, 0.024: - |" in lines
+    assert "| PFS + WSP | 4 and 1: **1.0**, 4 and 4: -, 16 and 1: -, 16 and 4: - |" in lines
+    assert "| Standardised KD | 0.25: -, 1: -, 4: -, 16: - |" in lines
 
 
 @pytest.mark.parametrize("text", ["<!-- generated: a -->\n", "<!-- end -->\n", "<!-- generated: a --><!-- end -->\n"])

@@ -19,6 +19,7 @@ from pfs.report.docs.claims.ledger import ledger
 from pfs.report.docs.claims.text import sentences, summary
 from pfs.report.docs.drawings.ablations import ablations_figure, read_ablations
 from pfs.report.docs.drawings.method import method_figure
+from pfs.report.docs.tries import tries
 from pfs.report.style import save
 
 Block = Callable[[str], str]  # from what the block holds to what it should hold
@@ -51,7 +52,11 @@ def blocks(root: Path) -> dict[str, Block]:
         "starts": costs.starts(results / "benchmark"),
         "runs": costs.runs(results),
     }
-    made: dict[str, Block] = {name: partial(_instead, table) for name, table in (tables | _verdicts(results)).items()}
+    tuned = {
+        f"tries-{path.parent.name}": tries(path.parent.name, results) for path in results.glob("*_tuning*/runs.csv")
+    }
+    texts = tables | _verdicts(results) | tuned
+    made: dict[str, Block] = {name: partial(_instead, table) for name, table in texts.items()}
     return made | {f"keys-{name}": partial(keys.table, name) for name in keys.TABLES}
 
 
