@@ -95,7 +95,7 @@ def test_every_method_has_at_least_four_tries_at_equal_ratios(search: str) -> No
 def test_the_learning_rate_is_that_with_which_the_labels_alone_were_best(study: str) -> None:
     """And neither the smallest nor the largest that was tried."""
     val = read_runs(ROOT / "results" / "digits_tuning").groupby("method")["miou"].mean()
-    rates = {m.learning_rate: val[name] for name, m in tried("digits_tuning").items() if not m.terms}
+    rates = {m.learning_rate or 0.0: val[name] for name, m in tried("digits_tuning").items() if not m.terms}
     best = max(rates, key=lambda rate: rates[rate])
     assert load_study(f"studies/{study}.yaml").student.learning_rate == best
     assert min(rates) < best < max(rates)

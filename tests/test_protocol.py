@@ -14,7 +14,14 @@ from pfs.report.statistics import read_runs
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
 STUDIES = [
-    *("digits_tuning", "digits_tuning_weights", "digits_main", "digits_stage3_tuning", "digits_main_stage3", "digits_long"),
+    *(
+        "digits_tuning",
+        "digits_tuning_weights",
+        "digits_main",
+        "digits_stage3_tuning",
+        "digits_main_stage3",
+        "digits_long",
+    ),
     *("camvid_pretrained_tuning", "camvid_pretrained"),
 ]
 

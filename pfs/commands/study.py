@@ -13,7 +13,7 @@ from pfs.commands.arguments import DATA, RESULTS, STUDY, add_command, cores, dev
 from pfs.config.base import StudyError
 from pfs.config.load import load_study
 from pfs.study.execution.cluster.handover import Cluster
-from pfs.study.execution.cluster.slurm import nodes_of_job
+from pfs.study.execution.cluster.slurm import host_count
 from pfs.study.execution.execute import bring_up_to_date, failures
 from pfs.study.execution.run import check_shares, execute_run, exit_with_parent, mark_done
 from pfs.study.places import study_folder
@@ -109,14 +109,13 @@ def _run(options: argparse.Namespace) -> int:
     """carry out one run of a study: its teacher, or one method with one seed"""
     if options.parent is not None:
         exit_with_parent(options.parent)
-    hosts = 1 if options.devices == 1 else max(1, len(nodes_of_job()))
     execute_run(
         options.study,
         options.method,
         options.seed,
         results=options.results,
         data=options.data,
-        threads=_threads_of_devices(options, hosts),
+        threads=_threads_of_devices(options, host_count(options.devices)),
         devices=options.devices,
         attempt=options.attempt,
     )

@@ -14,13 +14,15 @@ from torch.optim.lr_scheduler import LRScheduler, OneCycleLR, PolynomialLR
 
 from pfs.config.study import Poly, SgdConfig, Training
 from pfs.data.splits import Batch, TrainingSplit, batch_order
+from pfs.study.execution.kernels_end import GO_ON
 from pfs.study.execution.progress.stage import FollowedBar, StageBar
 from pfs.study.execution.stopping import RunStoppedError, stop_requested
 from pfs.training.checkpoint import SavedStates, Snapshots
 from pfs.training.devices.batch_norm import whole_batch_norm
+from pfs.training.devices.group import DeviceError
 from pfs.training.devices.launch import run_on_devices
-from pfs.training.devices.processes import add_up_gradients, anywhere, process_count, process_rank
-from pfs.training.machine import mixed_precision
+from pfs.training.devices.processes import add_up_gradients, anywhere, is_same_everywhere, process_count, process_rank
+from pfs.training.machine import instruction_set, mixed_precision
 from pfs.training.objective import Objective
 
 LOG_EVERY = 20  # steps between two entries of the history; each one is checked for NaN
@@ -133,6 +135,7 @@ def _train(
     states = SavedStates(folder / "state", key)
     snapshots = Snapshots(folder, key, spec.snapshot_steps)
     states.restore(accelerator, before=snapshots.first_missing())
+    _check_alike(progress.step)
     accelerator.wait_for_everyone()  # until all have seen which snapshots are there
     if accelerator.is_main_process:
         snapshots.begin(network, progress.step)
@@ -166,6 +169,20 @@ def _train(
             raise RunStoppedError(f"stopped at step {progress.step} of {spec.steps}, whose state is saved")
     accelerator.unwrap_model(prepared, keep_fp32_wrapper=False).eval()
     return progress
+
+
+def _check_alike(step: int) -> None:
+    """Raise a DeviceError if processes on several hosts do not begin at the same step, or do not compute alike."""
+    if not is_same_everywhere(str(step)):
+        raise DeviceError(
+            "the hosts of the run have read saved states of different steps: a shared file system takes some seconds "
+            f"until all see a new file; {GO_ON}"
+        )
+    if not is_same_everywhere(f"{mixed_precision()} {instruction_set()} {torch.__version__}"):
+        raise DeviceError(
+            "the hosts of the run differ in precision, instruction set or torch's version, on which numbers depend: "
+            "let its job ask for nodes of one kind, for example by Slurm's `--constraint`"
+        )
 
 
 def build_optimizer(spec: Training, parameters: list[nn.Parameter]) -> tuple[Optimizer, LRScheduler]:

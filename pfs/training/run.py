@@ -22,6 +22,7 @@ from pfs.data.loading.cache import decoded
 from pfs.data.splits import EvalSplit, ImageSplit, TrainingSplit
 from pfs.models import count_macs, count_parameters
 from pfs.study.code.hashes import Code, run_code
+from pfs.study.execution.cluster.slurm import host_count
 from pfs.study.places import STATE_FOLDER, TEACHER, run_folder
 from pfs.study.records import (
     Cost,
@@ -39,7 +40,7 @@ from pfs.study.records import (
 )
 from pfs.study.staleness import SCORING, run_settings, training_differences, why_stale
 from pfs.training.checkpoint import snapshot_file, write_checkpoint
-from pfs.training.devices.launch import check_machine, host_count
+from pfs.training.devices.launch import check_machine
 from pfs.training.evaluation import ScoredSplit, count_split, score
 from pfs.training.loop import Progress
 from pfs.training.machine import instruction_set, mixed_precision, peak_memory_mib, prepare
@@ -58,6 +59,7 @@ class Run:
         commit: of the clone as the run begins, and whether the files of `code` differ from it.
         results: the folder of all studies' results.
         devices: how many train it, each an equal part of every batch.
+        hosts: on how many machines these are.
         started: when this session of the run began, on `time.perf_counter`'s clock.
     """
 
@@ -69,6 +71,7 @@ class Run:
     code: Code
     commit: tuple[str, bool]
     devices: int = 1
+    hosts: int = 1
     started: float = field(default_factory=time.perf_counter)
 
     @property
@@ -150,6 +153,7 @@ def open_run(study: str, method: str, seed: int | None, results: str, *, threads
         code=code,
         commit=commit(code.files),
         devices=devices,
+        hosts=host_count(devices),
     )
     check_machine(devices)
     run.training.check_shares(devices)
@@ -282,7 +286,7 @@ def _provenance(
         instruction_set=instruction_set(),
         threads=torch.get_num_threads(),
         devices=run.devices,
-        hosts=host_count(run.devices),
+        hosts=run.hosts,
         precision=mixed_precision(),
         device=str(next(network.parameters()).device),
         data_checksum=data_checksum(dataset),

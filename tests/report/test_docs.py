@@ -75,8 +75,10 @@ def test_tries_are_told_with_the_best_of_each_method_and_without_those_that_lack
     scores = {"ce_6": (48.0, 50.0, 49.0), "ce_12": (51.0, 52.0, 50.0), "ce_24": (70.0, 70.0), "pfs_4_wsp_1": (1.0,) * 3}
     rows = [(name, 100 + index, "val", miou) for name, own in scores.items() for index, miou in enumerate(own)]
     (tmp_path / "digits_tuning").mkdir()
-    table = pd.DataFrame(rows, columns=["method", "seed", "split", "miou"]).assign(study="digits_tuning", **PROVENANCE)
-    table.to_csv(tmp_path / "digits_tuning" / "runs.csv", index=False)
+    table = pd.DataFrame(rows, columns=["method", "seed", "split", "miou"])
+    table.assign(iou_0=table["miou"], study="digits_tuning", **PROVENANCE).to_csv(
+        tmp_path / "digits_tuning" / "runs.csv", index=False
+    )
     lines = tries("digits_tuning", tmp_path).splitlines()
     assert "| CE | 0.0015: -, 0.003: -, 0.006: 49.0, 0.012: **51.0**, 0.024: - |" in lines
     assert "| PFS + WSP | 4 and 1: **1.0**, 4 and 4: -, 16 and 1: -, 16 and 4: - |" in lines

@@ -16,9 +16,10 @@ from pfs.export.predict.pictures import pixels_of, read_picture
 from pfs.export.session import Logits, Pixels
 
 STRIP = 256  # rows of the overlay that are made at a time
-BAND = 64  # rows or columns of a window whose probabilities are in memory at a time
+BAND = 64  # rows of a window whose probabilities are computed at a time
 
 SPOOLED = 2**26  # bytes of a strip of probabilities that are kept in memory; a larger strip goes to disk
+BLOCK = 2**26  # bytes of a strip that are read at a time
 
 
 def predict_file(model: Model, file: Path, out: Path, name: str, *, white: int, with_probabilities: bool) -> None:
@@ -116,8 +117,9 @@ class _Strips:
     def _write(self, columns: int, classes: int) -> None:
         """Write the strip into the archive, in the order (columns, rows, classes)."""
         pixel = np.dtype("<f2").itemsize * classes  # bytes
-        for first in range(0, columns, BAND):
-            count = min(BAND, columns - first)
+        most = max(1, BLOCK // (pixel * self.height))  # columns
+        for first in range(0, columns, most):
+            count = min(most, columns - first)
             block = np.empty((self.height, count, classes), "<f2")
             for row, place in enumerate(block):
                 self.scratch.seek((row * columns + first) * pixel)

@@ -8,6 +8,7 @@ import pandas as pd
 
 from pfs.config.load import load_study
 from pfs.config.methods import Method
+from pfs.config.study import Study
 from pfs.report.tables.collected import read_runs
 from pfs.report.tables.labels import label
 from pfs.report.tables.main import markdown_table
@@ -26,8 +27,8 @@ def tries(name: str, results: Path) -> str:
     means = val["mean"].where(val["count"] == len(study.seeds)).reindex(list(study.methods))
     rows = []
     for _, own in means.groupby([_kind(study.methods[method]) for method in means.index], sort=False):
-        name = _SEARCHED.sub("", label(str(own.index[0]), study))
-        rows.append((name, ", ".join(_try(study.methods[str(method)], own, str(method)) for method in own.index)))
+        title = _SEARCHED.sub("", label(str(own.index[0]), study))
+        rows.append((title, ", ".join(_try(study, own, str(method)) for method in own.index)))
     return markdown_table(("method", "tries: mean val mIoU (%)"), rows, numbers=False)
 
 
@@ -36,9 +37,10 @@ def _kind(method: Method) -> Hashable:
     return repr({name: term.model_dump(exclude={"weight"}) for name, term in method.terms.items()})
 
 
-def _try(method: Method, means: "pd.Series[float]", name: str) -> str:
+def _try(study: Study, means: "pd.Series[float]", name: str) -> str:
     """What was tried, and what came of it."""
-    weights = [f"{term.weight:g}" for term in method.terms.values()] or [f"{method.learning_rate:g}"]
-    mean = means[name]
+    method, mean = study.methods[name], means[name]
+    rate = method.learning_rate or study.student.learning_rate
+    weights = [f"{term.weight:g}" for term in method.terms.values()] or [f"{rate:g}"]
     scored = "-" if pd.isna(mean) else f"**{mean:.1f}**" if mean == means.max() else f"{mean:.1f}"
     return f"{' and '.join(weights)}: {scored}"

@@ -57,7 +57,7 @@ def bring_up_to_date(
         cores: how many to use, or "all".
         threads: that a student computes with; None: 1, or all cores where there is a GPU.
         devices: how many train each run.
-        cluster: which makes the runs; None: this machine. There, `cores` and `threads` are those of one job.
+        cluster: which makes the runs; None: this machine. There, `cores` and `threads` are a job's on each node.
     """
     folder = study_folder(study, results)
     if folder.is_dir() and not os.access(folder, os.W_OK):

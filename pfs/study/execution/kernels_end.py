@@ -7,6 +7,8 @@ if TYPE_CHECKING:
     from jupyter_client.manager import AsyncKernelManager
 
 KERNEL_DIED = "the kernel died"  # how what is said of such an end begins
+# What is said where processes of a run have ended, but not its kernel: that may well succeed at the next attempt.
+GO_ON = "the last saved state stays: start the run again to go on from it"
 TRY_LESS_MEMORY = "was there memory enough? Try fewer cores at once, a smaller batch_size, or cache_gib: 0"
 TRY_PLAIN_CPU = "try it with ONEDNN_MAX_CPU_ISA=AVX2 in the environment, or with fewer threads"
 ADVICE = {

@@ -18,7 +18,7 @@ from pfs.config.load import load_study
 from pfs.config.study import Study
 from pfs.data.install.state import current_checksum
 from pfs.study.code.hashes import run_code
-from pfs.study.execution.kernels_end import KERNEL_DIED
+from pfs.study.execution.kernels_end import GO_ON, KERNEL_DIED
 from pfs.study.execution.locks import folder_lock
 from pfs.study.execution.notebooks import NotebookError, NotebookStoppedError, Parameter, run_notebook
 from pfs.study.execution.progress.stage import BEGAN, PROGRESS
@@ -90,9 +90,10 @@ def check_shares(study: Study, path: str, roles: Iterable[str], devices: int) ->
 
 
 def _refuse_what_failed(folder: Path) -> None:
-    """Raise the error of an earlier attempt which would come again; a kernel that was killed may well succeed."""
+    """Raise the error of an earlier attempt which would come again; what was killed may well succeed."""
     error = folder / "error.txt"
-    if error.is_file() and KERNEL_DIED not in (told := error.read_text(encoding="utf-8").strip()):
+    told = error.read_text(encoding="utf-8").strip() if error.is_file() else ""
+    if told and not any(killed in told for killed in (KERNEL_DIED, GO_ON)):
         raise NotebookError(f"not tried again: {told}")
 
 

@@ -23,6 +23,10 @@ class DeviceError(RuntimeError):
     """A run cannot be shared among so many devices, or one of its processes has ended."""
 
 
+class KilledError(DeviceError):
+    """One of the processes of a run was killed."""
+
+
 @dataclass(frozen=True)
 class Group:
     """The processes of one run, one for each device, with equally many on each host.
@@ -55,15 +59,26 @@ class Group:
 
     def give(self, work: Callable[..., object], arguments: tuple[object, ...]) -> None:
         """Write down what all processes shall do; each reads a copy of it."""
-        (self.folder / "work").write_bytes(pickle.dumps((work, arguments)))
+        with (self.folder / "work").open("wb") as file:
+            pickle.dump((work, arguments), file)
 
     def do_work(self, host: int, device: int) -> None:
         """Join the other processes as the one of that device, and do the work with them."""
         self._join(host, device)
-        work, arguments = pickle.loads((self.folder / "work").read_bytes())
+        work, arguments = self._work()
+        dist.barrier()
+        if self.rank(host, device) == 0:
+            (self.folder / "work").unlink()  # all have read it, and it holds the images of a split in memory
         work(*arguments)
         dist.barrier()
         dist.destroy_process_group()
+
+    def _work(self) -> tuple[Callable[..., object], tuple[object, ...]]:
+        with (self.folder / "work").open("rb") as file:
+            if os.fstat(file.fileno()).st_uid != os.getuid():
+                raise DeviceError(f"{file.name} belongs to another user, so it is not read")
+            work, arguments = pickle.load(file)
+        return work, arguments
 
     def _join(self, host: int, device: int) -> None:
         """Make this process a member of the group.

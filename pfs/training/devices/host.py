@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from pfs.study.execution.kernels_end import GO_ON
 from pfs.training.devices.group import DeviceError, Failure, Group, unpacked
 
 
@@ -37,12 +38,13 @@ class Host:
             host: the number of the node among the group's hosts.
             node: its name.
         """
-        command = ["srun", "--overlap", "--nodes=1", "--ntasks=1", f"--nodelist={node}"]
+        # The cores to which Slurm has bound this process are those of its own node.
+        command = ["srun", "--overlap", "--nodes=1", "--ntasks=1", "--cpu-bind=none", f"--nodelist={node}"]
         if cores := os.environ.get("SLURM_CPUS_PER_TASK"):
             command.append(f"--cpus-per-task={cores}")
         numbers = (group.hosts, group.devices, group.threads, host)
         command += [sys.executable, "-m", "pfs.training.devices.other_host", str(group.folder), *map(str, numbers)]
-        return cls(node, subprocess.Popen(command, stdin=subprocess.DEVNULL), word_of(group, host))
+        return cls(node, subprocess.Popen(command, stdin=subprocess.DEVNULL, env=_environment()), word_of(group, host))
 
     @property
     def status(self) -> int | None:
@@ -56,9 +58,16 @@ class Host:
         except subprocess.TimeoutExpired:
             return
 
-    def end(self) -> None:
-        """End its processes, if they have not ended: `srun` does that when it is asked to end itself."""
+    @property
+    def has_failed(self) -> bool:
+        return bool(self.status) or self.word.is_file()
+
+    def kill(self) -> None:
+        """Have its processes end, if they have not ended: `srun` does that when it is asked to end itself."""
         self.process.terminate()
+
+    def join(self) -> None:
+        """Wait for its end after `kill`."""
         self.wait(self.GRACE)
         self.process.kill()
         self.process.wait()
@@ -69,8 +78,15 @@ class Host:
             return told
         return time.time(), DeviceError(
             f"the processes of the run on the node {self.node} ended with status {self.status} without a word; the "
-            "job's log may say why. The last saved state stays: start the run again to go on from it"
+            f"job's log may say why; {GO_ON}"
         )
+
+
+def _environment() -> dict[str, str]:
+    """That of this process without what Slurm has set for it: `srun` would take that for options of the new step."""
+    kept = ("SLURM_JOB_ID", "SLURM_CONF")
+    own = ("SLURM_", "SRUN_", "SBATCH_")
+    return {name: value for name, value in os.environ.items() if name in kept or not name.startswith(own)}
 
 
 def word_of(group: Group, host: int) -> Path:

@@ -19,8 +19,9 @@ from tempfile import TemporaryDirectory
 import torch
 import torch.distributed as dist
 
-from pfs.study.execution.cluster.slurm import nodes_of_job
-from pfs.training.devices.group import DeviceError, Failure, Group
+from pfs.study.execution.cluster.slurm import host_count, nodes_of_job
+from pfs.study.execution.kernels_end import GO_ON
+from pfs.training.devices.group import DeviceError, Failure, Group, KilledError
 from pfs.training.devices.host import Host
 from pfs.training.devices.worker import Worker
 
@@ -49,11 +50,6 @@ def check_machine(devices: int) -> None:
         raise DeviceError(f"{devices} devices were asked for, and Apple's GPU is one: leave `devices` at 1")
 
 
-def host_count(devices: int) -> int:
-    """Over how many hosts the devices of a run are spread: all nodes of a job of Slurm; one device is on one host."""
-    return 1 if devices == 1 else max(1, len(nodes_of_job()))
-
-
 def run_on_devices(
     devices: int,
     work: Callable[..., object],
@@ -71,7 +67,7 @@ def run_on_devices(
             GPUs each has one of its own.
         work: the function. The new processes import it by its module and name: it cannot be defined in a notebook.
         arguments: what it is called with. Each process gets a copy.
-        folder: of the run alone. All hosts see it.
+        folder: of the run alone, in which the processes meet. All hosts see it.
         meanwhile: called in this process every second until the others have ended.
 
     Raises:
@@ -80,73 +76,83 @@ def run_on_devices(
     """
     check_machine(devices)
     nodes, hosts = nodes_of_job(), host_count(devices)
-    with _meeting_place(folder if hosts > 1 else None) as place:
-        own = devices // hosts
+    own = devices // hosts
+    with _meeting_place(folder) as place:
         group = Group(place, hosts, own, threads=max(1, torch.get_num_threads() // own))
         group.give(work, arguments)
-        others = [Host.start(group, host, node) for host, node in enumerate(nodes) if host > 0]
-        run_host(group, 0, others, meanwhile)
+        run_host(group, 0, nodes[1:hosts], meanwhile)
 
 
 @contextmanager
-def _meeting_place(shared: Path | None) -> Iterator[Path]:
-    """A folder that its owner alone can open; it lies in `shared`, or, if that is None, anywhere on this machine.
+def _meeting_place(folder: Path) -> Iterator[Path]:
+    """A folder within a run's own that its owner alone can open.
 
     What an earlier start has left there that was killed is deleted, so that its processes do not meet the new ones.
     """
-    for left in [] if shared is None else shared.glob(f"{_MEETING}*"):
+    for left in folder.glob(f"{_MEETING}*"):
         shutil.rmtree(left, ignore_errors=True)
-    with TemporaryDirectory(prefix=_MEETING, dir=shared, ignore_cleanup_errors=True) as folder:
-        yield Path(folder)
+    with TemporaryDirectory(prefix=_MEETING, dir=folder, ignore_cleanup_errors=True) as place:
+        yield Path(place)
 
 
-def run_host(group: Group, host: int, others: Sequence[Host] = (), meanwhile: Meanwhile | None = None) -> None:
-    """Run the processes of this host until they have ended, and wait for other hosts too.
+def run_host(group: Group, host: int, nodes: Sequence[str] = (), meanwhile: Meanwhile | None = None) -> None:
+    """Run the processes of this host until they have ended, and have those of other hosts run too.
 
     Args:
         group: all processes of the run.
         host: the number of this host among the group's.
-        others: those that this host has started.
+        nodes: the hosts that this one starts, which are numbered after it.
         meanwhile: called every second.
 
     Raises:
         Exception: as `run_on_devices`.
     """
-    workers: list[Worker] = []
+    members: list[Worker | Host] = []
     try:
+        for number, node in enumerate(nodes, start=host + 1):
+            members.append(Host.start(group, number, node))
         for device in range(group.devices):
-            workers.append(Worker.start(group, host, device))
-        _await(workers, others, meanwhile)
+            members.append(Worker.start(group, host, device))
+        _await(members, meanwhile)
     finally:
-        _end((*workers, *others))
+        for member in members:
+            member.kill()
+        for member in members:
+            member.join()
 
 
-def _end(members: Sequence[Worker | Host]) -> None:
-    """End all processes that have not ended."""
-    for member in members:
-        member.end()
-
-
-def _await(workers: Sequence[Worker], others: Sequence[Host], meanwhile: Meanwhile | None) -> None:
+def _await(members: Sequence[Worker | Host], meanwhile: Meanwhile | None) -> None:
     """Return when all processes have ended without an error; otherwise raise the error of the first that failed."""
-    members: Sequence[Worker | Host] = (*workers, *others)
-    while any(member.status is None for member in members) and not any(member.status for member in members):
-        wait([worker.process.sentinel for worker in workers if worker.status is None], timeout=1.0)
+    while any(member.status is None for member in members) and not any(member.has_failed for member in members):
+        running = [member for member in members if isinstance(member, Worker) and member.status is None]
+        wait([worker.process.sentinel for worker in running], timeout=1.0)
         if meanwhile is not None:
             meanwhile()
     failed_at = time.monotonic()
     for member in members:
         member.wait(max(0.0, failed_at + member.GRACE - time.monotonic()))
-    if failures := [member.failure() for member in members if member.status]:
-        raise min(failures, key=_likely_cause)[1]
+    if failures := [member.failure() for member in members if member.has_failed]:
+        _, error = min(failures, key=_likely_cause)
+        if _is_loss_of_connection(error):
+            raise DeviceError(f"a process of the run has lost its connection to another one ({error}); {GO_ON}")
+        raise error
 
 
-def _likely_cause(failure: Failure) -> tuple[bool, bool, float]:
+def _likely_cause(failure: Failure) -> tuple[int, float]:
     """Sorts failures of one moment: the one that brought the others about comes first.
 
-    A process that was killed comes before any that has raised something. Those that have only lost their connection to
-    another one come last: torch raises a plain RuntimeError then. The clocks of hosts decide nothing but what is left.
+    A process that was killed comes before any that has raised something; then one that ended without a word, as NCCL
+    ends processes where it has lost others. What has only lost its connection comes last. The clocks of hosts decide
+    nothing but what is left.
     """
     when, error = failure
-    lost = type(error) is RuntimeError or isinstance(error, dist.DistError)
-    return not isinstance(error, DeviceError), lost, when
+    if isinstance(error, KilledError):
+        return 0, when
+    if _is_loss_of_connection(error):
+        return 3, when
+    return (2 if isinstance(error, DeviceError) else 1), when
+
+
+def _is_loss_of_connection(error: Exception) -> bool:
+    """For Gloo torch raises a plain RuntimeError then, which names Gloo's source file."""
+    return isinstance(error, dist.DistError) or (type(error) is RuntimeError and "gloo" in str(error))

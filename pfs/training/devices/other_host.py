@@ -17,6 +17,11 @@ def main(folder: str, hosts: str, devices: str, threads: str, host: str) -> int:
         if not group.folder.is_dir():
             raise DeviceError("the first host has ended, for the place where the processes met is gone")
 
+    if not group.folder.is_dir():
+        print(
+            f"this node does not see {folder}: results must lie on a file system that all nodes share", file=sys.stderr
+        )
+        return 1
     try:
         run_host(group, int(host), meanwhile=check_first_host)
     except Exception as error:

@@ -6,6 +6,7 @@ if its parent has used one.
 
 import os
 import signal
+import socket
 import sys
 import time
 import traceback
@@ -16,8 +17,9 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import ClassVar, NoReturn
 
+from pfs.study.execution.kernels_end import GO_ON
 from pfs.study.execution.run import exit_with_parent
-from pfs.training.devices.group import DeviceError, Failure, Group, packed, unpacked
+from pfs.training.devices.group import DeviceError, Failure, Group, KilledError, packed, unpacked
 
 
 @dataclass(frozen=True)
@@ -53,9 +55,16 @@ class Worker:
         """Wait for its end, for at most so long."""
         self.process.join(seconds)
 
-    def end(self) -> None:
-        """End it at once, if it has not ended."""
+    @property
+    def has_failed(self) -> bool:
+        return bool(self.status)
+
+    def kill(self) -> None:
+        """Have it end at once, if it has not ended."""
         self.process.kill()
+
+    def join(self) -> None:
+        """Wait for its end after `kill`."""
         self.process.join()
 
     def failure(self) -> Failure:
@@ -63,17 +72,19 @@ class Worker:
         with suppress(OSError, EOFError):
             if self.pipe.poll() and (told := unpacked(self.pipe.recv_bytes())) is not None:
                 return told
-        return time.time(), DeviceError(self._end())
+        return time.time(), self._silent_end()
 
-    def _end(self) -> str:
+    def _silent_end(self) -> DeviceError:
         """How it ended that could not say so itself."""
         status = self.process.exitcode or 0
         if status >= 0:
-            return f"the process of {self.process.name} ended with status {status}"
-        return (
-            f"the process of {self.process.name} was ended by {signal.Signals(-status).name}, and the others with it; "
-            "a system without free memory does that. The last saved state stays: start the run again to go on from it"
+            return DeviceError(f"the process of {self.process.name} ended with status {status}")
+        ended = (
+            f"the process of {self.process.name} was ended by {signal.Signals(-status).name}, and the others with it"
         )
+        if status == -signal.SIGKILL:
+            return KilledError(f"{ended}; a system without free memory does that; {GO_ON}")
+        return DeviceError(f"{ended}; {GO_ON}")
 
 
 # --- in the process of a device -----------------------------------------------------------------------------
@@ -90,7 +101,7 @@ def _work(group: Group, host: int, device: int, parent: int, pipe: Connection) -
 
 def _fail(pipe: Connection, error: Exception) -> NoReturn:
     """Report why this process fails, and end it at once: an orderly end would wait for the other processes for ever."""
-    error.add_note(f"in {current_process().name}:\n{traceback.format_exc()}")
+    error.add_note(f"in {current_process().name}, on {socket.gethostname()}:\n{traceback.format_exc()}")
     with suppress(OSError):
         pipe.send_bytes(packed(error))
     sys.stdout.flush()

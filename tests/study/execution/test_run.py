@@ -22,7 +22,7 @@ from pfs.config.load import load_study
 from pfs.config.study import Study
 from pfs.data.install.state import current_checksum, digit_scenes_folder
 from pfs.study.code.hashes import code_of, run_code
-from pfs.study.execution.kernels_end import tell_end
+from pfs.study.execution.kernels_end import GO_ON, tell_end
 from pfs.study.execution.notebooks import NotebookError, NotebookStoppedError, check_parameters, run_notebook
 from pfs.study.execution.run import draw_pages, execute_run
 from pfs.study.execution.stopping import STOP_FILE
@@ -328,6 +328,10 @@ def test_a_cluster_tries_only_what_was_killed_again(clone: Path, student: Path) 
     atomic_write(folder / "error.txt", f"distil_student.ipynb: {tell_end([-9])}\n")
     execute_run("studies/toy.yaml", "ce", 0, **how, attempt=2)  # type: ignore[arg-type]
     assert executions(clone) == 1
+    (folder / "record.json").unlink()
+    atomic_write(folder / "error.txt", f"DeviceError: the process of device 2 of 2 was ended by SIGKILL; {GO_ON}")
+    execute_run("studies/toy.yaml", "ce", 0, **how, attempt=2)  # type: ignore[arg-type]
+    assert executions(clone) == 2
     atomic_write(folder / "error.txt", "of an earlier start of the study")
     execute_run("studies/toy.yaml", "ce", 0, **how, attempt=1)  # type: ignore[arg-type]
 

@@ -7,21 +7,25 @@ import os
 import signal
 import time
 from pathlib import Path
+from threading import Timer
 
 import pytest
 import torch
 
-from pfs.study.execution.cluster.slurm import nodes_of_job
+from pfs.config.base import StudyError
+from pfs.study.execution.cluster.slurm import host_count, nodes_of_job
+from pfs.study.execution.kernels_end import GO_ON
 from pfs.training.devices import launch, other_host
-from pfs.training.devices.group import DeviceError
-from pfs.training.devices.launch import check_machine, host_count, run_on_devices
-from pfs.training.devices.processes import add_up, process_count, process_rank
+from pfs.training.devices.group import DeviceError, KilledError
+from pfs.training.devices.launch import check_machine, run_on_devices
+from pfs.training.devices.processes import add_up, is_same_everywhere, process_count, process_rank
 from tests.training.devices.test_launch import is_running, within
 
 pytestmark = pytest.mark.trains
 
 SRUN = """#!/bin/sh
 while case "$1" in --*) true ;; *) false ;; esac; do echo "$1" >> "{folder}/asked"; shift; done
+env | grep -E "^(SLURM|SRUN|SBATCH)_" | sort > "{folder}/environment"
 exec "$@"
 """
 SQUEUE = """#!/bin/sh
@@ -43,6 +47,7 @@ def job(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("SLURM_JOB_ID", "7")
     monkeypatch.setenv("SLURMD_NODENAME", "two")
     monkeypatch.setenv("SLURM_CPUS_PER_TASK", "3")
+    monkeypatch.setenv("SLURM_CPU_BIND", "quiet,mask_cpu:0x3")  # of this node
     return folder
 
 
@@ -63,8 +68,9 @@ def test_processes_are_spread_over_the_nodes_of_a_job(tmp_path: Path, job: Path)
         torch.set_num_threads(1)
     expected = {f"{rank} of 4, device {rank % 2}, adds up to 6, 2 threads" for rank in range(4)}
     assert {file.name for file in tmp_path.iterdir()} == expected  # and nothing is left of the place where they met
+    assert (job / "environment").read_text() == "SLURM_JOB_ID=7\n"
     options = (job / "asked").read_text().splitlines()
-    assert options == ["--overlap", "--nodes=1", "--ntasks=1", "--nodelist=one", "--cpus-per-task=3"]
+    assert options == ["--overlap", "--nodes=1", "--ntasks=1", "--cpu-bind=none", "--nodelist=one", "--cpus-per-task=3"]
 
 
 def fail_elsewhere(folder: Path) -> None:
@@ -135,9 +141,45 @@ def test_a_node_that_is_lost_without_a_word_is_named(tmp_path: Path, job: Path) 
 
 def test_a_node_whose_first_host_has_ended_ends_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """And does not make the folder again in which that one would have read why."""
-    assert other_host.main(str(tmp_path / "ended"), hosts="2", devices="1", threads="1", host="1") == 1
+    (place := tmp_path / "ended").mkdir()
+    Timer(2, place.rmdir).start()
+    assert other_host.main(str(place), hosts="2", devices="1", threads="1", host="1") == 1
     assert "DeviceError: the first host has ended" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_node_that_does_not_see_the_results_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert other_host.main(str(tmp_path / "x"), hosts="2", devices="1", threads="1", host="1") == 1
+    assert "does not see" in (said := capsys.readouterr().err) and "a file system that all nodes share" in said
+
+
+def lose_connection(folder: Path) -> None:
+    """A process ends as NCCL ends it where another is lost: the rest can only say that it is gone."""
+    if process_rank() == 1:
+        os.abort()
+    add_up(torch.ones(1))
+
+
+def test_what_says_nothing_but_that_a_connection_is_lost_comes_last(tmp_path: Path) -> None:
+    with pytest.raises(DeviceError, match=r"^the process of device 2 of 2 was ended by SIGABRT") as failed:
+        run_on_devices(2, lose_connection, tmp_path, folder=tmp_path)
+    assert GO_ON in str(failed.value) and "memory" not in str(failed.value)
+    lost = RuntimeError("[../third_party/gloo/transport/tcp/pair.cc:553] Connection closed by peer")
+    told = [(0.0, lost), (1.0, DeviceError()), (2.0, ValueError()), (3.0, KilledError())]
+    assert sorted(told, key=launch._likely_cause) == told[::-1]
+    assert launch._is_loss_of_connection(lost)
+    assert not launch._is_loss_of_connection(RuntimeError("The size of tensor a must match the size of tensor b"))
+
+
+def leave_or_read(folder: Path) -> None:
+    """Say whether the processes give the same text, and whether their work still lies in the folder."""
+    words = is_same_everywhere("a"), is_same_everywhere(str(process_rank()))
+    (folder / f"{process_rank()}: {words}, {[file.name for file in folder.glob('.devices-*/work')]}").touch()
+
+
+def test_processes_find_out_whether_they_are_alike_and_leave_no_work_behind(tmp_path: Path) -> None:
+    run_on_devices(2, leave_or_read, tmp_path, folder=tmp_path)
+    assert {file.name for file in tmp_path.iterdir()} == {f"{rank}: (True, False), []" for rank in (0, 1)}
 
 
 def test_devices_that_cannot_be_spread_equally_are_refused(job: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,5 +200,9 @@ def test_a_machine_that_is_no_node_of_the_job_has_its_own_devices_alone(
 ) -> None:
     """Such as a login node, whose shell holds an allocation."""
     assert nodes_of_job() == ["two", "one"]
+    monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "7")
+    monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "4")
+    with pytest.raises(StudyError, match="squeue failed"):  # the script knows the job by its own number alone
+        nodes_of_job()
     monkeypatch.delenv("SLURMD_NODENAME")
     assert nodes_of_job() == [] and host_count(2) == 1

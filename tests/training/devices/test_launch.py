@@ -76,9 +76,9 @@ def test_processes_end_with_the_one_that_started_them(tmp_path: Path) -> None:
     where = {"folder": tmp_path}
     starter = get_context("spawn").Process(target=run_on_devices, args=(2, wait_for_ever, tmp_path), kwargs=where)
     starter.start()
-    within(60, lambda: len(list(tmp_path.iterdir())) == 2)
+    within(60, lambda: len(list(tmp_path.glob("[0-9]*"))) == 2)
     starter.kill()
-    within(20, lambda: not any(is_running(int(file.name)) for file in tmp_path.iterdir()))
+    within(20, lambda: not any(is_running(int(file.name)) for file in tmp_path.glob("[0-9]*")))
 
 
 def within(seconds: float, happens: Callable[[], bool]) -> None:

@@ -13,7 +13,7 @@ from pfs.config.study import Study
 from pfs.study.cost import RunCost
 from pfs.study.execution.cluster.kubernetes import check_configured, share_files
 from pfs.study.execution.cluster.profile import KUBERNETES, SLURM, Profile, read_profile
-from pfs.study.execution.cluster.resources import cores_of_jobs, resources_of_jobs, unknown_minutes
+from pfs.study.execution.cluster.resources import Asked, cores_of_jobs, resources_of_jobs, unknown_minutes
 from pfs.study.execution.cluster.slurm import SlurmJobs
 from pfs.study.places import runs_of
 
@@ -94,9 +94,17 @@ class Cluster:
             print(unknown, file=sys.stderr)
         return {
             "cores": cores_of_jobs(cores, threads, devices, self.hosts),
-            "resources": resources,
+            "resources": {method: self._with_defaults(asked, resources) for method, asked in resources.items()},
             "slurm_extra": self._left_over(study),
         }
+
+    def _with_defaults(self, asked: Asked, all_asked: Mapping[str, Asked]) -> Asked:
+        """What a job asks for, and what the profile's defaults say of that which only other jobs ask for.
+
+        A rule of Snakemake asks for the same kinds of resources for all of its jobs.
+        """
+        known = {name for each in all_asked.values() for name in each}
+        return {name: value for name, value in self.profile.defaults.items() if name in known} | asked
 
     def _executor_arguments(self) -> list[str]:
         """What the executor's plugin is told; that of Kubernetes is made to share files with this machine."""

@@ -56,6 +56,11 @@ def read_profile(given: str) -> Profile:
         raise StudyError(f"--profile {given}: default-resources is {shown(defaults)}: write `name: value` lines")
     if not isinstance(gpus := defaults.get("gpu", 0), int) or gpus < 0:
         raise StudyError(f"--profile {given}: default-resources: gpu is {shown(gpus)}: write a number of GPUs")
+    if "gpu" in str(defaults.get("gres", "")):
+        raise StudyError(
+            f"--profile {given}: default-resources: gres is {shown(defaults['gres'])}: write `gpu: 1`, and the kind as "
+            "`gpu_model`, from which follows what a run on several devices asks for"
+        )
     return Profile(folder, executor, defaults)
 
 

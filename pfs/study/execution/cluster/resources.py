@@ -61,7 +61,7 @@ def resources_of_jobs(
         own = [costs[run] for run in runs_of(study) if run[0] == method and run in costs]
         asked[method] = {
             **_memory([records[run] for run in records if run[0] == method], own, devices, hosts),
-            **_minutes(_comparable(records, method, devices), costs, own),
+            **_minutes(_comparable(records, method, devices, hosts), costs, own),
             **_nodes(profile, devices, hosts),
         }
     return asked
@@ -113,12 +113,15 @@ def _taken_mib(record: Record, devices: int, hosts: int) -> float | None:
     return peak * processes / hosts + (PROCESS_BYTES / 2**20 if devices > 1 else 0)
 
 
-def _comparable(records: Mapping[tuple[str, int], Record], method: str, devices: int) -> dict[tuple[str, int], Record]:
-    """The records from whose pace that of a method follows: of the same role, and on no more devices."""
+def _comparable(
+    records: Mapping[tuple[str, int], Record], method: str, devices: int, hosts: int
+) -> dict[tuple[str, int], Record]:
+    """The records from whose pace that of a method follows: of the same role, on as many devices and hosts."""
     return {
         run: record
         for run, record in records.items()
-        if (run[0] == TEACHER) == (method == TEACHER) and record.provenance.devices <= devices
+        if (run[0] == TEACHER) == (method == TEACHER)
+        and (record.provenance.devices, record.provenance.hosts) == (devices, hosts)
     }
 
 

@@ -7,6 +7,7 @@ depends on the old one: it takes no node before that one has ended, and then it 
 
 import hashlib
 import os
+import shutil
 import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -86,17 +87,25 @@ class SlurmJobs:
 def nodes_of_job() -> list[str]:
     """The nodes of the Slurm job in which this process runs, its own node first; none where it runs in no job.
 
-    A shell on a login node that holds an allocation is in no job: its own machine is none of the job's nodes.
+    A shell on a login node that holds an allocation is in no job: its own machine is none of the job's nodes. Nor is a
+    container without Slurm's commands.
 
     Raises:
         StudyError: Slurm does not tell them.
     """
     job, own = os.environ.get("SLURM_JOB_ID"), os.environ.get("SLURMD_NODENAME")
-    if job is None or own is None:
+    if job is None or own is None or shutil.which("squeue") is None:
         return []
-    # Snakemake's plugin takes the list of nodes from the environment of a job's commands.
+    if array := os.environ.get("SLURM_ARRAY_JOB_ID"):  # by its own number squeue may list all jobs of the array
+        job = f"{array}_{os.environ['SLURM_ARRAY_TASK_ID']}"
+    # Snakemake's plugin removes the list of nodes from the environment of a job's commands, so Slurm is asked.
     nodes = _slurm("squeue", "--noheader", f"--jobs={job}", "--format=%N").strip()
     return [own, *(name for name in _slurm("scontrol", "show", "hostnames", nodes).split() if name != own)]
+
+
+def host_count(devices: int) -> int:
+    """Over how many hosts the devices of a run are spread: all nodes of a job of Slurm; one device is on one host."""
+    return 1 if devices == 1 else max(1, len(nodes_of_job()))
 
 
 def _cancel(numbers: Sequence[int], *options: str) -> None:

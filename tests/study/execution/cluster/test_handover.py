@@ -12,7 +12,8 @@ from pfs.study.execution.cluster.handover import CONFIG, Cluster
 from pfs.study.execution.cluster.profile import Profile
 from pfs.study.execution.cluster.slurm import SlurmJobs
 from pfs.study.places import TEACHER
-from tests.study.execution.cluster.test_resources import COSTS, STUDY
+from pfs.study.records import Timing
+from tests.study.execution.cluster.test_resources import COSTS, STUDY, record
 
 SETTINGS = {"study": "studies/tiny.yaml", "results": "re: sults", "data": "5"}
 
@@ -66,6 +67,15 @@ def test_several_hosts_are_those_of_slurm(monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.setattr(handover, "read_profile", lambda _: Profile(tmp_path, "kubernetes"))
     with pytest.raises(StudyError, match="--hosts 2: one run is shared among several nodes by Slurm alone"):
         Cluster.of("kubernetes", tmp_path, hosts=2)
+
+
+def test_a_job_of_unknown_minutes_asks_for_those_of_the_profile_where_others_are_known(tmp_path: Path) -> None:
+    """A rule of Snakemake asks for the same kinds of resources for all of its jobs."""
+    record(tmp_path, "ce", 0, Timing(total_seconds=600.0))
+    handed_over(Cluster(Profile(tmp_path, "slurm", {"runtime": 60, "gpu": 0}), Queue("pfs-1")), tmp_path)
+    asked = json.loads((tmp_path / CONFIG).read_text())["cluster"]["resources"]
+    assert asked[TEACHER]["runtime"] == 60 and asked["ce"]["runtime"] > 0
+    assert "gpu" not in asked[TEACHER]  # which no job asks for by itself: the profile says it
 
 
 def test_a_pod_begins_in_the_clone(tmp_path: Path) -> None:

@@ -40,6 +40,10 @@ def test_a_profile_of_ones_own_is_a_folder(tmp_path: Path) -> None:
         ("jobs: 3", "names no executor: write `executor: slurm` into it"),
         ("executor: slrum", "Snakemake's plugin for slrum is not installed: .* snakemake-executor-plugin-slrum"),
         ("executor: slurm\ndefault-resources: [a]", r"default-resources is \['a'\]: write `name: value` lines"),
+        (
+            "executor: slurm\ndefault-resources: {gres: 'gpu:a100:1'}",
+            "gres is 'gpu:a100:1': write `gpu: 1`, and the kind",
+        ),
         ("executor: slurm\ndefault-resources: {gpu: many}", "gpu is 'many': write a number of GPUs"),
         ("a: [", "config.yaml: cannot be read as YAML"),
         ("- a", "config.yaml: is no list of `name: value` lines"),

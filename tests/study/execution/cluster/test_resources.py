@@ -139,10 +139,12 @@ def test_a_record_tells_the_peak_of_one_process_of_a_run_on_several_devices(
     assert asked["ce"]["mem_mb"] == MIB_BESIDE + SPARE_MEMORY * (processes * 3000 + waiting)
 
 
-def test_a_run_on_more_devices_says_nothing_of_the_minutes_on_one(tmp_path: Path) -> None:
+def test_minutes_follow_from_runs_on_as_many_devices_and_hosts(tmp_path: Path) -> None:
     record(tmp_path, "ce", 0, Timing(total_seconds=600.0), devices=4)
     assert "runtime" not in resources_of_jobs(STUDY, tmp_path, COSTS, CPU, devices=1)["ce"]
     assert "runtime" in resources_of_jobs(STUDY, tmp_path, COSTS, CPU, devices=4)["ce"]
+    assert "runtime" not in resources_of_jobs(STUDY, tmp_path, COSTS, CPU, devices=4, hosts=2)["ce"]
+    assert "runtime" not in resources_of_jobs(STUDY, tmp_path, COSTS, CPU, devices=8)["ce"]
 
 
 def test_jobs_whose_minutes_are_unknown_are_told_with_what_they_ask_for_and_where_to_set_it() -> None:
