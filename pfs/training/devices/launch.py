@@ -89,6 +89,7 @@ def _meeting_place(folder: Path) -> Iterator[Path]:
 
     What an earlier start has left there that was killed is deleted, so that its processes do not meet the new ones.
     """
+    folder.mkdir(parents=True, exist_ok=True)
     for left in folder.glob(f"{_MEETING}*"):
         shutil.rmtree(left, ignore_errors=True)
     with TemporaryDirectory(prefix=_MEETING, dir=folder, ignore_cleanup_errors=True) as place:
