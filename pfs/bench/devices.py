@@ -79,7 +79,10 @@ def _ratio(own: Sequence[Milliseconds], alone: Sequence[Milliseconds], case: tup
 
 
 def _read(folder: Path) -> Milliseconds:
-    return {(size, terms): milliseconds for size, terms, milliseconds in json.loads((folder / "found").read_text())}
+    return {
+        (size, terms): milliseconds
+        for size, terms, milliseconds in json.loads((folder / "found").read_text(encoding="utf-8"))
+    }
 
 
 # --- in the process of a device -----------------------------------------------------------------------------
@@ -94,7 +97,7 @@ def _time_steps(spec: Training, sizes: Sequence[int], steps: int, folder: Path) 
             seconds = _train(spec, size, terms, steps, folder / f"{size}-{terms}")
             found.append((size, terms, 1000 * seconds / steps))
     if process_rank() == 0:
-        (folder / "found").write_text(json.dumps(found))
+        (folder / "found").write_text(json.dumps(found), encoding="utf-8")
 
 
 def _train(spec: Training, size: int, terms: str, steps: int, folder: Path) -> float:

@@ -22,6 +22,7 @@ from pfs.config.load import load_study
 from pfs.config.study import Study
 from pfs.data.groups import Groups
 from pfs.report import figures, pictures, style
+from pfs.report.docs.scores import studies_with_runs
 from pfs.report.figures import grid
 from pfs.report.site import in_process
 from pfs.report.tables.counts import COUNTS
@@ -518,7 +519,7 @@ def test_notebooks_are_kept_without_outputs(name: str) -> None:
     assert [cell.metadata for cell in code if cell.metadata] == [{"tags": ["parameters"]}]
 
 
-COMMITTED = sorted(table.parent.name for table in (ROOT / "results").glob("*/runs.csv"))
+COMMITTED = [study.name for study, _ in studies_with_runs(ROOT / "results")]
 
 
 @pytest.mark.parametrize("name", COMMITTED)

@@ -18,6 +18,7 @@ from skimage.color import deltaE_ciede2000
 from pfs.bench.figures import benchmark_figure, steps_figure
 from pfs.config.load import load_study
 from pfs.report import figures, pictures, style
+from pfs.report.docs.scores import studies_with_runs
 from pfs.report.statistics import methods_to_show, read_runs
 from pfs.report.tables.main import class_table, main_table
 from pfs.report.tables.schedules import both_schedules
@@ -25,9 +26,7 @@ from tests.report.legible import drawn_texts, flaws
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "results"
-COMMITTED = sorted(
-    path.parent.name for path in RESULTS.glob("*/runs.csv") if (ROOT / "studies" / f"{path.parent.name}.yaml").is_file()
-)
+COMMITTED = [study.name for study, _ in studies_with_runs(RESULTS)]
 
 # Machado, Oliveira and Fernandes 2009, severity 1.0: linear RGB as a dichromat sees it.
 SEEN_BY = {

@@ -4,6 +4,7 @@
 """
 
 import os
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -142,7 +143,7 @@ def test_a_node_that_is_lost_without_a_word_is_named(tmp_path: Path, job: Path) 
 def test_a_node_whose_first_host_has_ended_ends_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """And does not make the folder again in which that one would have read why."""
     (place := tmp_path / "ended").mkdir()
-    Timer(2, place.rmdir).start()
+    Timer(2, shutil.rmtree, [place]).start()
     assert other_host.main(str(place), hosts="2", devices="1", threads="1", host="1") == 1
     assert "DeviceError: the first host has ended" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
