@@ -19,7 +19,7 @@ _SEARCHED = re.compile(r",? (?:weight |rate )?\d[\d.e-]*")  # in a label: the nu
 def tries(name: str, results: Path) -> str:
     """The tries of each method of a tuning study, with their mean val mIoU over the tuning seeds; the best is bold.
 
-    A dash stands for a try of which a seed is missing: it was not compared.
+    A dash stands for a try of which a seed is missing.
     """
     study = load_study(f"studies/{name}.yaml")
     runs = read_runs(results / name)

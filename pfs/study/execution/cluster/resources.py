@@ -42,7 +42,7 @@ def resources_of_jobs(
     devices: int,
     hosts: int = 1,
 ) -> dict[str, Asked]:
-    """What the job of each method asks for, by Snakemake's names: `mem_mb` of a node, `runtime` in minutes, `gpu` ...
+    """What each method's job asks for, by Snakemake's names: `mem_mb` of a node, `runtime` in minutes, nodes, GPUs.
 
     Memory is what the study's records say that such a run took, or what was counted where there is none. Minutes
     follow from how fast the runs on record computed; where there is no record, the profile's own `runtime` holds.
