@@ -58,6 +58,8 @@ def test_the_best_on_val_was_taken(study: str, search: str) -> None:
 TUNED = {
     "digits_main": "digits_tuning_weights",
     "digits_long": "digits_tuning_weights",
+    "digits_teacher_seed": "digits_tuning_weights",
+    "digits_teacher_width": "digits_tuning_weights",
     "digits_main_stage3": "digits_stage3_tuning",
     "camvid_pretrained": "camvid_pretrained_tuning",
 }
@@ -110,3 +112,24 @@ def test_what_a_study_uses_was_tried(study: str, search: str) -> None:
     tried_settings = {(searched(method), tries(method)) for method in tuning.methods.values()}
     used = {(searched(method), tries(method)) for method in reported.methods.values() if method.terms}
     assert used <= tried_settings, f"{study}: {used - tried_settings} was not tried in {search}"
+
+
+HAS_RUN = [pair for pair in TUNED.items() if (ROOT / "results" / pair[1] / "runs.csv").is_file()]
+
+
+@pytest.mark.parametrize(("study", "search"), HAS_RUN)
+def test_the_best_mean_on_val_was_taken_from_between_its_edges(study: str, search: str) -> None:
+    """Of means that are equal to a tenth of a point the one of the smaller weights; of pairs, each weight is followed."""
+    runs = read_runs(ROOT / "results" / search)
+    val = runs[runs["split"] == "val"].groupby("method")["miou"].mean()
+    for name, method in load_study(f"studies/{study}.yaml").methods.items():
+        if not method.terms:
+            continue
+        rivals = {rival: spec for rival, spec in tried(search).items() if searched(spec) == searched(method)}
+        means = {tries(spec): float(val[rival]) for rival, spec in rivals.items()}
+        best = max(means, key=lambda weights: (round(means[weights], 1), -sum(weights)))
+        assert tries(method) == best, f"{study}: {name} has {tries(method)}, {best} was best on val"
+        for position, weight in enumerate(best):
+            others = (*best[:position], *best[position + 1 :])
+            beside = [w[position] for w in means if (*w[:position], *w[position + 1 :]) == others]
+            assert min(beside) < weight < max(beside), f"{study}: the best weight of {name} lies at an edge of its tries"

@@ -127,7 +127,7 @@ def summary(runs: dict[Run, Standing]) -> list[str]:
 def cost(runs: Iterable[Standing]) -> str:
     """What it costs to make the runs that are not finished; "?" where no finished run says how large a network is.
 
-    It is the arithmetic of training alone; `pfs study` also counts scoring and the teacher's outputs, before it begins.
+    `pfs study` also counts scoring and the teacher's outputs, before it begins.
     """
     scored = sum(run.state == "to score again" for run in runs)
     trained = [run for run in runs if run.state not in ("finished", "to score again")]
@@ -137,7 +137,7 @@ def cost(runs: Iterable[Standing]) -> str:
     tflop = f"{sum(known):,.0f}" if len(known) == len(trained) else "?"
     seconds = [run.seconds for run in trained if run.seconds is not None]
     took = f", {_duration(sum(seconds))} one after another as before" if len(seconds) == len(trained) else ""
-    return f"{len(trained)} to train, {tflop} TFLOP{took}{f', {scored} to score' * bool(scored)}"
+    return f"{len(trained)} to train, {tflop} TFLOP of training{took}{f', {scored} to score' * bool(scored)}"
 
 
 def _duration(seconds: float) -> str:

@@ -15,6 +15,13 @@ from pfs.report.tables.main import markdown_table
 
 Floats = npt.NDArray[np.float64]
 
+COLUMNS = """\
+Differences are in points of test mIoU, paired by seed: with Student's interval, and from five seeds on the bootstrap's
+(BCa). *p* is that of the paired t-test, of all flips of the differences' signs, and of the t-test after Holm's correction for
+all rows. *Next seed above* is the probability that the next seed's difference is above 0; *detectable* is the smallest
+true difference that so many seeds find in four of five such studies.
+"""
+
 
 def evidence_table(runs: pd.DataFrame, study: Study, counts: ImageCounts | None = None) -> pd.DataFrame:
     """The evidence of each comparison that a study makes, over the seeds that both methods have.
@@ -110,6 +117,11 @@ def to_markdown(table: pd.DataFrame, study: Study, counts: ImageCounts | None = 
     return markdown_table(head, rows)
 
 
+def explained(table: pd.DataFrame, study: Study, counts: ImageCounts | None = None) -> str:
+    """`to_markdown`, and below it what the columns say."""
+    return "\n".join(part for part in (to_markdown(table, study, counts), COLUMNS, about_images(counts)) if part)
+
+
 def about_images(counts: ImageCounts | None) -> str:
     """What the table's columns about test images say, in a sentence or two; "" where it has none."""
     if counts is None:
@@ -117,12 +129,12 @@ def about_images(counts: ImageCounts | None) -> str:
     groups = f"{len(counts.group_names)} {counts.groups.kind}s"
     if len(counts.group_names) < FEWEST_TO_BOOTSTRAP:
         return (
-            f"The test images are of {groups}, too few to draw from: *in ...* is the mean difference in each of them."
+            f"The test images are of {groups}, too few to draw from: *in ...* is the mean difference in each of them.\n"
         )
     return (
         f"*Over {groups}* is the interval of the same networks' mean difference if other test images had been taken: "
         f"the {groups} of the test images are drawn anew, with all images of each (BCa bootstrap). What "
-        "other seeds would have given is not in it."
+        "other seeds would have given is not in it.\n"
     )
 
 

@@ -18,7 +18,6 @@ from pfs.report.evidence import NO_GAIN, Evidence, Verdict, evidence, holm, verd
 from pfs.report.statistics import seed_differences
 from pfs.report.tables.collected import read_runs
 from pfs.report.tables.curves import read_curves
-from pfs.study.places import TEACHER
 
 NO_FEWER_STEPS = 5.0  # percent of the steps: a claim of fewer steps whose interval ends below is contradicted
 COLUMNS = (
@@ -155,11 +154,10 @@ def _numbers(found: Evidence) -> dict[str, str | float]:
 
 
 def origin(study: Study, runs: pd.DataFrame) -> dict[str, object]:
-    """What data, schedule, precision and code stand behind a study's runs."""
-    students = runs[runs["method"] != TEACHER]
+    """What data, schedule, precision and code stand behind a study's runs, the teacher's among them."""
     return {
         "data": study.data.name,
         "steps": study.student.steps,
-        "precision": ", ".join("fp32" if each == "no" else each for each in students["precision"].unique()),
-        "commits": ", ".join(students["commit"].unique()),
+        "precision": ", ".join("fp32" if each == "no" else each for each in runs["precision"].unique()),
+        "commits": ", ".join(runs["commit"].unique()),
     }
