@@ -119,7 +119,7 @@ HAS_RUN = [pair for pair in TUNED.items() if (ROOT / "results" / pair[1] / "runs
 
 @pytest.mark.parametrize(("study", "search"), HAS_RUN)
 def test_the_best_mean_on_val_was_taken_from_between_its_edges(study: str, search: str) -> None:
-    """Of means that are equal to a tenth of a point the one of the smaller weights; of pairs, each weight is followed."""
+    """Of means that are equal to a tenth of a point that of the smaller weights; of pairs, each weight is followed."""
     runs = read_runs(ROOT / "results" / search)
     val = runs[runs["split"] == "val"].groupby("method")["miou"].mean()
     for name, method in load_study(f"studies/{study}.yaml").methods.items():
@@ -132,4 +132,4 @@ def test_the_best_mean_on_val_was_taken_from_between_its_edges(study: str, searc
         for position, weight in enumerate(best):
             others = (*best[:position], *best[position + 1 :])
             beside = [w[position] for w in means if (*w[:position], *w[position + 1 :]) == others]
-            assert min(beside) < weight < max(beside), f"{study}: the best weight of {name} lies at an edge of its tries"
+            assert min(beside) < weight < max(beside), f"{study}: the weight of {name} lies at an edge of its tries"

@@ -173,7 +173,10 @@ def test_equal_runs_share_a_row_of_100_columns(study: Study) -> None:
             f"2 to train, 3,000 TFLOP of training, 2{NBSP}min one after another as before",
         ),
         ([Standing("missing", "", 2.0, None), Standing("missing", "", None, None)], "2 to train, ? TFLOP of training"),
-        ([Standing("to score again"), Standing("missing", "", 2.0, None)], "1 to train, 2 TFLOP of training, 1 to score"),
+        (
+            [Standing("to score again"), Standing("missing", "", 2.0, None)],
+            "1 to train, 2 TFLOP of training, 1 to score",
+        ),
         ([Standing("to score again"), Standing("finished")], "1 to score"),
     ],
 )

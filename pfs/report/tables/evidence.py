@@ -17,9 +17,11 @@ Floats = npt.NDArray[np.float64]
 
 COLUMNS = """\
 Differences are in points of test mIoU, paired by seed: with Student's interval, and from five seeds on the bootstrap's
-(BCa). *p* is that of the paired t-test, of all flips of the differences' signs, and of the t-test after Holm's correction for
-all rows. *Next seed above* is the probability that the next seed's difference is above 0; *detectable* is the smallest
-true difference that so many seeds find in four of five such studies.
+(BCa). *p* is that of the paired t-test, of all flips of the differences' signs, and of the t-test after Holm's
+correction for all rows.
+
+*Next seed above* is the probability that the next seed's difference is above 0; *detectable* is the smallest true
+difference that so many seeds find in four of five such studies.
 """
 
 

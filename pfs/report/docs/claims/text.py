@@ -40,8 +40,8 @@ is read the other way round: supported where every interval ends below +1 point,
 
 The studies before the protocol gave methods unequal numbers of tries, or fewer than it asks for; all but `quick` chose
 their weights on a seed that they also report; and they have at most five seeds. Their verdicts stand in italics, and
-decide nothing. `quick` has been run again since, with the same numbers. `digits_baselines` has the teacher and the seeds
-of `digits`, and is corrected apart from it.
+decide nothing. `quick` has been run again since, with the same numbers. `digits_baselines` has the teacher and the
+seeds of `digits`, and is corrected apart from it.
 """
 
 FORECAST = """\
