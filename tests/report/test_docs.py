@@ -85,6 +85,11 @@ def test_tries_are_told_with_the_best_of_each_method_and_without_those_that_lack
     assert "| Standardised KD | 0.25: -, 1: -, 4: -, 16: - |" in lines
 
 
+def test_numbers_that_are_no_tries_stay_in_their_titles() -> None:
+    table = tries("digits_variants_tuning", ROOT / "results")
+    assert all(f"| {title} | " in table for title in ("PFS, to 0 in a line", "PFS + WSP at T = 1", "CWD + PFS"))
+
+
 @pytest.mark.parametrize("text", ["<!-- generated: a -->\n", "<!-- end -->\n", "<!-- generated: a --><!-- end -->\n"])
 def test_a_block_without_its_end_is_told(tmp_path: Path, text: str) -> None:
     (tmp_path / "page.md").write_text(text)

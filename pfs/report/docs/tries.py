@@ -13,7 +13,7 @@ from pfs.report.tables.collected import read_runs
 from pfs.report.tables.labels import label
 from pfs.report.tables.main import markdown_table
 
-_SEARCHED = re.compile(r",? (?:weight |rate )?\d[\d.e-]*")  # in a label: the number that is searched
+_SEARCHED = re.compile(r"(?<!to)(?<!=),? (?:weight |rate )?\d[\d.e-]*")  # in a label: the number that is searched
 
 
 def tries(name: str, results: Path) -> str:
