@@ -218,6 +218,14 @@ def test_the_committed_ledger_is_that_of_the_committed_runs(committed: pd.DataFr
     assert (RESULTS / "claims.md").read_text() == page(CLAIMS, committed, forecast, RESULTS), "run: make claims"
 
 
+def test_a_tuning_study_is_named_first_until_it_has_run(tmp_path: Path, committed: pd.DataFrame) -> None:
+    forecast = pd.read_csv(RESULTS / "claims_forecast.csv")
+    first = "`camvid_pretrained`: once `camvid_pretrained_tuning` has chosen its weights, `make study"
+    assert first in page(CLAIMS, committed, forecast, tmp_path)
+    write_runs(tmp_path, "camvid_pretrained_tuning", {})
+    assert "`camvid_pretrained`: `make study" in page(CLAIMS, committed, forecast, tmp_path)
+
+
 def test_a_study_without_claims_has_no_sentence(committed: pd.DataFrame) -> None:
     assert sentences("digits_grids", CLAIMS, committed) == ""
 

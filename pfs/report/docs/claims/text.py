@@ -65,7 +65,11 @@ def page(claims: Claims, table: pd.DataFrame, forecast: pd.DataFrame, results: P
         own, missing = table[table["claim"] == name], not_run(claim, results)
         parts += [f"## {name}: {claim.title}\n", _contrasts(own) if len(own) else ""]
         parts += [f"Not run yet: {_listed(missing)}.\n" if missing else ""]
-    parts += ["## Not run yet\n", FORECAST, "".join(f"- {_forecast(row)}\n" for row in forecast.to_dict("records"))]
+    parts += [
+        "## Not run yet\n",
+        FORECAST,
+        "".join(f"- {_forecast(row, results)}\n" for row in forecast.to_dict("records")),
+    ]
     parts += ["## Where the runs come from\n", _origins(table)]
     return "\n".join(part for part in parts if part.strip())
 
@@ -183,11 +187,12 @@ def _digits(row: Mapping[Hashable, Any], interval: str = "t") -> int:
     return max(decimals(*ends), decimals(*(end - bound for end in ends)))
 
 
-def _forecast(row: Mapping[Hashable, Any]) -> str:
-    """With which command a study would be run, and what it would take."""
+def _forecast(row: Mapping[Hashable, Any], results: Path) -> str:
+    """With which command a study would be run, what must be run before it, and what it would take."""
     name = row["study"]
     study = load_study(f"studies/{name}.yaml")
-    first = f"once `{study.tuned_by}` has chosen its weights, " if study.tuned_by else ""
+    chosen = study.tuned_by is None or (results / study.tuned_by / "runs.csv").is_file()
+    first = "" if chosen else f"once `{study.tuned_by}` has chosen its weights, "
     cores = [f"{row['two_cores_hours']:.1f} hours on two cores"] if pd.notna(row["two_cores_hours"]) else []
     hours = " or ".join([*cores, f"{row['gpu_hours']:.1f} hours of an H100"])
     return f"`{name}`: {first}`make study STUDY={name}`. {row['runs']} runs, {row['tflop']:,.0f} TFLOP, about {hours}."
