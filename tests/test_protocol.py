@@ -1,6 +1,7 @@
 """The numbers of docs/protocol.md are those of the studies, of the committed runs, and of the t distribution."""
 
 import re
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,10 @@ STUDIES = [
         "digits_tuning_weights",
         "digits_main",
         "digits_stage3_tuning",
+        "digits_variants_tuning",
         "digits_main_stage3",
+        "digits_teacher_seed",
+        "digits_teacher_width",
         "digits_long",
     ),
     *("camvid_pretrained_tuning", "camvid_pretrained"),
@@ -64,6 +68,16 @@ def test_what_so_many_seeds_can_see(seeds: int) -> None:
     assert float(smallest_p) == pytest.approx(2 / 2**seeds, rel=0.03)
 
 
+@pytest.mark.parametrize(("effect", "family", "found"), [(1.22, 3, 0.76), (1.48, 10, 0.67), (1.7, 10, 0.81)])
+def test_what_the_sign_flips_of_ten_seeds_find(effect: float, family: int, found: float) -> None:
+    """In Holm's first step, by all flips of the signs of 4,000 drawn sets of differences."""
+    assert f"{effect:g} standard deviations" in PAGE.replace("\n", " ") or f"one of {effect:g} " in PAGE
+    signs = np.array(list(product((1, -1), repeat=10)))
+    drawn = np.random.default_rng(0).normal(effect, 1, (4000, 10))
+    p = (np.abs(drawn @ signs.T) >= np.abs(drawn.sum(1))[:, None] - 1e-9).mean(1)
+    assert (p < 0.05 / family).mean() == pytest.approx(found, abs=0.03)
+
+
 @pytest.mark.parametrize("name", STUDIES)
 def test_the_studies_are_those_of_the_page(name: str) -> None:
     study = load_study(f"studies/{name}.yaml")
@@ -71,7 +85,8 @@ def test_the_studies_are_those_of_the_page(name: str) -> None:
     if study.tuning:
         assert f"{min(study.seeds)} to {max(study.seeds)} (" in PAGE
     else:
-        assert len(study.seeds) == (10 if name.startswith("digits_main") else 5)
+        fewer = 3 if name.startswith("digits_teacher") else 5
+        assert len(study.seeds) == (10 if name.startswith("digits_main") else fewer)
 
 
 def test_every_method_of_a_contrast_is_one_of_the_main_study() -> None:
