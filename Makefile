@@ -34,8 +34,9 @@ study: $(ENVIRONMENT) ## train, distil and write tables, figures and report: wha
 dry-run: $(ENVIRONMENT) ## try a study at its true size, two steps on images of noise; nothing is kept
 	@set -e; for study in $(STUDY); do .venv/bin/pfs dry-run "$$study" --cores "$(CORES)"; done
 
-figures: $(ENVIRONMENT) ## tables and figures from the committed records, without training
-	@set -e; for study in $(STUDY); do .venv/bin/pfs figures "$$study"; done
+figures: $(ENVIRONMENT) ## every table and figure from the committed records, or those of STUDY, without training
+	@set -e; $(if $(filter file,$(origin STUDY)),.venv/bin/pfs figures,for study in $(STUDY); do \
+	  .venv/bin/pfs figures "$$study"; done)
 
 status: $(ENVIRONMENT) ## which runs of all studies are finished, and what the others would cost
 	@.venv/bin/pfs status

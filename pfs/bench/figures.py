@@ -1,6 +1,7 @@
-"""The figures of what a loss and a training step cost. No torch here."""
+"""The figures of what a loss, a training step and an image cost. No torch here."""
 
 from itertools import cycle
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -13,8 +14,18 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator
 
-from pfs.report.style import LEGEND, MARKERS, PAGE, SMALL, STYLE, colour, wrap
+from pfs.report.style import LEGEND, MARKERS, PAGE, SMALL, STYLE, colour, save, wrap
 from pfs.study.places import TEACHER
+
+MEASURED = ("kernels", "steps", "latency")
+
+
+def draw_measured(folder: Path, name: str) -> Figure:
+    """Draw one of `MEASURED` from its table, `folder/<name>.csv`, and write it to `folder/figures` as PNG and PDF."""
+    draw = {"kernels": benchmark_figure, "steps": steps_figure, "latency": pareto_figure}[name]
+    figure = draw(pd.read_csv(folder / f"{name}.csv"))
+    save(figure, folder / "figures", name)
+    return figure
 
 
 @rc_context(STYLE)

@@ -13,14 +13,17 @@ from pfs.report.tables.collected import read_examples, read_runs
 from pfs.report.tables.counts import read_counts
 from pfs.study.execution.notebooks import run_notebook
 from pfs.study.execution.run import draw_pages
-from pfs.study.places import notebook_path, runs_of, study_folder
+from pfs.study.places import notebook_path, runs_of, study_folder, study_path
 from pfs.study.staleness import stale_runs
 
 
 def add_commands(commands: Any) -> None:
     """Add `collect`, `figures`, `report`, `look`, `claims` and `docs`."""
     add_command(commands, "collect", _collect, STUDY, RESULTS, DATA)
-    add_command(commands, "figures", _figures, STUDY, RESULTS)
+    figures = add_command(commands, "figures", _figures, RESULTS)
+    figures.add_argument(
+        "study", metavar="STUDY", nargs="?", help="the study's file, or its bare name (every one that has results)"
+    )
     add_command(commands, "report", _report, STUDY, RESULTS)
     look = add_command(commands, "look", _look, RESULTS)
     look.add_argument("--no-browser", action="store_true", help="only write the pages and print the index's path")
@@ -40,15 +43,30 @@ def _collect(options: argparse.Namespace) -> int:
 
 
 def _figures(options: argparse.Namespace) -> int:
-    """make tables and figures from runs.csv and examples.npz, without training"""
-    folder = study_folder(load_study(options.study), options.results)
-    read_counts(
-        folder, read_runs(folder)
-    )  # first: what is damaged or missing is told, before a kernel is started or a file written
-    read_examples(folder)
-    draw_pages(options.study, results=options.results)
-    print(folder / "tables", folder / "figures", sep="\n")
+    """make tables and figures of a study, or all that the clone has, from what runs have left, without training"""
+    if options.study is not None:
+        _draw(options.study, options.results)
+        return 0
+    from pfs.bench.figures import MEASURED, draw_measured  # seaborn takes a second to import
+    from pfs.report.docs.scores import studies_with_runs
+
+    results = repository() / options.results
+    for study, _ in studies_with_runs(results):
+        _draw(study_path(study.name), options.results)
+    for name in MEASURED:
+        if (results / "benchmark" / f"{name}.csv").is_file():
+            draw_measured(results / "benchmark", name)
+            print(results / "benchmark" / "figures" / f"{name}.png")
     return 0
+
+
+def _draw(study: str, results: str) -> None:
+    """Make the tables and figures of one study; what is damaged or missing is told before any file is written."""
+    folder = study_folder(load_study(study), results)
+    read_counts(folder, read_runs(folder))
+    read_examples(folder)
+    draw_pages(study, results=results)
+    print(folder / "tables", folder / "figures", sep="\n")
 
 
 def _report(options: argparse.Namespace) -> int:

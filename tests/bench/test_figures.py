@@ -1,9 +1,16 @@
 """The figures of costs draw what their tables say."""
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
+import pytest
 
-from pfs.bench.figures import benchmark_figure, steps_figure
+from pfs.bench.figures import MEASURED, benchmark_figure, draw_measured, steps_figure
+from pfs.config.files import repository
+
+COMMITTED = repository() / "results" / "benchmark"
 
 
 def kernels() -> pd.DataFrame:
@@ -48,3 +55,12 @@ def test_steps_and_their_parts_stand_in_the_order_of_the_table_beside_both_limit
     assert [label.get_text() for label in parts.get_yticklabels()] == ["reading images", "PFS"]
     assert [bar.get_width() for bar in steps.patches] == [10.0, 4.0, 11.0]  # type: ignore[attr-defined]
     assert [line.get_xdata()[0] for line in steps.lines] == [10.0, 14.0]  # type: ignore[index]
+
+
+@pytest.mark.parametrize("name", MEASURED)
+def test_the_committed_figures_are_those_of_the_committed_tables(name: str, tmp_path: Path) -> None:
+    shutil.copy(COMMITTED / f"{name}.csv", tmp_path)
+    draw_measured(tmp_path, name)
+    for kind in ("png", "pdf"):
+        drawn, kept = (folder / "figures" / f"{name}.{kind}" for folder in (tmp_path, COMMITTED))
+        assert drawn.read_bytes() == kept.read_bytes(), "run: make figures"

@@ -69,6 +69,16 @@ def test_figures_and_the_report_say_what_was_written(
     assert capsys.readouterr().out == f"{results}/{STUDY}/report.html\n"
 
 
+def test_without_a_name_every_study_that_has_results_is_drawn(
+    results: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    drawn: list[tuple[str, str]] = []
+    monkeypatch.setattr(pages, "draw_pages", lambda study, *, results: drawn.append((study, results)))
+    assert main(["figures", "--results", str(results)]) == 0
+    assert drawn == [(f"studies/{STUDY}.yaml", str(results))]
+    assert capsys.readouterr().out.split() == [f"{results}/{STUDY}/tables", f"{results}/{STUDY}/figures"]
+
+
 def test_without_records_there_is_nothing_to_collect(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["collect", STUDY, "--results", str(results)]) == 1
     assert "no records yet; run the study first" in capsys.readouterr().err
