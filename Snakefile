@@ -70,6 +70,13 @@ if cluster and cluster["slurm_extra"]:
     resources_of_run["slurm_extra"] = slurm_extra
 
 
+onstart:
+    # With a limit to the jobs that start in a second, Snakemake looks for jobs a second after each time that it has looked,
+    # and after each job that has ended: after a hundred runs, a hundred times a second, a tenth of a core. No study comes
+    # near such a limit. Without one Snakemake looks when a job has ended.
+    workflow.scheduler.job_rate_limiter = None
+
+
 wildcard_constraints:
     method="|".join(study.methods),
     seed=r"-?\d+",
