@@ -20,10 +20,11 @@ from pfs.report.docs.blocks import BLOCK, Block, blocks, draw, filled, pages
 from pfs.report.docs.drawings.ablations import ablations_figure, read_ablations
 from pfs.report.docs.keys import NO_MEANING, TABLES, table
 from pfs.report.docs.schema import keys_of
+from pfs.report.docs.scores import across_studies, beside_fresh_seeds
 from pfs.report.docs.tries import tries
 from pfs.report.statistics import read_runs
 from tests.report.legible import flaws
-from tests.report.test_claims import PROVENANCE
+from tests.report.test_claims import PROVENANCE, write_runs
 
 ROOT = repository()
 DOCS = ROOT / "docs"
@@ -83,6 +84,35 @@ def test_tries_are_told_with_the_best_of_each_method_and_without_those_that_lack
     assert "| CE | 0.0015: -, 0.003: -, 0.006: 49.0, 0.012: **51.0**, 0.024: - |" in lines
     assert "| PFS + WSP | 4 and 1: **1.0**, 4 and 4: -, 16 and 1: -, 16 and 4: - |" in lines
     assert "| Standardised KD | 0.25: -, 1: -, 4: -, 16: - |" in lines
+
+
+def test_methods_of_two_studies_are_compared_by_seed(tmp_path: Path) -> None:
+    write_runs(tmp_path, "digits_main", {"cwd": 1.0}, spread=0.001)
+    write_runs(tmp_path, "digits_main_stage3", {"pfs": 3.0}, spread=0.001)
+    table = across_studies("digits_main_stage3", "digits_main", [("pfs", "pfs"), ("pfs", "cwd")], tmp_path)
+    assert "| PFS, stage 3 | PFS | +3.0 [+3.0, +3.0] | 10 |" in table
+    assert "| PFS, stage 3 | CWD | +2.0 [+2.0, +2.0] | 10 |" in table
+
+
+def test_differences_are_told_over_all_seeds_and_over_the_fresh_ones(tmp_path: Path) -> None:
+    write_runs(tmp_path, "digits_main", {"pfs": 3.0}, spread=0.001)
+    file = tmp_path / "digits_main" / "runs.csv"
+    runs = pd.read_csv(file)
+    runs.loc[(runs["method"] == "ce") & (runs["seed"] < 3), ["miou", "iou_0"]] -= 10.0
+    runs.to_csv(file, index=False)
+    table = beside_fresh_seeds("digits_main", 3, [("pfs", "ce")], tmp_path)
+    assert "| all seeds [95 %] | seeds 3 to 9 [95 %] |" in table
+    assert re.search(r"\| PFS \| Student alone \(CE\) \| \+6\.0 \[.*\] \| \+3\.0 \[\+3\.0, \+3\.0\] \|", table)
+
+
+@pytest.mark.parametrize("column", ["data_checksum", "teacher_checksum"])
+def test_methods_of_studies_with_unlike_data_or_teachers_are_not_compared(tmp_path: Path, column: str) -> None:
+    for name in ("digits_main", "digits_main_stage3"):
+        write_runs(tmp_path, name, {})
+    file = tmp_path / "digits_main" / "runs.csv"
+    pd.read_csv(file).assign(**{column: "another"}).to_csv(file, index=False)
+    with pytest.raises(ValueError, match="digits_main_stage3 and digits_main differ in their data or in the weights"):
+        across_studies("digits_main_stage3", "digits_main", [("pfs", "pfs")], tmp_path)
 
 
 def test_numbers_that_are_no_tries_stay_in_their_titles() -> None:

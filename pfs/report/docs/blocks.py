@@ -14,7 +14,7 @@ import numpy as np
 from pfs.config.base import StudyError, suggest
 from pfs.config.files import atomic_write
 from pfs.report.docs import camvid, costs, keys, scores
-from pfs.report.docs.claims.definitions import load_claims
+from pfs.report.docs.claims.definitions import Claims, Contrast, load_claims
 from pfs.report.docs.claims.ledger import ledger
 from pfs.report.docs.claims.text import sentences, summary
 from pfs.report.docs.drawings.ablations import ablations_figure, read_ablations
@@ -25,7 +25,12 @@ from pfs.report.style import save
 Block = Callable[[str], str]  # from what the block holds to what it should hold
 
 BLOCK = re.compile(r"(?<=<!-- generated: )([a-z0-9_-]+)( -->\n)(.*?)(?=<!-- end -->)", re.DOTALL)
-JUDGED = ("quick", "digits", "camvid_cpu", "camvid_cpu_long")  # the studies whose verdicts stand on a page
+# The studies whose verdicts stand on a page.
+JUDGED = ("quick", "digits_main", "digits", "camvid_cpu", "camvid_cpu_long")
+# What docs/protocol.md has compared across two studies: PFS on the third stage with what it would replace, and the
+# other methods that compare features with themselves on the last stage.
+EARLIER_STAGE = (("pfs", "pfs"), ("pfs", "pfs_wsp"), ("pfs", "cwd"), ("fitnet", "fitnet"), ("nfd", "nfd"))
+FRESH = 3  # the first seed with which no study before the protocol scored students on the test scenes
 SHOWN_SCENE = 6  # of digits' examples: the student alone takes two digits for one, and the teacher tells them apart
 
 
@@ -36,9 +41,11 @@ def pages(root: Path) -> list[Path]:
 
 def blocks(root: Path) -> dict[str, Block]:
     """Every block by its name, for the clone whose root is given."""
-    results = root / "results"
+    results, claims = root / "results", load_claims()
     tables = {
         "quick": scores.main_table_of("quick", results),
+        "digits_main": scores.main_table_of("digits_main", results),
+        "fresh-seeds": scores.beside_fresh_seeds("digits_main", FRESH, _contrasts("digits_main", claims), results),
         "digits": scores.main_table_of("digits", results),
         "comparisons": scores.comparisons(results),
         "first-looks": scores.first_looks(results),
@@ -55,16 +62,28 @@ def blocks(root: Path) -> dict[str, Block]:
     tuned = {
         f"tries-{path.parent.name}": tries(path.parent.name, results) for path in results.glob("*_tuning*/runs.csv")
     }
-    texts = tables | _verdicts(results) | tuned
+    texts = tables | _verdicts(claims, results) | tuned | _earlier_stage("digits_main_stage3", results)
     made: dict[str, Block] = {name: partial(_instead, table) for name, table in texts.items()}
     return made | {f"keys-{name}": partial(keys.table, name) for name in keys.TABLES}
 
 
-def _verdicts(results: Path) -> dict[str, str]:
+def _verdicts(claims: Claims, results: Path) -> dict[str, str]:
     """The blocks that say what the runs allow to be said of the claims: of all studies, and of single ones."""
-    claims = load_claims()
     table = ledger(claims, results)
     return {"claims": summary(claims, table)} | {f"claims-{name}": sentences(name, claims, table) for name in JUDGED}
+
+
+def _contrasts(study: str, claims: Claims) -> list[Contrast]:
+    """The contrasts in test mIoU of all claims that the protocol has the study test, each once."""
+    tested = [claim for claim in claims.claims.values() if study in claim.studies and claim.measure == "miou"]
+    return list(dict.fromkeys(pair for claim in tested for pair in claim.pairs))
+
+
+def _earlier_stage(study: str, results: Path) -> dict[str, str]:
+    """The block that compares the features of an earlier stage with those of the last, once that study has run."""
+    if not (results / study / "runs.csv").is_file():
+        return {}
+    return {"stage3": scores.across_studies(study, "digits_main", EARLIER_STAGE, results)}
 
 
 def _instead(table: str, _: str) -> str:

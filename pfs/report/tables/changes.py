@@ -69,13 +69,13 @@ def read_provenance(folder: Path) -> Provenance:
         raise RecordError(f"{path}: is damaged ({error.errors()[0]['msg']}): {mend(path)}") from None
 
 
-def changes(study: Study, results: str, data: str = "data") -> list[str]:
+def changes(study: Study, results: str, data: str | None = "data") -> list[str]:
     """What has changed since a study's committed results were made, a few words each; empty where nothing has.
 
     Args:
         study: the study.
         results: the folder of all results.
-        data: the folder of all data sets. Data that are not there are not compared.
+        data: the folder of all data sets. Data that are not there are not compared; None compares none.
 
     Raises:
         RecordError: the study has no `runs.csv`, or that or `provenance.json` is damaged.
@@ -86,7 +86,7 @@ def changes(study: Study, results: str, data: str = "data") -> list[str]:
     return [
         *_changed_code(study, runs, known),
         *_changed_settings(study, runs, known),
-        *_changed_data(runs, current_checksum(study.data, repository() / data)),
+        *(_changed_data(runs, current_checksum(study.data, repository() / data)) if data is not None else ()),
         *_changed_runs(study, runs),
     ]
 

@@ -35,8 +35,9 @@ correction over the contrasts of one claim in one study.
   gain, and not that there is a loss
 - **open**: none of these
 
-A claim has the weakest verdict of its contrasts, and *contradicted* is the weakest. C1 says that gains are small, and
-is read the other way round: supported where every interval ends below +1 point, contradicted where one begins above it.
+Where several of them hold, the first one counts. A claim has the weakest verdict of its contrasts, and *contradicted*
+is the weakest. C1 says that gains are small, and is read the other way round: supported where every interval ends below
++1 point, contradicted where one begins above it.
 
 The studies before the protocol gave methods unequal numbers of tries, or fewer than it asks for; all but `quick` chose
 their weights on a seed that they also report; and they have at most five seeds. Their verdicts stand in italics, and
