@@ -17,12 +17,14 @@ from pfs.config.files import repository
 from pfs.config.load import load_study
 from pfs.config.study import Study
 from pfs.report.docs.blocks import BLOCK, Block, blocks, draw, filled, pages
+from pfs.report.docs.claims.ledger import steps_to_reach
 from pfs.report.docs.drawings.ablations import ablations_figure, read_ablations
 from pfs.report.docs.keys import NO_MEANING, TABLES, table
 from pfs.report.docs.schema import keys_of
 from pfs.report.docs.scores import across_studies, beside_fresh_seeds
 from pfs.report.docs.tries import tries
 from pfs.report.statistics import read_runs
+from pfs.report.tables.curves import read_curves
 from tests.report.legible import flaws
 from tests.report.test_claims import PROVENANCE, write_runs
 
@@ -229,6 +231,29 @@ def test_what_camvid_s_page_says_of_pixels_holds() -> None:
         assert (gains[["pixel_accuracy", "iou_building"]] > 0).all(axis=None)
         assert (gains["miou"] < 0).all()
         assert (gains.loc[imitating, "iou_pole"] < 0).all()
+
+
+def test_what_is_said_of_the_ten_seeds_holds() -> None:
+    """docs/results.md, of digits_main: its gains, its curves, and its seven fresh seeds."""
+    runs = read_runs(ROOT / "results" / "digits_main")
+    scores = runs[runs["split"] == "test"].groupby("method")["miou"].mean()
+    gains = scores.drop("teacher") - scores["ce"]
+    assert all(4 <= gains[method] <= 8 for method in ("kd", "fitnet", "at"))
+    assert 1.5 < gains["skd"] < 2.5
+    assert gains["hard_pixels"] < 0.5
+    curves = read_curves(ROOT / "results" / "digits_main")
+    alone = curves[curves["method"] == "ce"].pivot(index="seed", columns="step", values="val_miou")
+    assert (alone.idxmax(axis=1) == 1000).all()
+    needed = {method: steps_to_reach(curves, method, alone[1000]) for method in gains.index}
+    assert all(700 <= needed[method].mean() <= 780 for method in ("pfs", "kd", "fitnet", "pfs_wsp"))
+    assert all(needed[method].mean() < 650 for method in ("nfd", "cwd"))
+    assert sorted((needed["pfs"] - needed["kd"]).abs()) == [0] * 7 + [100] * 3
+    (table,) = [content for name, _, content in BLOCK.findall(TEXTS["docs/results.md"]) if name == "fresh-seeds"]
+    rows = [re.findall(r"([+-][\d.]+) \[([+-][\d.]+), ([+-][\d.]+)\]", line) for line in table.splitlines()[2:]]
+    assert len(rows) == 20
+    assert all((float(both[0]) > 0) == (float(fresh[0]) > 0) for both, fresh in rows)
+    over = [[float(low) < 0 < float(high) for _, low, high in row] for row in rows]
+    assert sum(fresh and not both for both, fresh in over) == 3
 
 
 def test_none_of_the_added_tries_was_above_the_best_of_the_first() -> None:

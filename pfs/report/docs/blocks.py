@@ -16,7 +16,7 @@ from pfs.config.files import atomic_write
 from pfs.report.docs import camvid, costs, keys, scores
 from pfs.report.docs.claims.definitions import Claims, Contrast, load_claims
 from pfs.report.docs.claims.ledger import ledger
-from pfs.report.docs.claims.text import sentences, summary
+from pfs.report.docs.claims.text import sentences, summary, verdict_table
 from pfs.report.docs.drawings.ablations import ablations_figure, read_ablations
 from pfs.report.docs.drawings.method import method_figure
 from pfs.report.docs.tries import tries
@@ -25,8 +25,9 @@ from pfs.report.style import save
 Block = Callable[[str], str]  # from what the block holds to what it should hold
 
 BLOCK = re.compile(r"(?<=<!-- generated: )([a-z0-9_-]+)( -->\n)(.*?)(?=<!-- end -->)", re.DOTALL)
-# The studies whose verdicts stand on a page.
-JUDGED = ("quick", "digits_main", "digits", "camvid_cpu", "camvid_cpu_long")
+# The studies whose verdicts stand on a page, as sentences; and those of README.md, as tables.
+JUDGED = ("digits_main", "digits", "camvid_cpu", "camvid_cpu_long")
+JUDGED_FIRST = ("quick", "digits_main")
 # What docs/protocol.md has compared across two studies: PFS on the third stage with what it would replace, and the
 # other methods that compare features with themselves on the last stage.
 EARLIER_STAGE = (("pfs", "pfs"), ("pfs", "pfs_wsp"), ("pfs", "cwd"), ("fitnet", "fitnet"), ("nfd", "nfd"))
@@ -70,7 +71,9 @@ def blocks(root: Path) -> dict[str, Block]:
 def _verdicts(claims: Claims, results: Path) -> dict[str, str]:
     """The blocks that say what the runs allow to be said of the claims: of all studies, and of single ones."""
     table = ledger(claims, results)
-    return {"claims": summary(claims, table)} | {f"claims-{name}": sentences(name, claims, table) for name in JUDGED}
+    tables = {f"verdicts-{name}": verdict_table(name, claims, table) for name in JUDGED_FIRST}
+    texts = {f"claims-{name}": sentences(name, claims, table) for name in JUDGED}
+    return {"claims": summary(claims, table)} | tables | texts
 
 
 def _contrasts(study: str, claims: Claims) -> list[Contrast]:

@@ -39,10 +39,10 @@ Where several of them hold, the first one counts. A claim has the weakest verdic
 is the weakest. C1 says that gains are small, and is read the other way round: supported where every interval ends below
 +1 point, contradicted where one begins above it.
 
-The studies before the protocol gave methods unequal numbers of tries, or fewer than it asks for; all but `quick` chose
-their weights on a seed that they also report; and they have at most five seeds. Their verdicts stand in italics, and
-decide nothing. `quick` has been run again since, with the same numbers. `digits_baselines` has the teacher and the
-seeds of `digits`, and is corrected apart from it.
+The studies before the protocol gave methods fewer tries than it asks for, or unequal numbers by no rule; all but
+`quick` chose their weights on a seed that they also report; and they have at most five seeds. Their verdicts stand in
+italics, and decide nothing. `quick` has been run again since, with the same numbers. `digits_baselines` has the teacher
+and the seeds of `digits`, and is corrected apart from it.
 """
 
 FORECAST = """\
@@ -98,6 +98,16 @@ def sentences(name: str, claims: Claims, table: pd.DataFrame) -> str:
     )
 
 
+def verdict_table(name: str, claims: Claims, table: pd.DataFrame) -> str:
+    """The same as `sentences` as a table in Markdown: claim, verdict, and the differences that it rests on."""
+    own = table[table["study"] == name]
+    rows = [
+        (f"{claim}: {claims.claims[str(claim)].title}", _verdict(rows), "; ".join(_against(rows)))
+        for claim, rows in own.groupby("claim")
+    ]
+    return markdown_table(("claim", "verdict", "differences [95 %]"), rows, numbers=False)
+
+
 def said_of(study: Study, runs: pd.DataFrame, results: Path) -> str:
     """The sentences of a study in the written ledger, `claims.csv`; "" where it has none.
 
@@ -117,15 +127,21 @@ def said_of(study: Study, runs: pd.DataFrame, results: Path) -> str:
 
 def _sentence(name: str, claim: Claim, rows: pd.DataFrame) -> str:
     """The verdict of a claim in a study, and the differences that it rests on."""
+    return f"**{name}, {claim.title}**: {_verdict(rows)}. {'; '.join(_against(rows))}."
+
+
+def _verdict(rows: pd.DataFrame) -> str:
+    """The verdict of a claim in a study, which says if the protocol does not bind it."""
+    return claim_verdict(list(rows["verdict"])) + ("" if rows["protocol"].all() else f", {BEFORE}")
+
+
+def _against(rows: pd.DataFrame) -> list[str]:
+    """Each contrast of a claim in a study with its difference."""
     study = load_study(f"studies/{rows['study'].iloc[0]}.yaml")
-    against = [
-        f"{label(str(method), study)} - {label(str(other), study)} {_difference(row)}"
-        for (method, other), row in zip(
-            rows[["method", "reference"]].itertuples(index=False), rows.to_dict("records"), strict=True
-        )
+    return [
+        f"{label(row['method'], study)} - {label(row['reference'], study)} {_difference(row)}"
+        for row in rows.to_dict("records")
     ]
-    when = "" if rows["protocol"].all() else f", {BEFORE}"
-    return f"**{name}, {claim.title}**: {claim_verdict(list(rows['verdict']))}{when}. {'; '.join(against)}."
 
 
 def _verdicts(table: pd.DataFrame, claim: str, studies: Sequence[str]) -> str:
