@@ -29,6 +29,7 @@ TESTED_IN = {
     "report/docs/claims/definitions.py": "report/test_claims.py",
     "report/docs/claims/ledger.py": "report/test_claims.py",
     "report/docs/claims/text.py": "report/test_claims.py",
+    "report/docs/contrasts.py": "report/test_docs.py",
     "report/docs/costs.py": "report/test_docs.py",
     "report/docs/drawings/ablations.py": "report/test_docs.py",
     "report/docs/drawings/method.py": "report/test_docs.py",

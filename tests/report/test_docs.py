@@ -18,10 +18,10 @@ from pfs.config.load import load_study
 from pfs.config.study import Study
 from pfs.report.docs.blocks import BLOCK, Block, blocks, draw, filled, pages
 from pfs.report.docs.claims.ledger import steps_to_reach
+from pfs.report.docs.contrasts import across_studies, beside_fresh_seeds, beside_other_teachers
 from pfs.report.docs.drawings.ablations import ablations_figure, read_ablations
 from pfs.report.docs.keys import NO_MEANING, TABLES, table
 from pfs.report.docs.schema import keys_of
-from pfs.report.docs.scores import across_studies, beside_fresh_seeds
 from pfs.report.docs.tries import tries
 from pfs.report.statistics import read_runs
 from pfs.report.tables.curves import read_curves
@@ -105,6 +105,24 @@ def test_differences_are_told_over_all_seeds_and_over_the_fresh_ones(tmp_path: P
     table = beside_fresh_seeds("digits_main", 3, [("pfs", "ce")], tmp_path)
     assert "| all seeds [95 %] | seeds 3 to 9 [95 %] |" in table
     assert re.search(r"\| PFS \| Student alone \(CE\) \| \+6\.0 \[.*\] \| \+3\.0 \[\+3\.0, \+3\.0\] \|", table)
+
+
+def test_differences_are_told_beside_those_of_other_teachers(tmp_path: Path) -> None:
+    gains = {"digits_main": 3.0, "digits_teacher_seed": 2.0, "digits_teacher_width": -1.0}
+    for name, gain in gains.items():
+        write_runs(tmp_path, name, {"pfs": gain, "teacher": 10 * gain}, spread=0.001)
+    file = tmp_path / "digits_main" / "runs.csv"
+    runs = pd.read_csv(file)
+    runs.loc[(runs["method"] == "ce") & (runs["seed"] < 3), ["miou", "iou_0"]] -= 10.0
+    runs.to_csv(file, index=False)
+    others = ["digits_teacher_seed", "digits_teacher_width"]
+    head, _, teachers, *rows = beside_other_teachers(
+        "digits_main", others, [("pfs", "ce"), ("pfs", "skd")], tmp_path
+    ).splitlines()
+    assert "`digits_main` [95 %] | `digits_main`, seeds 0 to 2 [95 %] | `digits_teacher_seed` [95 %]" in head
+    assert teachers == "| teacher's own test mIoU (%) |  | 80.0 | 80.0 | 70.0 | 40.0 |"
+    (row,) = rows  # the studies of other teachers have no SKD
+    assert re.search(r"\| \+6\.0 \[.*\] \| \+13\.0 \[.*\] \| \+2\.0 \[.*\] \| -1\.0 \[.*\] \|", row)
 
 
 @pytest.mark.parametrize("column", ["data_checksum", "teacher_checksum"])

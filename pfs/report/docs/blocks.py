@@ -5,7 +5,7 @@ torch here.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from pfs.config.base import StudyError, suggest
 from pfs.config.files import atomic_write
-from pfs.report.docs import camvid, costs, keys, scores
+from pfs.report.docs import camvid, contrasts, costs, keys, scores
 from pfs.report.docs.claims.definitions import Claims, Contrast, load_claims
 from pfs.report.docs.claims.ledger import ledger
 from pfs.report.docs.claims.text import sentences, summary, verdict_table
@@ -31,6 +31,7 @@ JUDGED_FIRST = ("quick", "digits_main")
 # What docs/protocol.md has compared across two studies: PFS on the third stage with what it would replace, and the
 # other methods that compare features with themselves on the last stage.
 EARLIER_STAGE = (("pfs", "pfs"), ("pfs", "pfs_wsp"), ("pfs", "cwd"), ("fitnet", "fitnet"), ("nfd", "nfd"))
+OTHER_TEACHERS = ("digits_teacher_seed", "digits_teacher_width")
 FRESH = 3  # the first seed with which no study before the protocol scored students on the test scenes
 SHOWN_SCENE = 6  # of digits' examples: the student alone takes two digits for one, and the teacher tells them apart
 
@@ -46,7 +47,7 @@ def blocks(root: Path) -> dict[str, Block]:
     tables = {
         "quick": scores.main_table_of("quick", results),
         "digits_main": scores.main_table_of("digits_main", results),
-        "fresh-seeds": scores.beside_fresh_seeds("digits_main", FRESH, _contrasts("digits_main", claims), results),
+        "fresh-seeds": contrasts.beside_fresh_seeds("digits_main", FRESH, _contrasts("digits_main", claims), results),
         "digits": scores.main_table_of("digits", results),
         "comparisons": scores.comparisons(results),
         "first-looks": scores.first_looks(results),
@@ -63,7 +64,7 @@ def blocks(root: Path) -> dict[str, Block]:
     tuned = {
         f"tries-{path.parent.name}": tries(path.parent.name, results) for path in results.glob("*_tuning*/runs.csv")
     }
-    texts = tables | _verdicts(claims, results) | tuned | _earlier_stage("digits_main_stage3", results)
+    texts = tables | _verdicts(claims, results) | tuned | _beside_digits_main(claims, results)
     made: dict[str, Block] = {name: partial(_instead, table) for name, table in texts.items()}
     return made | {f"keys-{name}": partial(keys.table, name) for name in keys.TABLES}
 
@@ -82,11 +83,22 @@ def _contrasts(study: str, claims: Claims) -> list[Contrast]:
     return list(dict.fromkeys(pair for claim in tested for pair in claim.pairs))
 
 
-def _earlier_stage(study: str, results: Path) -> dict[str, str]:
-    """The block that compares the features of an earlier stage with those of the last, once that study has run."""
-    if not (results / study / "runs.csv").is_file():
-        return {}
-    return {"stage3": scores.across_studies(study, "digits_main", EARLIER_STAGE, results)}
+def _beside_digits_main(claims: Claims, results: Path) -> dict[str, str]:
+    """The blocks that compare `digits_main` with studies of an earlier stage's features and of other teachers.
+
+    A block is made once the studies that it needs have run.
+    """
+    made = {}
+    if _have_run(["digits_main_stage3"], results):
+        made["stage3"] = contrasts.across_studies("digits_main_stage3", "digits_main", EARLIER_STAGE, results)
+    if _have_run(OTHER_TEACHERS, results):
+        pairs = _contrasts("digits_main", claims)
+        made["teachers"] = contrasts.beside_other_teachers("digits_main", OTHER_TEACHERS, pairs, results)
+    return made
+
+
+def _have_run(studies: Iterable[str], results: Path) -> bool:
+    return all((results / study / "runs.csv").is_file() for study in studies)
 
 
 def _instead(table: str, _: str) -> str:

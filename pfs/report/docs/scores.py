@@ -1,20 +1,19 @@
 """Tables of what the committed studies say, for README.md and docs/results.md. No torch here."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 
 from pfs.config.load import load_study
 from pfs.config.study import Study
-from pfs.report.statistics import Finding, findings, paired_difference, signed_difference
+from pfs.report.statistics import Finding, findings, signed_difference
 from pfs.report.tables.changes import changes
 from pfs.report.tables.collected import read_runs
 from pfs.report.tables.labels import label
 from pfs.report.tables.main import main_table, markdown_table, to_markdown
 from pfs.report.tables.schedules import both_schedules
 from pfs.report.tables.schedules import to_markdown as schedules_markdown
-from pfs.study.places import TEACHER
 
 FACTS = ("commit", "precision", "instruction_set")
 
@@ -69,63 +68,6 @@ def schedules(name: str, results: Path) -> str:
     if table is None:
         raise ValueError(f"{name} and the study that it extends do not differ in their schedules alone")
     return schedules_markdown(table)
-
-
-def across_studies(name: str, other: str, pairs: Sequence[tuple[str, str]], results: Path) -> str:
-    """How methods of one study compare with methods of another one: a row a pair.
-
-    Two runs of one seed are a pair, as within a study, since both studies have the same data, and teachers of the same
-    weights.
-
-    Args:
-        name: of the study whose methods are in question.
-        other: of the study with whose methods they are compared.
-        pairs: a method of the one, and a method of the other.
-        results: folder of all results.
-
-    Raises:
-        ValueError: the data or the weights of the teachers differ, by their checksums.
-    """
-    ours, theirs = (read_runs(results / study) for study in (name, other))
-    if _origin(ours) != _origin(theirs):
-        raise ValueError(f"{name} and {other} differ in their data or in the weights of their teachers")
-    studies = {study: load_study(f"studies/{study}.yaml") for study in (name, other)}
-    rows = []
-    for own, compared in pairs:
-        both = [runs[runs["method"] == key] for runs, key in ((ours, own), (theirs, compared))]
-        table = pd.concat([part.assign(method=side) for side, part in zip((name, other), both, strict=True)])
-        numbers = signed_difference(*paired_difference(table, name, other)[:3]), both[0]["seed"].nunique()
-        rows.append((label(own, studies[name]), label(compared, studies[other]), *numbers))
-    head = (f"method of `{name}`", f"compared with, of `{other}`", "difference [95 %]", "seeds")
-    return markdown_table(head, rows, numbers=False)
-
-
-def _origin(runs: pd.DataFrame) -> tuple[str, ...]:
-    """The checksums of a study's data and of its teacher's weights."""
-    return tuple(runs.loc[runs["method"] == TEACHER, ["data_checksum", "teacher_checksum"]].iloc[0])
-
-
-def beside_fresh_seeds(name: str, first: int, pairs: Sequence[tuple[str, str]], results: Path) -> str:
-    """Differences over all seeds of a study, and over those alone that no study before it has used: a row a pair.
-
-    Args:
-        name: of the study.
-        first: the first seed that no earlier study has used on the same test images.
-        pairs: a method, and the method that it is compared with.
-        results: folder of all results.
-    """
-    study, runs = load_study(f"studies/{name}.yaml"), read_runs(results / name)
-    fresh = runs[runs["seed"] >= first]
-    rows = [
-        (
-            label(method, study),
-            label(other, study),
-            *(signed_difference(*paired_difference(table, method, other)[:3]) for table in (runs, fresh)),
-        )
-        for method, other in pairs
-    ]
-    seeds = f"seeds {first} to {max(study.seeds)} [95 %]"
-    return markdown_table(("method", "compared with", "all seeds [95 %]", seeds), rows, numbers=False)
 
 
 def origins(results: Path) -> str:

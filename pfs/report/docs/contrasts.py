@@ -1,0 +1,106 @@
+"""Tables of contrasts over several sets of runs: of two studies, of other seeds, of other teachers. No torch here."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from pfs.config.load import load_study
+from pfs.report.statistics import paired_difference, signed_difference
+from pfs.report.tables.collected import read_runs
+from pfs.report.tables.labels import label
+from pfs.report.tables.main import markdown_table
+from pfs.study.places import TEACHER
+
+Pairs = Sequence[tuple[str, str]]  # a method, and the method that it is compared with
+
+
+def across_studies(name: str, other: str, pairs: Pairs, results: Path) -> str:
+    """How methods of one study compare with methods of another one: a row a pair.
+
+    Two runs of one seed are a pair, as within a study, since both studies have the same data, and teachers of the same
+    weights.
+
+    Args:
+        name: of the study whose methods are in question.
+        other: of the study with whose methods they are compared.
+        pairs: a method of the one, and a method of the other.
+        results: folder of all results.
+
+    Raises:
+        ValueError: the data or the weights of the teachers differ, by their checksums.
+    """
+    ours, theirs = (read_runs(results / study) for study in (name, other))
+    if _origin(ours) != _origin(theirs):
+        raise ValueError(f"{name} and {other} differ in their data or in the weights of their teachers")
+    studies = {study: load_study(f"studies/{study}.yaml") for study in (name, other)}
+    rows = []
+    for own, compared in pairs:
+        both = [runs[runs["method"] == key] for runs, key in ((ours, own), (theirs, compared))]
+        table = pd.concat([part.assign(method=side) for side, part in zip((name, other), both, strict=True)])
+        numbers = signed_difference(*paired_difference(table, name, other)[:3]), both[0]["seed"].nunique()
+        rows.append((label(own, studies[name]), label(compared, studies[other]), *numbers))
+    head = (f"method of `{name}`", f"compared with, of `{other}`", "difference [95 %]", "seeds")
+    return markdown_table(head, rows, numbers=False)
+
+
+def _origin(runs: pd.DataFrame) -> tuple[str, ...]:
+    """The checksums of a study's data and of its teacher's weights."""
+    return tuple(runs.loc[runs["method"] == TEACHER, ["data_checksum", "teacher_checksum"]].iloc[0])
+
+
+def beside_fresh_seeds(name: str, first: int, pairs: Pairs, results: Path) -> str:
+    """Differences over all seeds of a study, and over those alone that no study before it has used: a row a pair.
+
+    Args:
+        name: of the study.
+        first: the first seed that no earlier study has used on the same test images.
+        pairs: a method, and the method that it is compared with.
+        results: folder of all results.
+    """
+    study, runs = load_study(f"studies/{name}.yaml"), read_runs(results / name)
+    sets = {"all seeds": runs, f"seeds {first} to {max(study.seeds)}": runs[runs["seed"] >= first]}
+    rows = [
+        (label(method, study), label(other, study), *(_contrast(table, method, other) for table in sets.values()))
+        for method, other in pairs
+    ]
+    head = ("method", "compared with", *(f"{name} [95 %]" for name in sets))
+    return markdown_table(head, rows, numbers=False)
+
+
+def beside_other_teachers(name: str, others: Sequence[str], pairs: Pairs, results: Path) -> str:
+    """Differences of a study beside those of studies with other teachers: a row a pair, and one of the teachers.
+
+    The study stands there with all its seeds, and with those alone that the others have.
+
+    Args:
+        name: of the study.
+        others: studies whose methods and seeds are some of its own.
+        pairs: a method, and the method that it is compared with; those that all studies have are shown.
+        results: folder of all results.
+    """
+    study, runs = load_study(f"studies/{name}.yaml"), read_runs(results / name)
+    studies = {other: load_study(f"studies/{other}.yaml") for other in others}
+    seeds = sorted(set(study.seeds).intersection(*(other.seeds for other in studies.values())))
+    shared = runs[runs["seed"].isin(seeds) | (runs["method"] == TEACHER)]
+    sets = {f"`{name}`": runs, f"`{name}`, seeds {seeds[0]} to {seeds[-1]}": shared}
+    sets |= {f"`{other}`": read_runs(results / other) for other in others}
+    methods = set(study.methods).intersection(*(other.methods for other in studies.values()))
+    rows = [("teacher's own test mIoU (%)", "", *(f"{_teacher(table)['miou']:.1f}" for table in sets.values()))]
+    rows += [
+        (label(method, study), label(other, study), *(_contrast(table, method, other) for table in sets.values()))
+        for method, other in pairs
+        if {method, other} <= methods
+    ]
+    head = ("method", "compared with", *(f"{name} [95 %]" for name in sets))
+    return markdown_table(head, rows, numbers=False)
+
+
+def _contrast(runs: pd.DataFrame, method: str, other: str) -> str:
+    """A paired difference in test mIoU with its interval."""
+    return signed_difference(*paired_difference(runs, method, other)[:3])
+
+
+def _teacher(runs: pd.DataFrame) -> "pd.Series[float]":
+    """The row of a study's teacher, scored on test."""
+    return runs[(runs["method"] == TEACHER) & (runs["split"] == "test")].iloc[0]
