@@ -80,18 +80,12 @@ def test_a_finished_study_runs_nothing_again(finished: Clone) -> None:
     assert {file: file.stat().st_mtime_ns for file in finished.results.rglob("record.json")} == before
 
 
-def test_tables_without_their_records_are_no_finished_study(finished: Clone, tmp_path: Path, data: Path) -> None:
-    """As in a fresh clone, whose tables are older than anything that is run there."""
-    clone = Clone(tmp_path, data)
-    shutil.copytree(finished.results, clone.results)
-    shutil.rmtree(clone.record("runs/ce/1").parent)
-    (clone.record("teacher").parent / ".done").unlink()  # as if killed between its record and the mark
-    teacher = clone.record("teacher").stat().st_mtime_ns
-    result = clone.run()
-    assert result.returncode == 0, result.stderr
-    assert clone.record("teacher").stat().st_mtime_ns == teacher, "it was evaluated again"
-    assert clone.record("runs/ce/1").is_file()
-    pd.testing.assert_frame_equal(clone.runs(), finished.runs())
+def clone_tables(finished: Clone, clone: Clone) -> dict[Path, int]:
+    """Put tables without their records into a clone, as a fresh one has; returns them and when they were written."""
+    ours, theirs = (which.results / "tiny" for which in (clone, finished))
+    shutil.copy2(theirs / "runs.csv", ours)
+    shutil.copytree(theirs / "tables", ours / "tables")
+    return {file: file.stat().st_mtime_ns for file in (ours / "runs.csv", ours / "tables" / "main.md")}
 
 
 def test_a_killed_study_goes_on_and_ends_with_the_same_tables(finished: Clone, tmp_path: Path, data: Path) -> None:
@@ -104,10 +98,14 @@ def test_a_killed_study_goes_on_and_ends_with_the_same_tables(finished: Clone, t
         study.send_signal(signal.SIGKILL)
     done = {file: file.stat().st_mtime_ns for file in clone.results.rglob("record.json")}
     assert len(done) < 5
+    (clone.record("teacher").parent / ".done").unlink()  # as if killed between its record and the mark
+    old = clone_tables(finished, clone)
     result = clone.run()
     assert result.returncode == 0, result.stderr
     for file, written in done.items():
         assert file.stat().st_mtime_ns == written, f"{file} was made again"
+    for file, written in old.items():
+        assert file.stat().st_mtime_ns > written, f"{file} was taken for the table of runs that there were not"
     pd.testing.assert_frame_equal(clone.runs(), finished.runs())
     ours, theirs = (c.results / "tiny" / "tables" / "main.md" for c in (clone, finished))
     assert ours.read_text() == theirs.read_text()

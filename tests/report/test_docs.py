@@ -20,8 +20,8 @@ from pfs.report.docs.blocks import BLOCK, Block, blocks, draw, filled, pages
 from pfs.report.docs.claims.ledger import steps_to_reach
 from pfs.report.docs.contrasts import across_studies, beside_fresh_seeds, beside_other_teachers
 from pfs.report.docs.drawings.ablations import ablations_figure, read_ablations
-from pfs.report.docs.keys import NO_MEANING, TABLES, table
-from pfs.report.docs.schema import keys_of
+from pfs.report.docs.keys.schema import keys_of
+from pfs.report.docs.keys.tables import NO_MEANING, TABLES, table
 from pfs.report.docs.tries import tries
 from pfs.report.statistics import read_runs
 from pfs.report.tables.curves import read_curves
@@ -272,6 +272,19 @@ def test_what_is_said_of_the_ten_seeds_holds() -> None:
     assert all((float(both[0]) > 0) == (float(fresh[0]) > 0) for both, fresh in rows)
     over = [[float(low) < 0 < float(high) for _, low, high in row] for row in rows]
     assert sum(fresh and not both for both, fresh in over) == 3
+
+
+def test_what_is_said_of_an_earlier_stage_holds() -> None:
+    """docs/results.md, of digits_main_stage3 beside digits_main, over their ten seeds."""
+    last, third = (read_runs(ROOT / "results" / name) for name in ("digits_main", "digits_main_stage3"))
+    alone = [table.query("method == 'ce'")[["seed", "split", "miou"]] for table in (last, third)]
+    assert alone[0].to_numpy().tolist() == alone[1].to_numpy().tolist()
+    on_last, on_third = (table.query("split == 'test'").groupby("method")["miou"].mean() for table in (last, third))
+    gained = on_third - on_last
+    assert gained["fitnet"] > max(gained["pfs"], gained["nfd"]) > min(gained["pfs"], gained["nfd"]) > 0
+    assert 2.5 < gained["pfs"] < 3.5
+    assert on_third["pfs"] < min(on_third["fitnet"], on_third["nfd"])
+    assert on_last["pfs_wsp"] < on_third["pfs"] < on_last["cwd"]
 
 
 def test_none_of_the_added_tries_was_above_the_best_of_the_first() -> None:

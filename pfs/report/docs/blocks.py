@@ -13,12 +13,13 @@ import numpy as np
 
 from pfs.config.base import StudyError, suggest
 from pfs.config.files import atomic_write
-from pfs.report.docs import camvid, contrasts, costs, keys, scores
+from pfs.report.docs import camvid, contrasts, costs, scores
 from pfs.report.docs.claims.definitions import Claims, Contrast, load_claims
 from pfs.report.docs.claims.ledger import ledger
 from pfs.report.docs.claims.text import sentences, summary, verdict_table
 from pfs.report.docs.drawings.ablations import ablations_figure, read_ablations
 from pfs.report.docs.drawings.method import method_figure
+from pfs.report.docs.keys import tables as keys
 from pfs.report.docs.tries import tries
 from pfs.report.style import save
 
@@ -90,6 +91,7 @@ def _beside_digits_main(claims: Claims, results: Path) -> dict[str, str]:
     """
     made = {}
     if _have_run(["digits_main_stage3"], results):
+        made["digits_main_stage3"] = scores.main_table_of("digits_main_stage3", results)
         made["stage3"] = contrasts.across_studies("digits_main_stage3", "digits_main", EARLIER_STAGE, results)
     if _have_run(OTHER_TEACHERS, results):
         pairs = _contrasts("digits_main", claims)

@@ -12,7 +12,7 @@ from pfs.config.data import AugmentationConfig, Data, Evaluation
 from pfs.config.methods import Method, Term
 from pfs.config.networks import Network
 from pfs.config.study import AdamWConfig, OneCycle, Poly, SgdConfig, Study, TeacherConfig
-from pfs.report.docs.schema import Key, Model, keys_of
+from pfs.report.docs.keys.schema import Key, Model, keys_of
 from pfs.report.tables.main import markdown_table
 
 HEAD = ("key", "value", "default", "meaning")
