@@ -287,6 +287,19 @@ def test_what_is_said_of_an_earlier_stage_holds() -> None:
     assert on_last["pfs_wsp"] < on_third["pfs"] < on_last["cwd"]
 
 
+def test_what_is_said_of_other_teachers_holds() -> None:
+    """docs/results.md, of the studies of other teachers beside digits_main, over their three seeds."""
+    (table,) = [content for name, _, content in BLOCK.findall(TEXTS["docs/results.md"]) if name == "teachers"]
+    _, _, teachers, *rows = [line.strip("| ").split(" | ") for line in table.splitlines()]
+    assert float(teachers[2]) > max(map(float, teachers[4:]))
+    assert len(rows) == 8
+    found = {tuple(row[:2]): [tuple(map(float, re.findall(r"[+-][\d.]+", cell))) for cell in row[3:]] for row in rows}
+    assert all(len({mean > 0 for mean, *_ in cells}) == 1 for cells in found.values())
+    beside_kd, beside_cwd = found["PFS", "KD"], found["PFS + WSP", "CWD"]
+    assert [high < 0 for *_, high in beside_kd] == [False, True, False]
+    assert beside_cwd[0][0] < min(cell[0] for cell in beside_cwd[1:]) < 0
+
+
 def test_none_of_the_added_tries_was_above_the_best_of_the_first() -> None:
     """Of both ideas together, in the search for CamVid's weights, at its one seed."""
     val = read_runs(ROOT / "results" / "camvid_cpu_weights").query("split == 'val'").set_index("method")["miou"]
