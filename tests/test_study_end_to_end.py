@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 import yaml
 
@@ -95,7 +96,11 @@ def test_a_killed_study_goes_on_and_ends_with_the_same_tables(finished: Clone, t
     ) as study:
         # A student that needs the teacher has saved a state, and has not finished.
         wait_for(lambda: any(clone.results.glob("tiny/runs/pfs_wsp/*/state/*-*")))
+        children = psutil.Process(study.pid).children(recursive=True)
         study.send_signal(signal.SIGKILL)
+    assert len(children) >= 2  # a run, and its kernel
+    _, alive = psutil.wait_procs(children, timeout=30)
+    assert not alive, "a process of the killed study still trains"
     done = {file: file.stat().st_mtime_ns for file in clone.results.rglob("record.json")}
     assert len(done) < 5
     (clone.record("teacher").parent / ".done").unlink()  # as if killed between its record and the mark

@@ -57,6 +57,12 @@ class Clone:
     def run(self) -> subprocess.CompletedProcess[str]:
         return subprocess.run(self.command(), cwd=repository(), capture_output=True, text=True, timeout=500)
 
+    def make(self, method: str, seed: int = 0) -> None:
+        """Make one run of the study alone, whose teacher is there."""
+        places = ["--results", str(self.results), "--data", str(self.data)]
+        command = [sys.executable, "-m", "pfs", "run", str(self.file), method, str(seed), *places, "--threads", "1"]
+        subprocess.run(command, cwd=repository(), check=True, timeout=200)
+
     def record(self, run: str) -> Path:
         return self.results / "tiny" / run / "record.json"
 

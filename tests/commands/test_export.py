@@ -4,6 +4,7 @@ import errno
 import os
 import signal
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -101,6 +102,17 @@ def test_a_picture_that_needs_too_much_memory_is_told(
     assert capsys.readouterr().err.startswith("photos/a/x.png: needs more memory than there is")
 
 
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """Signals do what they do at a terminal, even where the tests run under nohup, which has them ignored."""
+    usual = {signal.SIGTERM: signal.SIG_DFL, signal.SIGHUP: signal.SIG_DFL, signal.SIGINT: signal.default_int_handler}
+    before = {number: signal.signal(number, handler) for number, handler in usual.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("heard")
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)])
 def test_a_signal_leaves_no_temporary_file(
     exported: Path,  # noqa: F811

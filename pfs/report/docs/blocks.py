@@ -26,8 +26,10 @@ from pfs.report.style import save
 Block = Callable[[str], str]  # from what the block holds to what it should hold
 
 BLOCK = re.compile(r"(?<=<!-- generated: )([a-z0-9_-]+)( -->\n)(.*?)(?=<!-- end -->)", re.DOTALL)
-# The studies whose verdicts stand on a page, as sentences; and those of README.md, as tables.
-JUDGED = ("digits_main", "digits", "camvid_cpu", "camvid_cpu_long")
+# The studies whose main table stands on a page, once they have run; those whose verdicts do, as sentences; and those
+# of README.md, as tables.
+SHOWN = ("quick", "digits_main", "digits_main_stage3", "digits_long", "camvid_pretrained", "digits")
+JUDGED = ("digits_main", "digits_long", "camvid_pretrained", "digits", "camvid_cpu", "camvid_cpu_long")
 JUDGED_FIRST = ("quick", "digits_main")
 # What docs/protocol.md has compared across two studies: PFS on the third stage with what it would replace, and the
 # other methods that compare features with themselves on the last stage.
@@ -45,11 +47,9 @@ def pages(root: Path) -> list[Path]:
 def blocks(root: Path) -> dict[str, Block]:
     """Every block by its name, for the clone whose root is given."""
     results, claims = root / "results", load_claims()
-    tables = {
-        "quick": scores.main_table_of("quick", results),
-        "digits_main": scores.main_table_of("digits_main", results),
+    tables = {name: scores.main_table_of(name, results) for name in SHOWN if _have_run([name], results)}
+    tables |= {
         "fresh-seeds": contrasts.beside_fresh_seeds("digits_main", FRESH, _contrasts("digits_main", claims), results),
-        "digits": scores.main_table_of("digits", results),
         "comparisons": scores.comparisons(results),
         "first-looks": scores.first_looks(results),
         "schedules": scores.schedules("camvid_cpu_long", results),
@@ -74,7 +74,7 @@ def _verdicts(claims: Claims, results: Path) -> dict[str, str]:
     """The blocks that say what the runs allow to be said of the claims: of all studies, and of single ones."""
     table = ledger(claims, results)
     tables = {f"verdicts-{name}": verdict_table(name, claims, table) for name in JUDGED_FIRST}
-    texts = {f"claims-{name}": sentences(name, claims, table) for name in JUDGED}
+    texts = {f"claims-{name}": sentences(name, claims, table) for name in JUDGED if _have_run([name], results)}
     return {"claims": summary(claims, table)} | tables | texts
 
 
@@ -91,7 +91,6 @@ def _beside_digits_main(claims: Claims, results: Path) -> dict[str, str]:
     """
     made = {}
     if _have_run(["digits_main_stage3"], results):
-        made["digits_main_stage3"] = scores.main_table_of("digits_main_stage3", results)
         made["stage3"] = contrasts.across_studies("digits_main_stage3", "digits_main", EARLIER_STAGE, results)
     if _have_run(OTHER_TEACHERS, results):
         pairs = _contrasts("digits_main", claims)
