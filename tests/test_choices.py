@@ -61,8 +61,14 @@ TUNED = {
     "digits_teacher_seed": "digits_tuning_weights",
     "digits_teacher_width": "digits_tuning_weights",
     "digits_main_stage3": "digits_stage3_tuning",
-    "camvid_pretrained": "camvid_pretrained_tuning",
+    "camvid_pretrained": "camvid_pretrained_tuning_weights",
 }
+
+RATES = {study: "digits_tuning" if study.startswith("digits") else "camvid_pretrained_tuning" for study in TUNED}
+
+
+def has_run(study: str) -> bool:
+    return (ROOT / "results" / study / "runs.csv").is_file()
 
 
 def searched(method: Method) -> tuple[object, ...]:
@@ -77,7 +83,7 @@ def tries(method: Method) -> tuple[float, ...]:
     return tuple(weights) or (method.learning_rate or 0.0,)
 
 
-@pytest.mark.parametrize("search", sorted({"digits_tuning", *TUNED.values()}))
+@pytest.mark.parametrize("search", sorted({*RATES.values(), *TUNED.values()}))
 def test_every_method_has_at_least_four_tries_at_equal_ratios(search: str) -> None:
     """More only where an edge was followed; of two weights at once, all pairs of two of each."""
     study = load_study(f"studies/{search}.yaml")
@@ -93,11 +99,11 @@ def test_every_method_has_at_least_four_tries_at_equal_ratios(search: str) -> No
             assert len(ratios) == 1
 
 
-@pytest.mark.parametrize("study", [study for study in TUNED if study.startswith("digits")])
-def test_the_learning_rate_is_that_with_which_the_labels_alone_were_best(study: str) -> None:
+@pytest.mark.parametrize(("study", "search"), [pair for pair in RATES.items() if has_run(pair[1])])
+def test_the_learning_rate_is_that_with_which_the_labels_alone_were_best(study: str, search: str) -> None:
     """And neither the smallest nor the largest that was tried."""
-    val = read_runs(ROOT / "results" / "digits_tuning").groupby("method")["miou"].mean()
-    rates = {m.learning_rate or 0.0: val[name] for name, m in tried("digits_tuning").items() if not m.terms}
+    val = read_runs(ROOT / "results" / search).groupby("method")["miou"].mean()
+    rates = {m.learning_rate or 0.0: val[name] for name, m in tried(search).items() if not m.terms}
     best = max(rates, key=lambda rate: rates[rate])
     assert load_study(f"studies/{study}.yaml").student.learning_rate == best
     assert min(rates) < best < max(rates)
@@ -107,17 +113,15 @@ def test_the_learning_rate_is_that_with_which_the_labels_alone_were_best(study: 
 def test_what_a_study_uses_was_tried(study: str, search: str) -> None:
     reported, tuning = load_study(f"studies/{study}.yaml"), load_study(f"studies/{search}.yaml")
     assert reported.tuned_by == search
-    rates = {method.learning_rate for method in tuning.methods.values() if not method.terms}
-    assert not rates or reported.student.learning_rate in rates
+    rates = {method.learning_rate for method in tried(RATES[study]).values() if not method.terms}
+    assert reported.student.learning_rate in rates
+    assert tuning.student.learning_rate == reported.student.learning_rate
     tried_settings = {(searched(method), tries(method)) for method in tuning.methods.values()}
     used = {(searched(method), tries(method)) for method in reported.methods.values() if method.terms}
     assert used <= tried_settings, f"{study}: {used - tried_settings} was not tried in {search}"
 
 
-HAS_RUN = [pair for pair in TUNED.items() if (ROOT / "results" / pair[1] / "runs.csv").is_file()]
-
-
-@pytest.mark.parametrize(("study", "search"), HAS_RUN)
+@pytest.mark.parametrize(("study", "search"), [pair for pair in TUNED.items() if has_run(pair[1])])
 def test_the_best_mean_on_val_was_taken_from_between_its_edges(study: str, search: str) -> None:
     """Of means that are equal to a tenth of a point that of the smaller weights; of pairs, each weight is followed."""
     runs = read_runs(ROOT / "results" / search)
