@@ -91,9 +91,10 @@ def test_tries_are_told_with_the_best_of_each_method_and_without_those_that_lack
 def test_methods_of_two_studies_are_compared_by_seed(tmp_path: Path) -> None:
     write_runs(tmp_path, "digits_main", {"cwd": 1.0}, spread=0.001)
     write_runs(tmp_path, "digits_main_stage3", {"pfs": 3.0}, spread=0.001)
-    table = across_studies("digits_main_stage3", "digits_main", [("pfs", "pfs"), ("pfs", "cwd")], tmp_path)
-    assert "| PFS, stage 3 | PFS | +3.0 [+3.0, +3.0] | 10 |" in table
-    assert "| PFS, stage 3 | CWD | +2.0 [+2.0, +2.0] | 10 |" in table
+    table = across_studies("digits_main_stage3", "digits_main", [("pfs", "pfs"), ("pfs", "cwd")], 3, tmp_path)
+    assert "| all seeds [95 %] | seeds 3 to 9 [95 %] |" in table
+    assert "| PFS, stage 3 | PFS | +3.0 [+3.0, +3.0] | +3.0 [+3.0, +3.0] |" in table
+    assert "| PFS, stage 3 | CWD | +2.0 [+2.0, +2.0] | +2.0 [+2.0, +2.0] |" in table
 
 
 def test_differences_are_told_over_all_seeds_and_over_the_fresh_ones(tmp_path: Path) -> None:
@@ -132,7 +133,7 @@ def test_methods_of_studies_with_unlike_data_or_teachers_are_not_compared(tmp_pa
     file = tmp_path / "digits_main" / "runs.csv"
     pd.read_csv(file).assign(**{column: "another"}).to_csv(file, index=False)
     with pytest.raises(ValueError, match="digits_main_stage3 and digits_main differ in their data or in the weights"):
-        across_studies("digits_main_stage3", "digits_main", [("pfs", "pfs")], tmp_path)
+        across_studies("digits_main_stage3", "digits_main", [("pfs", "pfs")], 3, tmp_path)
 
 
 def test_numbers_that_are_no_tries_stay_in_their_titles() -> None:
@@ -283,8 +284,11 @@ def test_what_is_said_of_an_earlier_stage_holds() -> None:
     gained = on_third - on_last
     assert gained["fitnet"] > max(gained["pfs"], gained["nfd"]) > min(gained["pfs"], gained["nfd"]) > 0
     assert 2.5 < gained["pfs"] < 3.5
-    assert on_third["pfs"] < min(on_third["fitnet"], on_third["nfd"])
-    assert on_last["pfs_wsp"] < on_third["pfs"] < on_last["cwd"]
+    assert on_last["pfs_wsp"] < on_third["pfs"] < on_last["cwd"] < min(on_third["fitnet"], on_third["nfd"])
+    (block,) = [content for name, _, content in BLOCK.findall(TEXTS["docs/results.md"]) if name == "stage3"]
+    fresh = {tuple(row[:2]): row[3] for row in (line.strip("| ").split(" | ") for line in block.splitlines()[2:])}
+    over = {pair for pair, cell in fresh.items() if len(set(re.findall(r"[\[ ]([+-])", cell))) == 2}
+    assert over == {("PFS, stage 3", "PFS + WSP")}
 
 
 def test_what_is_said_of_other_teachers_holds() -> None:
@@ -295,8 +299,9 @@ def test_what_is_said_of_other_teachers_holds() -> None:
     assert len(rows) == 8
     found = {tuple(row[:2]): [tuple(map(float, re.findall(r"[+-][\d.]+", cell))) for cell in row[3:]] for row in rows}
     assert all(len({mean > 0 for mean, *_ in cells}) == 1 for cells in found.values())
-    beside_kd, beside_cwd = found["PFS", "KD"], found["PFS + WSP", "CWD"]
-    assert [high < 0 for *_, high in beside_kd] == [False, True, False]
+    sure = {(pair, study) for pair, cells in found.items() for study in (1, 2) if cells[study][1] * cells[study][2] > 0}
+    assert sure == {(("PFS", "KD"), 1), (("PFS + WSP", "PFS"), 2)}
+    beside_cwd = found["PFS + WSP", "CWD"]
     assert beside_cwd[0][0] < min(cell[0] for cell in beside_cwd[1:]) < 0
 
 

@@ -31,9 +31,12 @@ BLOCK = re.compile(r"(?<=<!-- generated: )([a-z0-9_-]+)( -->\n)(.*?)(?=<!-- end 
 SHOWN = ("quick", "digits_main", "digits_main_stage3", "digits_long", "camvid_pretrained", "digits")
 JUDGED = ("digits_main", "digits_long", "camvid_pretrained", "digits", "camvid_cpu", "camvid_cpu_long")
 JUDGED_FIRST = ("quick", "digits_main")
-# What docs/protocol.md has compared across two studies: PFS on the third stage with what it would replace, and the
-# other methods that compare features with themselves on the last stage.
-EARLIER_STAGE = (("pfs", "pfs"), ("pfs", "pfs_wsp"), ("pfs", "cwd"), ("fitnet", "fitnet"), ("nfd", "nfd"))
+# What docs/protocol.md has compared across two studies: PFS on the third stage with what it would replace, the other
+# methods that compare features with themselves on the last stage, and all with CWD.
+EARLIER_STAGE = (
+    *(("pfs", "pfs"), ("fitnet", "fitnet"), ("nfd", "nfd"), ("pfs", "pfs_wsp")),
+    *(("pfs", "cwd"), ("fitnet", "cwd"), ("nfd", "cwd")),
+)
 OTHER_TEACHERS = ("digits_teacher_seed", "digits_teacher_width")
 FRESH = 3  # the first seed with which no study before the protocol scored students on the test scenes
 SHOWN_SCENE = 6  # of digits' examples: the student alone takes two digits for one, and the teacher tells them apart
@@ -91,7 +94,7 @@ def _beside_digits_main(claims: Claims, results: Path) -> dict[str, str]:
     """
     made = {}
     if _have_run(["digits_main_stage3"], results):
-        made["stage3"] = contrasts.across_studies("digits_main_stage3", "digits_main", EARLIER_STAGE, results)
+        made["stage3"] = contrasts.across_studies("digits_main_stage3", "digits_main", EARLIER_STAGE, FRESH, results)
     if _have_run(OTHER_TEACHERS, results):
         pairs = _contrasts("digits_main", claims)
         made["teachers"] = contrasts.beside_other_teachers("digits_main", OTHER_TEACHERS, pairs, results)

@@ -15,7 +15,7 @@ from pfs.study.places import TEACHER
 Pairs = Sequence[tuple[str, str]]  # a method, and the method that it is compared with
 
 
-def across_studies(name: str, other: str, pairs: Pairs, results: Path) -> str:
+def across_studies(name: str, other: str, pairs: Pairs, first: int, results: Path) -> str:
     """How methods of one study compare with methods of another one: a row a pair.
 
     Two runs of one seed are a pair, as within a study, since both studies have the same data, and teachers of the same
@@ -25,6 +25,7 @@ def across_studies(name: str, other: str, pairs: Pairs, results: Path) -> str:
         name: of the study whose methods are in question.
         other: of the study with whose methods they are compared.
         pairs: a method of the one, and a method of the other.
+        first: the first seed that no earlier study has used on the same test images.
         results: folder of all results.
 
     Raises:
@@ -38,9 +39,10 @@ def across_studies(name: str, other: str, pairs: Pairs, results: Path) -> str:
     for own, compared in pairs:
         both = [runs[runs["method"] == key] for runs, key in ((ours, own), (theirs, compared))]
         table = pd.concat([part.assign(method=side) for side, part in zip((name, other), both, strict=True)])
-        numbers = signed_difference(*paired_difference(table, name, other)[:3]), both[0]["seed"].nunique()
-        rows.append((label(own, studies[name]), label(compared, studies[other]), *numbers))
-    head = (f"method of `{name}`", f"compared with, of `{other}`", "difference [95 %]", "seeds")
+        cells = (_contrast(part, name, other) for part in (table, table[table["seed"] >= first]))
+        rows.append((label(own, studies[name]), label(compared, studies[other]), *cells))
+    seeds = f"seeds {first} to {max(studies[name].seeds)} [95 %]"
+    head = (f"method of `{name}`", f"compared with, of `{other}`", "all seeds [95 %]", seeds)
     return markdown_table(head, rows, numbers=False)
 
 
