@@ -61,7 +61,7 @@ TUNED = {
     "digits_teacher_seed": "digits_tuning_weights",
     "digits_teacher_width": "digits_tuning_weights",
     "digits_main_stage3": "digits_stage3_tuning",
-    "camvid_pretrained": "camvid_pretrained_tuning_weights",
+    "camvid_pretrained": "camvid_weights_tuning",
 }
 
 RATES = {study: "digits_tuning" if study.startswith("digits") else "camvid_pretrained_tuning" for study in TUNED}

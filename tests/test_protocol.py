@@ -26,7 +26,7 @@ STUDIES = [
         "digits_teacher_width",
         "digits_long",
     ),
-    *("camvid_pretrained_tuning", "camvid_pretrained_tuning_weights", "camvid_pretrained"),
+    *("camvid_pretrained_tuning", "camvid_weights_tuning", "camvid_pretrained"),
 ]
 
 
