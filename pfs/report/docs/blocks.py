@@ -5,7 +5,7 @@ torch here.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -50,9 +50,12 @@ def pages(root: Path) -> list[Path]:
 def blocks(root: Path) -> dict[str, Block]:
     """Every block by its name, for the clone whose root is given."""
     results, claims = root / "results", load_claims()
-    tables = {name: scores.main_table_of(name, results) for name in SHOWN if _have_run([name], results)}
+    pairs = _contrasts("digits_main", claims)
+    tables = {name: scores.main_table_of(name, results) for name in SHOWN if _has_run(name, results)}
     tables |= {
-        "fresh-seeds": contrasts.beside_fresh_seeds("digits_main", FRESH, _contrasts("digits_main", claims), results),
+        "fresh-seeds": contrasts.beside_fresh_seeds("digits_main", FRESH, pairs, results),
+        "stage3": contrasts.across_studies("digits_main_stage3", "digits_main", EARLIER_STAGE, FRESH, results),
+        "teachers": contrasts.beside_other_teachers("digits_main", OTHER_TEACHERS, pairs, results),
         "comparisons": scores.comparisons(results),
         "first-looks": scores.first_looks(results),
         "schedules": scores.schedules("camvid_cpu_long", results),
@@ -68,7 +71,7 @@ def blocks(root: Path) -> dict[str, Block]:
     tuned = {
         f"tries-{path.parent.name}": tries(path.parent.name, results) for path in results.glob("*_tuning*/runs.csv")
     }
-    texts = tables | _verdicts(claims, results) | tuned | _beside_digits_main(claims, results)
+    texts = tables | _verdicts(claims, results) | tuned
     made: dict[str, Block] = {name: partial(_instead, table) for name, table in texts.items()}
     return made | {f"keys-{name}": partial(keys.table, name) for name in keys.TABLES}
 
@@ -77,7 +80,7 @@ def _verdicts(claims: Claims, results: Path) -> dict[str, str]:
     """The blocks that say what the runs allow to be said of the claims: of all studies, and of single ones."""
     table = ledger(claims, results)
     tables = {f"verdicts-{name}": verdict_table(name, claims, table) for name in JUDGED_FIRST}
-    texts = {f"claims-{name}": sentences(name, claims, table) for name in JUDGED if _have_run([name], results)}
+    texts = {f"claims-{name}": sentences(name, claims, table) for name in JUDGED if _has_run(name, results)}
     return {"claims": summary(claims, table)} | tables | texts
 
 
@@ -87,22 +90,8 @@ def _contrasts(study: str, claims: Claims) -> list[Contrast]:
     return list(dict.fromkeys(pair for claim in tested for pair in claim.pairs))
 
 
-def _beside_digits_main(claims: Claims, results: Path) -> dict[str, str]:
-    """The blocks that compare `digits_main` with studies of an earlier stage's features and of other teachers.
-
-    A block is made once the studies that it needs have run.
-    """
-    made = {}
-    if _have_run(["digits_main_stage3"], results):
-        made["stage3"] = contrasts.across_studies("digits_main_stage3", "digits_main", EARLIER_STAGE, FRESH, results)
-    if _have_run(OTHER_TEACHERS, results):
-        pairs = _contrasts("digits_main", claims)
-        made["teachers"] = contrasts.beside_other_teachers("digits_main", OTHER_TEACHERS, pairs, results)
-    return made
-
-
-def _have_run(studies: Iterable[str], results: Path) -> bool:
-    return all((results / study / "runs.csv").is_file() for study in studies)
+def _has_run(study: str, results: Path) -> bool:
+    return (results / study / "runs.csv").is_file()
 
 
 def _instead(table: str, _: str) -> str:

@@ -1,11 +1,12 @@
 """Tables of contrasts over several sets of runs: of two studies, of other seeds, of other teachers. No torch here."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from pfs.config.load import load_study
+from pfs.config.study import Study
 from pfs.report.statistics import paired_difference, signed_difference
 from pfs.report.tables.collected import read_runs
 from pfs.report.tables.labels import label
@@ -13,6 +14,7 @@ from pfs.report.tables.main import markdown_table
 from pfs.study.places import TEACHER
 
 Pairs = Sequence[tuple[str, str]]  # a method, and the method that it is compared with
+Runs = Mapping[str, pd.DataFrame]  # sets of runs, by the head of their column
 
 
 def across_studies(name: str, other: str, pairs: Pairs, first: int, results: Path) -> str:
@@ -62,12 +64,7 @@ def beside_fresh_seeds(name: str, first: int, pairs: Pairs, results: Path) -> st
     """
     study, runs = load_study(f"studies/{name}.yaml"), read_runs(results / name)
     sets = {"all seeds": runs, f"seeds {first} to {max(study.seeds)}": runs[runs["seed"] >= first]}
-    rows = [
-        (label(method, study), label(other, study), *(_contrast(table, method, other) for table in sets.values()))
-        for method, other in pairs
-    ]
-    head = ("method", "compared with", *(f"{name} [95 %]" for name in sets))
-    return markdown_table(head, rows, numbers=False)
+    return markdown_table(_head(sets), _rows(study, pairs, sets), numbers=False)
 
 
 def beside_other_teachers(name: str, others: Sequence[str], pairs: Pairs, results: Path) -> str:
@@ -88,14 +85,21 @@ def beside_other_teachers(name: str, others: Sequence[str], pairs: Pairs, result
     sets = {f"`{name}`": runs, f"`{name}`, seeds {seeds[0]} to {seeds[-1]}": shared}
     sets |= {f"`{other}`": read_runs(results / other) for other in others}
     methods = set(study.methods).intersection(*(other.methods for other in studies.values()))
-    rows = [("teacher's own test mIoU (%)", "", *(f"{_teacher(table)['miou']:.1f}" for table in sets.values()))]
-    rows += [
-        (label(method, study), label(other, study), *(_contrast(table, method, other) for table in sets.values()))
+    teachers = ("teacher's own test mIoU (%)", "", *(f"{_teacher(table)['miou']:.1f}" for table in sets.values()))
+    rows = _rows(study, [pair for pair in pairs if methods.issuperset(pair)], sets)
+    return markdown_table(_head(sets), [teachers, *rows], numbers=False)
+
+
+def _head(sets: Runs) -> tuple[str, ...]:
+    return ("method", "compared with", *(f"{name} [95 %]" for name in sets))
+
+
+def _rows(study: Study, pairs: Pairs, sets: Runs) -> list[tuple[str, ...]]:
+    """A row a pair of methods, with their difference in each set of runs."""
+    return [
+        (label(method, study), label(other, study), *(_contrast(runs, method, other) for runs in sets.values()))
         for method, other in pairs
-        if {method, other} <= methods
     ]
-    head = ("method", "compared with", *(f"{name} [95 %]" for name in sets))
-    return markdown_table(head, rows, numbers=False)
 
 
 def _contrast(runs: pd.DataFrame, method: str, other: str) -> str:
