@@ -54,7 +54,18 @@ def run_settings(study: Study, method: str | None = None, seed: int | None = Non
         settings["weights"] = weights
     if method not in (None, TEACHER):
         settings |= {"method": everything["methods"][method], "seed": seed}
-    return settings
+    return that_decide(settings)
+
+
+def that_decide(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """A run's settings without the student's learning rate where the method's own one stands in its place.
+
+    Records of before this was left out hold it.
+    """
+    if settings.get("method", {}).get("learning_rate") is None:
+        return dict(settings)
+    student = {key: value for key, value in settings["student"].items() if key != "learning_rate"}
+    return {**settings, "student": student}
 
 
 def weights_checksums(study: Study, roles: tuple[str, ...]) -> dict[str, str]:
@@ -175,7 +186,8 @@ def training_differences(
     """
     settings = run_settings(study, record.method, record.seed)
     origin = record.provenance
-    found = [f"settings ({keys})"] if (keys := changed_keys(record.settings, settings, but=SCORING)) else []
+    keys = changed_keys(that_decide(record.settings), settings, but=SCORING)
+    found = [f"settings ({keys})"] if keys else []
     if origin.code is None:
         found.append("code (an older version; which parts of it, its record does not say)")
     elif files := changed_files(origin.code.training, code.training):

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from pfs.config.load import load_study
+from pfs.config.methods import Method
 from pfs.config.study import Study
 from pfs.study.code.hashes import Code
 from pfs.study.places import STATE_FOLDER, run_folder
@@ -83,6 +84,20 @@ def test_what_is_kept_on_the_way_is_a_setting_only_where_it_is_asked_for(study: 
     assert not run_settings(study, "ce", 1)["student"].keys() & asked.keys()
     keeping = study.model_copy(update={"student": study.student.model_copy(update=asked)})
     assert run_settings(keeping, "ce", 1)["student"].items() >= asked.items()
+
+
+def test_a_rate_that_the_method_s_own_replaces_matters_to_none_of_its_runs(
+    study: Study, tmp_path: Path, record: Record
+) -> None:
+    """Records of before named it; the method's own rate matters to its runs, and the student's to all others."""
+    own = study.model_copy(update={"methods": {"ce": Method(learning_rate=0.1)}})
+    other = own.model_copy(update={"student": own.student.model_copy(update={"learning_rate": 0.2})})
+    named = {**run_settings(own, "ce", 1), "student": run_settings(study, "ce", 1)["student"]}
+    assert why(other, tmp_path, record.model_copy(update={"settings": run_settings(own, "ce", 1)})) is None
+    assert why(other, tmp_path, record.model_copy(update={"settings": named})) is None
+    assert "(method.learning_rate, " in str(why(study, tmp_path, record.model_copy(update={"settings": named})))
+    alike = other.model_copy(update={"methods": study.methods})
+    assert "settings (student.learning_rate)" in str(why(alike, tmp_path, record))
 
 
 @pytest.mark.parametrize(("now", "done"), [("e", False), (None, True)], ids=["other data", "data that are not there"])

@@ -18,7 +18,7 @@ from pfs.report.tables.collected import mend, read_runs
 from pfs.study.code.hashes import Code, run_codes
 from pfs.study.places import TEACHER, runs_of, study_folder
 from pfs.study.records import Record, RecordError
-from pfs.study.staleness import changed_files, changed_keys, run_settings
+from pfs.study.staleness import changed_files, changed_keys, run_settings, that_decide
 
 PROVENANCE = "provenance.json"
 NOT_RECORDED = "older code (which parts differ is not recorded)"
@@ -119,7 +119,7 @@ def _changed_settings(study: Study, runs: pd.DataFrame, known: Provenance) -> li
     for method in dict.fromkeys(runs["method"]):
         if method in known.settings and method in (TEACHER, *study.methods):
             today = without_seed(run_settings(study, method, 0))
-            if keys := changed_keys(known.settings[method], today):
+            if keys := changed_keys(that_decide(known.settings[method]), today):
                 methods.setdefault(keys, []).append(method)
     return [f"parameters ({keys}) of {', '.join(names)}" for keys, names in methods.items()]
 
