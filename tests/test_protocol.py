@@ -93,3 +93,9 @@ def test_every_method_of_a_contrast_is_one_of_the_main_study() -> None:
     rows = [line for line in PAGE.splitlines() if re.match(r"\| C[1-5] ", line)]
     named = {name for row in rows for name in re.findall(r"`([a-z0-9_]+)`", row.split("|")[3])}
     assert named == set(load_study("studies/digits_main.yaml").methods)
+
+
+def test_what_is_said_of_camvid_s_rates_holds() -> None:
+    runs = read_runs(ROOT / "results" / "camvid_pretrained_tuning")
+    teacher, *best = runs[runs["split"] == "val"].groupby("method")["miou"].mean().nlargest(3)
+    assert best[0] - best[1] < 0.5 and 5 < teacher - best[0] < 6
