@@ -5,6 +5,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import zip_longest
+from pathlib import Path
 from textwrap import wrap
 from typing import Any, TypeVar
 
@@ -14,7 +15,7 @@ from pfs.config.base import StudyError
 from pfs.config.files import repository
 from pfs.config.load import load_study
 from pfs.config.study import Study
-from pfs.report.tables.changes import changes
+from pfs.report.tables.changes import MEASURED, changes, changes_since_measured
 from pfs.study.places import runs_of, study_path
 from pfs.study.records import RecordError
 
@@ -46,9 +47,11 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    """tell of which studies the committed results are no longer those of today's code, data or parameters"""
-    tables = sorted((repository() / options.results).glob("*/runs.csv"))
-    found = {table.parent.name: _changes(table.parent.name, options) for table in tables}
+    """tell which committed results are no longer those of today's code, data or parameters"""
+    results = repository() / options.results
+    found = {table.parent.name: _changes(table.parent.name, options) for table in sorted(results.glob("*/runs.csv"))}
+    measured = [results / "benchmark" / f"{name}.csv" for name in MEASURED]
+    found |= {f"benchmark/{table.stem}": _changes_since_measured(table) for table in measured if table.is_file()}
     for name, changed in found.items():
         print(f"{name}: {'; '.join(changed) or 'nothing has changed'}")
     return int(any(found.values()))
@@ -60,6 +63,14 @@ def _changes(name: str, options: argparse.Namespace) -> list[str]:
         return changes(load_study(study_path(name)), options.results, options.data)
     except (StudyError, RecordError) as error:
         return [" ".join(str(error).split())]
+
+
+def _changes_since_measured(table: Path) -> list[str]:
+    """What has changed since a table of measurements was made; or why that cannot be told."""
+    try:
+        return changes_since_measured(table)
+    except StudyError as error:
+        return [str(error)]
 
 
 def _studies(options: argparse.Namespace) -> int:

@@ -15,6 +15,7 @@ from pfs.config.checksums import LIST, write_checksums
 from pfs.config.files import repository
 from pfs.config.load import load_study
 from pfs.config.study import Study
+from pfs.report.tables.changes import MEASURED
 from pfs.report.tables.collect import collect
 from pfs.study.code.hashes import Code, run_code
 from pfs.study.places import STATE_FOLDER, run_folder, runs_of, study_folder
@@ -200,7 +201,9 @@ sys.exit("torch" in sys.modules)
     studies, status, check, _ = (part.splitlines() for part in ended.stdout.split("=====\n"))
     assert len(studies) == 2 + len(list((repository() / "studies").glob("*.yaml")))  # one line each, and the head
     assert status[-1].startswith("To bring it up to date: ") and max(map(len, status)) <= 100
-    assert len(check) == len(list((repository() / "results").glob("*/runs.csv")))
+    results = repository() / "results"
+    measured = [name for name in MEASURED if (results / "benchmark" / f"{name}.csv").is_file()]
+    assert len(check) == len(list(results.glob("*/runs.csv"))) + len(measured)
 
 
 def test_status_without_a_study_has_a_line_for_each(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -319,6 +322,15 @@ def test_check_succeeds_where_nothing_has_changed(
     monkeypatch.setattr(status, "changes", lambda study, results, data: [])
     assert check(committed, capsys) == (0, ["digits_grids: nothing has changed"])
     assert check(committed / "digits_grids", capsys) == (0, [])  # no results
+
+
+def test_check_says_which_measurements_are_of_other_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """By the commit that a table names; here one that no clone has."""
+    (tmp_path / "benchmark").mkdir()
+    (tmp_path / "benchmark" / "kernels.csv").write_text("form,commit\nours,0123456789\nours,0123456789\n")
+    failed, (line,) = check(tmp_path, capsys)
+    assert failed == 1
+    assert line.startswith("benchmark/kernels: git does not have commit 0123456 here")
 
 
 def test_check_fails_where_it_cannot_tell(committed: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,7 +4,7 @@
 of each method. A clone has both, and no records.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,15 @@ from pfs.config.files import repository
 from pfs.config.study import Study
 from pfs.data.install.state import current_checksum
 from pfs.report.tables.collected import mend, read_runs
-from pfs.study.code.hashes import Code, run_codes
-from pfs.study.places import TEACHER, runs_of, study_folder
+from pfs.study.code.earlier import code_at
+from pfs.study.code.hashes import Code, code_of, run_codes
+from pfs.study.places import TEACHER, notebook_path, runs_of, study_folder
 from pfs.study.records import Record, RecordError
 from pfs.study.staleness import changed_files, changed_keys, run_settings, that_decide
 
 PROVENANCE = "provenance.json"
+# The tables of `results/benchmark`, and the notebook that measures each.
+MEASURED = {"kernels": "benchmark", "steps": "throughput", "devices": "devices", "latency": "latency"}
 NOT_RECORDED = "older code (which parts differ is not recorded)"
 
 
@@ -91,6 +94,22 @@ def changes(study: Study, results: str, data: str | None = "data") -> list[str]:
     ]
 
 
+def changes_since_measured(table: Path) -> list[str]:
+    """How the code behind one of the tables `MEASURED` has changed since the commit that the table names.
+
+    Args:
+        table: its CSV file.
+
+    Raises:
+        CodeError: that commit is not at hand.
+    """
+    notebook = notebook_path(MEASURED[table.stem])
+    today = code_of(notebook)
+    commits = pd.read_csv(table, dtype={"commit": str})["commit"].unique()
+    files = {commit: changed_files(code_at(commit, notebook).training, today.training) for commit in commits}
+    return [f"other code since {commit[:7]} ({_some(names.split(', '))})" for commit, names in files.items() if names]
+
+
 def code_change(code_hash: str, today: Code, known: Provenance) -> str:
     """In what the code of a row differs from today's, in a few words; "" where it does not."""
     if code_hash == today.digest:
@@ -132,15 +151,14 @@ def _changed_data(runs: pd.DataFrame, found: str | None) -> list[str]:
 def _changed_runs(study: Study, runs: pd.DataFrame) -> list[str]:
     """Runs that the study's file has and the table has not, and the other way round."""
     there, planned = set(zip(runs["method"], runs["seed"], strict=True)), set(runs_of(study))
-    added, left_out = _names(planned - there), _names(there - planned)
+    added, left_out = (_some([f"{m}/{s}" for m, s in sorted(runs)]) for runs in (planned - there, there - planned))
     return [
         *([f"runs that are not in the table: {added}"] if added else []),
         *([f"runs that the study no longer has: {left_out}"] if left_out else []),
     ]
 
 
-def _names(runs: Collection[tuple[str, int]]) -> str:
-    """Up to three runs by name, and how many there are besides."""
-    names = [f"{method}/{seed}" for method, seed in sorted(runs)]
+def _some(names: Sequence[str]) -> str:
+    """The first three of some names, and how many there are besides; "" of none."""
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     return ", ".join(names[:3]) + more

@@ -9,8 +9,9 @@ files by names.
 import ast
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
+from pathlib import Path
 from typing import cast
 
 from pfs.config.base import StudyError
@@ -82,10 +83,12 @@ class Library:
         left_out: classes of the study's YAML that the run does not use, see `pfs.study.code.normal_form`.
         texts: the source of each module that has been asked for, and None for names that are no module's. Libraries of
             several runs share them, so that each file is read once.
+        root: the folder of `pfs`: this clone, or one that holds the code of an earlier commit.
     """
 
     left_out: frozenset[str]
     texts: dict[str, str | None]
+    root: Path = field(default_factory=repository)
 
     def reached(self, notebook: Source) -> dict[Definition, str]:
         """All definitions that the code of a notebook reaches, its own included, with their source in normal form.
@@ -132,7 +135,7 @@ class Library:
     def _text(self, module: str) -> str | None:
         """The source of a module of `pfs`, if there is such a module."""
         if module not in self.texts:
-            base = repository().joinpath(*module.split("."))
+            base = self.root.joinpath(*module.split("."))
             files = [file for file in (base.with_suffix(".py"), base / "__init__.py") if file.is_file()]
             self.texts[module] = files[0].read_text(encoding="utf-8") if files else None
         return self.texts[module]
