@@ -69,8 +69,8 @@ def _changes_since_measured(table: Path) -> list[str]:
     """What has changed since a table of measurements was made; or why that cannot be told."""
     try:
         return changes_since_measured(table)
-    except StudyError as error:
-        return [str(error)]
+    except (StudyError, RecordError) as error:
+        return [" ".join(str(error).split())]
 
 
 def _studies(options: argparse.Namespace) -> int:

@@ -325,12 +325,14 @@ def test_check_succeeds_where_nothing_has_changed(
 
 
 def test_check_says_which_measurements_are_of_other_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """By the commit that a table names; here one that no clone has."""
+    """By the commit that a table names: here one that no clone has, and none."""
     (tmp_path / "benchmark").mkdir()
     (tmp_path / "benchmark" / "kernels.csv").write_text("form,commit\nours,0123456789\nours,0123456789\n")
-    failed, (line,) = check(tmp_path, capsys)
+    (tmp_path / "benchmark" / "steps.csv").write_text("form\nours\n")
+    failed, (kernels, steps) = check(tmp_path, capsys)
     assert failed == 1
-    assert line.startswith("benchmark/kernels: git does not have commit 0123456 here")
+    assert kernels.startswith("benchmark/kernels: git does not have commit 0123456 here")
+    assert "benchmark/steps.csv: is damaged" in steps
 
 
 def test_check_fails_where_it_cannot_tell(committed: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -102,10 +102,14 @@ def changes_since_measured(table: Path) -> list[str]:
 
     Raises:
         CodeError: that commit is not at hand.
+        RecordError: the table is damaged; one line.
     """
     notebook = notebook_path(MEASURED[table.stem])
     today = code_of(notebook)
-    commits = pd.read_csv(table, dtype={"commit": str})["commit"].unique()
+    try:
+        commits = pd.read_csv(table, usecols=["commit"], dtype=str, keep_default_na=False)["commit"].unique()
+    except ValueError as error:
+        raise RecordError(f"{table}: is damaged ({error}): restore it, with git for instance") from None
     files = {commit: changed_files(code_at(commit, notebook).training, today.training) for commit in commits}
     return [f"other code since {commit[:7]} ({_some(names.split(', '))})" for commit, names in files.items() if names]
 
