@@ -99,3 +99,17 @@ def test_what_is_said_of_camvid_s_rates_holds() -> None:
     runs = read_runs(ROOT / "results" / "camvid_pretrained_tuning")
     teacher, *best = runs[runs["split"] == "val"].groupby("method")["miou"].mean().nlargest(3)
     assert best[0] - best[1] < 0.5 and 5 < teacher - best[0] < 6
+
+
+def test_what_is_said_of_camvid_s_weights_holds() -> None:
+    """Most tries lie within half a point of their method's best, and none is a point above the labels alone."""
+    means = {}
+    for search in ("camvid_pretrained_tuning", "camvid_weights_tuning"):
+        runs = read_runs(ROOT / "results" / search)
+        means[search] = runs[runs["split"] == "val"].groupby("method")["miou"].mean()
+    labels_alone = means["camvid_pretrained_tuning"].drop("teacher").max()
+    tries = means["camvid_weights_tuning"].drop("teacher")
+    assert tries.max() < labels_alone + 1
+    assert len(tries) == 34
+    best = tries.groupby(tries.index.str.replace(r"_\d+", "", regex=True)).transform("max")
+    assert best.nunique() == 7 and (tries > best - 0.5).sum() > len(tries) / 2
