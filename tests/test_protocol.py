@@ -110,6 +110,7 @@ def test_what_is_said_of_camvid_s_weights_holds() -> None:
     labels_alone = means["camvid_pretrained_tuning"].drop("teacher").max()
     tries = means["camvid_weights_tuning"].drop("teacher")
     assert tries.max() < labels_alone + 1
-    assert len(tries) == 34
-    best = tries.groupby(tries.index.str.replace(r"_\d+", "", regex=True)).transform("max")
-    assert best.nunique() == 7 and (tries > best - 0.5).sum() > len(tries) / 2
+    methods = tries.groupby(tries.index.str.replace(r"_\d+", "", regex=True))
+    more = {"cwd": 6, "pfs_wsp": 6, "kd": 5, "wsp_weighted": 5}
+    assert methods.size().to_dict() == dict.fromkeys(("kd_weighted", "pfs", "wsp"), 4) | more
+    assert (tries > methods.transform("max") - 0.5).sum() > len(tries) / 2
