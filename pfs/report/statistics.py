@@ -25,6 +25,7 @@ COMPARISONS = (
     *(("pfs", other) for other in ("kd", "skd")),
     *(("wsp", other) for other in ("kd", "student_gap", "hard_pixels")),
     *(("pfs_wsp", other) for other in ("pfs", "wsp", *BASELINES)),
+    *((f"{plain}_weighted", plain) for plain in ("kd", "wsp")),  # by class, as `camvid_pretrained` names them
 )
 MOST_SHOWN = 9  # methods that fit side by side in a figure
 

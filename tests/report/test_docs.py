@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -15,13 +16,14 @@ from pfs.config.files import repository
 from pfs.config.load import load_study
 from pfs.config.study import Study
 from pfs.report.docs.blocks import BLOCK, Block, blocks, draw, filled, pages
+from pfs.report.docs.camvid import AREAS
 from pfs.report.docs.claims.ledger import steps_to_reach
 from pfs.report.docs.contrasts import across_studies, beside_fresh_seeds, beside_other_teachers
 from pfs.report.docs.drawings.ablations import ablations_figure, read_ablations
 from pfs.report.docs.keys.schema import keys_of
 from pfs.report.docs.keys.tables import NO_MEANING, TABLES, table
 from pfs.report.docs.tries import tries
-from pfs.report.statistics import read_runs
+from pfs.report.statistics import paired_difference, read_runs, seed_differences
 from pfs.report.tables.curves import read_curves
 from tests.report.legible import flaws
 from tests.report.test_claims import PROVENANCE, write_runs
@@ -301,6 +303,82 @@ def test_what_is_said_of_other_teachers_holds() -> None:
     assert sure == {(("PFS", "KD"), 1), (("PFS + WSP", "PFS"), 2)}
     beside_cwd = found["PFS + WSP", "CWD"]
     assert beside_cwd[0][0] < min(cell[0] for cell in beside_cwd[1:]) < 0
+
+
+def test_what_is_said_of_pretrained_students_holds() -> None:
+    """docs/results.md, of camvid_pretrained over its five seeds: what gains, on test and on val."""
+    runs = read_runs(ROOT / "results" / "camvid_pretrained")
+    test, val = (runs.query(f"split == '{split}'") for split in ("test", "val"))
+    gains = {method: seed_differences(test, method, "ce") for method in set(test["method"]) - {"teacher", "ce"}}
+    assert (gains["wsp"] > 0).all()
+    assert (seed_differences(test, "wsp", "kd") > 0).all()
+    assert 0.8 < gains["wsp"].mean() < 1.2
+    sure = {method for method in gains if paired_difference(test, method, "ce").low > 0}
+    assert sure == {"kd", "wsp", "pfs_wsp"} == set(gains) - {"pfs", "cwd", "kd_weighted", "wsp_weighted"}
+    means = test.groupby("method")["miou"].mean()
+    assert means.drop("teacher").idxmax() == "pfs_wsp"
+    assert (seed_differences(test, "pfs_wsp", "wsp") > 0).sum() == 4
+    assert not paired_difference(test, "pfs_wsp", "wsp").low > 0
+    assert 6.5 < means["teacher"] - means["ce"] < 7.5
+    assert 1 / 7 < gains["wsp"].mean() / (means["teacher"] - means["ce"]) < 1 / 5
+    for method in ("pfs", "kd", "kd_weighted"):
+        found = paired_difference(val.assign(split="test"), method, "ce")
+        assert found.low > 0
+        assert 0.4 < found.mean < 0.6
+
+
+def test_what_is_said_of_what_imitation_corrects_holds() -> None:
+    """docs/results.md: plain imitation takes an excess of rare classes back, and weighted by class it does not."""
+    runs = read_runs(ROOT / "results" / "camvid_pretrained")
+    told = table_of("camvid-areas")
+    ratios = {name: dict(zip(AREAS, map(float, cells[2:]), strict=True)) for name, *cells in told}
+    alone = ratios["Student alone (CE)"]
+    assert 1.9 < alone["pedestrian"] < 2.1
+    assert all(1.4 < alone[name] < 1.7 for name in ("pole", "fence", "sign"))
+    assert alone["building"] < 0.9
+    rare = set(AREAS) - {"building", "road"}
+    for plain, by_class in (("kd", "kd_weighted"), ("wsp", "wsp_weighted")):
+        shrunk = ratios[plain.upper()]
+        assert all(shrunk[name] < alone[name] for name in rare)
+        assert shrunk["pole"] < 1
+        moved = ratios[f"{plain.upper()}, class-weighted"]
+        assert all(abs(moved[name] - alone[name]) < 0.12 for name in AREAS)
+        for name in ("building", "pedestrian", "sign"):
+            assert paired_difference(runs.assign(miou=runs[f"iou_{name}"]), plain, "ce").low > 0
+        assert paired_difference(runs, by_class, plain).high < 0
+    tries = read_runs(ROOT / "results" / "camvid_weights_tuning").groupby("method")["pixel_accuracy"].mean()
+    assert all(tries[f"{name}_weighted_16"] < tries[f"{name}_16"] for name in ("kd", "wsp"))
+
+
+def test_both_test_sequences_have_the_sign_of_what_is_sure() -> None:
+    for _, _, over, *within in table_of("camvid-sequences"):
+        mean, low, high = map(float, re.findall(r"[+-][\d.]+", over))
+        if low * high > 0:
+            assert all(float(cell) * mean > 0 for cell in within)
+
+
+def test_areas_and_sequences_are_those_of_the_counts() -> None:
+    """Against the committed counts, by hand: WSP at its five seeds beside the student alone."""
+    with np.load(ROOT / "results" / "camvid_pretrained" / "test_counts.npz") as arrays:
+        counts = {name: arrays[name] for name in arrays}
+    labelled, hits, wrong = (counts[name].astype(np.int64) for name in ("labelled", "hits", "false_positives"))
+    methods, late = counts["method"], counts["group"] == "Seq05VD"
+    building = list(read_runs(ROOT / "results" / "camvid_pretrained").filter(like="iou_")).index("iou_building")
+    predicted = (hits + wrong)[building][:, methods == "wsp"].sum(0) / labelled[building].sum()
+    (areas,) = [cells for name, *cells in table_of("camvid-areas") if name == "WSP"]
+    assert areas[2] == f"{predicted.mean():.2f}"
+    iou = hits[:, late].sum(1) / (labelled[:, late].sum(1)[:, None] + wrong[:, late].sum(1))
+    gain = 100 * (iou.mean(0)[methods == "wsp"].mean() - iou.mean(0)[methods == "ce"].mean())
+    (within,) = [
+        cells for name, other, *cells in table_of("camvid-sequences") if (name, other[:7]) == ("WSP", "Student")
+    ]
+    assert within[2] == f"{gain:+.1f}"
+
+
+def table_of(name: str) -> list[list[str]]:
+    """The rows of a generated table of docs/results.md, without its head."""
+    (block,) = [content for other, _, content in BLOCK.findall(TEXTS["docs/results.md"]) if other == name]
+    return [[cell.strip() for cell in line.strip("|\n").split("|")] for line in block.splitlines()[2:]]
 
 
 def test_none_of_the_added_tries_was_above_the_best_of_the_first() -> None:

@@ -30,7 +30,7 @@ BLOCK = re.compile(r"(?<=<!-- generated: )([a-z0-9_-]+)( -->\n)(.*?)(?=<!-- end 
 # of README.md, as tables.
 SHOWN = ("quick", "digits_main", "digits_main_stage3", "digits_long", "camvid_pretrained", "digits")
 JUDGED = ("digits_main", "digits_long", "camvid_pretrained", "digits", "camvid_cpu", "camvid_cpu_long")
-JUDGED_FIRST = ("quick", "digits_main")
+JUDGED_FIRST = ("quick", "digits_main", "camvid_pretrained")
 # What docs/protocol.md has compared across two studies: PFS on the third stage with what it would replace, the other
 # methods that compare features with themselves on the last stage, and all with CWD.
 EARLIER_STAGE = (
@@ -61,6 +61,8 @@ def blocks(root: Path) -> dict[str, Block]:
         "schedules": scores.schedules("camvid_cpu_long", results),
         "baselines": scores.to_the_reference("digits_baselines", results),
         "camvid-shifts": camvid.shifts(results),
+        "camvid-areas": camvid.areas("camvid_pretrained", results),
+        "camvid-sequences": camvid.sequences("camvid_pretrained", results),
         "origins": scores.origins(results),
         "kernels": costs.kernels(results / "benchmark"),
         "steps": costs.steps(results / "benchmark"),

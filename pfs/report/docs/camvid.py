@@ -1,17 +1,23 @@
-"""What methods shift on CamVid besides test mIoU: val, pixel accuracy, frequent and rare classes. No torch."""
+"""What methods shift on CamVid besides test mIoU: val, pixel accuracy, single classes, each test sequence. No torch."""
 
+from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from pfs.config.load import load_study
 from pfs.config.study import Study
 from pfs.report.statistics import paired_difference, read_runs, signed_difference
 from pfs.report.style import label
+from pfs.report.tables.counts import COUNTS, read_counts
+from pfs.report.tables.evidence import evidence_table
 from pfs.report.tables.main import markdown_table
+from pfs.study.places import TEACHER
 
 STUDIES = ("camvid_cpu", "camvid_cpu_long")
 SHOWN = {"pixel_accuracy": "pixel accuracy (%)", "iou_building": "building", "iou_pole": "pole"}
+AREAS = ("building", "road", "pole", "sign", "fence", "pedestrian", "bicyclist")  # two large classes, and the rare ones
 
 
 def shifts(results: Path) -> str:
@@ -49,3 +55,60 @@ def _val_difference(runs: pd.DataFrame, method: str, reference: str) -> str:
         return ""
     found = paired_difference(runs[runs["split"] == "val"].assign(split="test"), method, reference)
     return signed_difference(found.mean, found.low, found.high)
+
+
+def areas(name: str, results: Path) -> str:
+    """How many test pixels each method takes for a class, for one that is labelled so: a table in Markdown.
+
+    Means over the seeds, of all test images together; beside them each method's difference on val and its pixel
+    accuracy. 1 is as many as there are, if not the same ones.
+
+    Args:
+        name: of the study.
+        results: folder of all results.
+
+    Raises:
+        ValueError: the study has no counts of its test images.
+    """
+    study, runs = load_study(f"studies/{name}.yaml"), read_runs(results / name)
+    counts = read_counts(results / name, runs)
+    if counts is None:
+        raise ValueError(f"{name} has no {COUNTS}")
+    labelled = counts.labelled.sum(1, dtype=np.int64)[:, None]  # (C, 1)
+    predicted = counts.hits.sum(1, dtype=np.int64) + counts.false_positives.sum(1, dtype=np.int64)  # (C, R)
+    classes = [name.removeprefix("iou_") for name in map(str, runs) if name.startswith("iou_")]
+    ratios = pd.DataFrame((predicted / labelled).T, [method for method, _ in counts.runs], classes)
+    means = ratios.groupby(level=0)[list(AREAS)].mean()
+    accuracy = runs[runs["split"] == "test"].groupby("method")["pixel_accuracy"].mean()
+    rows = [
+        (
+            label(method, study),
+            "" if method == TEACHER else _val_difference(runs, method, study.reference),
+            f"{accuracy[method]:.1f}",
+            *(f"{ratio:.2f}" for ratio in means.loc[method]),
+        )
+        for method in (TEACHER, *study.methods)
+    ]
+    return markdown_table(("Method", "Val difference", "pixel accuracy (%)", *AREAS), rows)
+
+
+def sequences(name: str, results: Path) -> str:
+    """Every comparison of a study over all test images, and its mean within each test sequence: a table in Markdown.
+
+    Args:
+        name: of the study.
+        results: folder of all results.
+    """
+    study, runs = load_study(f"studies/{name}.yaml"), read_runs(results / name)
+    counts = read_counts(results / name, runs)
+    images = Counter(counts.groups.names) if counts is not None else {}
+    head = ("method", "compared with", "all test images [95 %]", *(f"{key} ({images[key]})" for key in sorted(images)))
+    rows = [
+        (
+            *(label(row[key], study) for key in ("method", "reference")),
+            signed_difference(row["mean"], row["t_low"], row["t_high"]),
+            *(f"{row[f'in_{key}']:+.1f}" for key in sorted(images)),
+        )
+        for row in evidence_table(runs, study, counts).to_dict("records")
+    ]
+    return markdown_table(head, rows, numbers=False)
