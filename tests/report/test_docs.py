@@ -3,11 +3,13 @@
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import ttest_1samp
 
 from pfs.__main__ import main
 from pfs.config.base import StudyError
@@ -23,7 +25,7 @@ from pfs.report.docs.drawings.ablations import ablations_figure, read_ablations
 from pfs.report.docs.keys.schema import keys_of
 from pfs.report.docs.keys.tables import NO_MEANING, TABLES, table
 from pfs.report.docs.tries import tries
-from pfs.report.statistics import paired_difference, read_runs, seed_differences
+from pfs.report.statistics import Difference, paired_difference, read_runs, seed_differences
 from pfs.report.tables.curves import read_curves
 from tests.report.legible import flaws
 from tests.report.test_claims import PROVENANCE, write_runs
@@ -312,7 +314,8 @@ def test_what_is_said_of_pretrained_students_holds() -> None:
     gains = {method: seed_differences(test, method, "ce") for method in set(test["method"]) - {"teacher", "ce"}}
     assert (gains["wsp"] > 0).all()
     assert (seed_differences(test, "wsp", "kd") > 0).all()
-    assert 0.8 < gains["wsp"].mean() < 1.2
+    assert 1 < gains["wsp"].mean() < 1.5
+    assert 0 < gains["kd"].mean() < 0.5
     sure = {method for method in gains if paired_difference(test, method, "ce").low > 0}
     assert sure == {"kd", "wsp", "pfs_wsp"} == set(gains) - {"pfs", "cwd", "kd_weighted", "wsp_weighted"}
     means = test.groupby("method")["miou"].mean()
@@ -325,29 +328,60 @@ def test_what_is_said_of_pretrained_students_holds() -> None:
         found = paired_difference(val.assign(split="test"), method, "ce")
         assert found.low > 0
         assert 0.4 < found.mean < 0.6
+    assert val.groupby("method")["miou"].mean().drop("teacher").idxmax() == "wsp"
+    tries = read_runs(ROOT / "results" / "camvid_weights_tuning").groupby("method")["miou"].mean()
+    assert tries["cwd_00625"] > tries[["cwd_025", "cwd_1"]].max() > tries["cwd_4"] > tries["cwd_16"]
 
 
-def test_what_is_said_of_what_imitation_corrects_holds() -> None:
-    """docs/results.md: plain imitation takes an excess of rare classes back, and weighted by class it does not."""
+def test_what_is_said_of_where_wsp_leads_kd_holds() -> None:
+    """docs/results.md, of camvid_pretrained: fences and bicyclists on test, and other classes on val."""
+    runs = read_runs(ROOT / "results" / "camvid_pretrained")
+    means = runs.groupby(["split", "method"])[list(runs.filter(like="iou_"))].mean()
+    on_test, on_val = (means.loc[split, "wsp"] - means.loc[split, "kd"] for split in ("test", "val"))
+    few = ["iou_fence", "iou_bicyclist"]
+    assert set(on_test.nlargest(2).index) == set(few)
+    assert 0.7 < on_test[few].sum() / on_test.sum() < 0.8
+    assert 0.2 < on_test.drop(few).mean() < 0.3
+    assert set(on_val.nlargest(3).index) == {"iou_pedestrian", "iou_sign", "iou_pavement"}
+    with np.load(ROOT / "results" / "camvid_pretrained" / "test_counts.npz") as arrays:
+        pixels = pd.Series(arrays["labelled"].sum(1, dtype=np.int64), list(runs.filter(like="iou_")))
+    assert pixels[few].sum() < 0.02 * pixels.sum()
+
+
+def test_what_is_said_of_what_imitation_shifts_holds() -> None:
+    """docs/results.md: with plain imitation rare classes shrink, and weighted by class they do not."""
     runs = read_runs(ROOT / "results" / "camvid_pretrained")
     told = table_of("camvid-areas")
     ratios = {name: dict(zip(AREAS, map(float, cells[2:]), strict=True)) for name, *cells in told}
     alone = ratios["Student alone (CE)"]
     assert 1.9 < alone["pedestrian"] < 2.1
-    assert all(1.4 < alone[name] < 1.7 for name in ("pole", "fence", "sign"))
+    assert alone["sign"] > 1.6 > max(alone["pole"], alone["fence"]) > min(alone["pole"], alone["fence"]) > 1.4
     assert alone["building"] < 0.9
     rare = set(AREAS) - {"building", "road"}
+    val = runs[runs["split"] == "val"].assign(split="test")
     for plain, by_class in (("kd", "kd_weighted"), ("wsp", "wsp_weighted")):
-        shrunk = ratios[plain.upper()]
+        shrunk, moved = ratios[plain.upper()], ratios[f"{plain.upper()}, class-weighted"]
         assert all(shrunk[name] < alone[name] for name in rare)
-        assert shrunk["pole"] < 1
-        moved = ratios[f"{plain.upper()}, class-weighted"]
+        assert sum(shrunk[name] < ratios["Teacher"][name] for name in rare) == 4
         assert all(abs(moved[name] - alone[name]) < 0.12 for name in AREAS)
-        for name in ("building", "pedestrian", "sign"):
-            assert paired_difference(runs.assign(miou=runs[f"iou_{name}"]), plain, "ce").low > 0
+        on_test, on_val = (_class_difference(rows, plain) for rows in (runs, val))
+        assert min(on_test(name).low for name in ("building", "pedestrian", "sign")) > 0
+        assert max(on_test("pole").high, on_val("sign").high) < 0 < on_val("building").low
         assert paired_difference(runs, by_class, plain).high < 0
+    assert ratios["KD"]["fence"] == 1.0
+    assert _class_difference(runs, "kd")("fence").mean < 0
+    assert abs(paired_difference(val, "kd_weighted", "kd").mean) < 0.05
+    study = load_study(ROOT / "studies" / "camvid_pretrained.yaml")
+    for name in ("kd", "wsp"):
+        plain, by_class = (study.methods[key].terms[name].weight for key in (name, f"{name}_weighted"))
+        assert plain == 16 * by_class
     tries = read_runs(ROOT / "results" / "camvid_weights_tuning").groupby("method")["pixel_accuracy"].mean()
     assert all(tries[f"{name}_weighted_16"] < tries[f"{name}_16"] for name in ("kd", "wsp"))
+
+
+def _class_difference(runs: pd.DataFrame, method: str) -> Callable[[str], Difference]:
+    """How a method's IoU of a class differs from that of the labels alone, over the seeds, by the class."""
+    return lambda name: paired_difference(runs.assign(miou=runs[f"iou_{name}"]), method, "ce")
 
 
 def test_both_test_sequences_have_the_sign_of_what_is_sure() -> None:
@@ -362,17 +396,20 @@ def test_areas_and_sequences_are_those_of_the_counts() -> None:
     with np.load(ROOT / "results" / "camvid_pretrained" / "test_counts.npz") as arrays:
         counts = {name: arrays[name] for name in arrays}
     labelled, hits, wrong = (counts[name].astype(np.int64) for name in ("labelled", "hits", "false_positives"))
-    methods, late = counts["method"], counts["group"] == "Seq05VD"
+    methods = counts["method"]
     building = list(read_runs(ROOT / "results" / "camvid_pretrained").filter(like="iou_")).index("iou_building")
     predicted = (hits + wrong)[building][:, methods == "wsp"].sum(0) / labelled[building].sum()
     (areas,) = [cells for name, *cells in table_of("camvid-areas") if name == "WSP"]
     assert areas[2] == f"{predicted.mean():.2f}"
-    iou = hits[:, late].sum(1) / (labelled[:, late].sum(1)[:, None] + wrong[:, late].sum(1))
-    gain = 100 * (iou.mean(0)[methods == "wsp"].mean() - iou.mean(0)[methods == "ce"].mean())
-    (within,) = [
-        cells for name, other, *cells in table_of("camvid-sequences") if (name, other[:7]) == ("WSP", "Student")
-    ]
-    assert within[2] == f"{gain:+.1f}"
+    gains = {}  # of WSP, by seed: the runs of both methods are in the order of the seeds
+    for sequence in ("0001TP", "Seq05VD"):
+        images = counts["group"] == sequence
+        iou = hits[:, images].sum(1) / (labelled[:, images].sum(1)[:, None] + wrong[:, images].sum(1))
+        gains[sequence] = 100 * (iou[:, methods == "wsp"] - iou[:, methods == "ce"]).mean(0)
+    within = {(method, other): cells for method, other, *cells in table_of("camvid-sequences")}
+    assert within["WSP", "Student alone (CE)"][1:] == [f"{gain.mean():+.1f}" for gain in gains.values()]
+    early = ttest_1samp(gains["0001TP"], 0.0).confidence_interval()
+    assert early.low < 0 < early.high  # of which the page says that five seeds are not always sure
 
 
 def table_of(name: str) -> list[list[str]]:
