@@ -336,15 +336,16 @@ def test_what_is_said_of_pretrained_students_holds() -> None:
 def test_what_is_said_of_where_wsp_leads_kd_holds() -> None:
     """docs/results.md, of camvid_pretrained: fences and bicyclists on test, and other classes on val."""
     runs = read_runs(ROOT / "results" / "camvid_pretrained")
-    means = runs.groupby(["split", "method"])[list(runs.filter(like="iou_"))].mean()
-    on_test, on_val = (means.loc[split, "wsp"] - means.loc[split, "kd"] for split in ("test", "val"))
+    classes = list(runs.filter(like="iou_"))
+    means = {split: rows.groupby("method")[classes].mean().T for split, rows in runs.groupby("split")}
+    on_test, on_val = (means[split]["wsp"] - means[split]["kd"] for split in ("test", "val"))
     few = ["iou_fence", "iou_bicyclist"]
     assert set(on_test.nlargest(2).index) == set(few)
     assert 0.7 < on_test[few].sum() / on_test.sum() < 0.8
     assert 0.2 < on_test.drop(few).mean() < 0.3
     assert set(on_val.nlargest(3).index) == {"iou_pedestrian", "iou_sign", "iou_pavement"}
     with np.load(ROOT / "results" / "camvid_pretrained" / "test_counts.npz") as arrays:
-        pixels = pd.Series(arrays["labelled"].sum(1, dtype=np.int64), list(runs.filter(like="iou_")))
+        pixels = pd.Series(arrays["labelled"].sum(1, dtype=np.int64), classes)
     assert pixels[few].sum() < 0.02 * pixels.sum()
 
 
@@ -373,8 +374,8 @@ def test_what_is_said_of_what_imitation_shifts_holds() -> None:
     assert abs(paired_difference(val, "kd_weighted", "kd").mean) < 0.05
     study = load_study(ROOT / "studies" / "camvid_pretrained.yaml")
     for name in ("kd", "wsp"):
-        plain, by_class = (study.methods[key].terms[name].weight for key in (name, f"{name}_weighted"))
-        assert plain == 16 * by_class
+        weights = [study.methods[key].terms[name].weight for key in (name, f"{name}_weighted")]
+        assert weights[0] == 16 * weights[1]
     tries = read_runs(ROOT / "results" / "camvid_weights_tuning").groupby("method")["pixel_accuracy"].mean()
     assert all(tries[f"{name}_weighted_16"] < tries[f"{name}_16"] for name in ("kd", "wsp"))
 
