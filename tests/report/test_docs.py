@@ -18,7 +18,7 @@ from pfs.config.files import repository
 from pfs.config.load import load_study
 from pfs.config.study import Study
 from pfs.report.docs.blocks import BLOCK, Block, blocks, draw, filled, pages
-from pfs.report.docs.camvid import AREAS
+from pfs.report.docs.camvid import AREAS, areas, sequences
 from pfs.report.docs.claims.ledger import steps_to_reach
 from pfs.report.docs.contrasts import across_studies, beside_fresh_seeds, beside_other_teachers
 from pfs.report.docs.drawings.ablations import ablations_figure, read_ablations
@@ -411,6 +411,13 @@ def test_areas_and_sequences_are_those_of_the_counts() -> None:
     assert within["WSP", "Student alone (CE)"][1:] == [f"{gain.mean():+.1f}" for gain in gains.values()]
     early = ttest_1samp(gains["0001TP"], 0.0).confidence_interval()
     assert early.low < 0 < early.high  # of which the page says that five seeds are not always sure
+
+
+@pytest.mark.parametrize("made", [areas, sequences])
+def test_a_study_without_counts_is_told(tmp_path: Path, made: Callable[[str, Path], str]) -> None:
+    write_runs(tmp_path, "camvid_pretrained", {})
+    with pytest.raises(ValueError, match=r"camvid_pretrained has no test_counts\.npz"):
+        made("camvid_pretrained", tmp_path)
 
 
 def table_of(name: str) -> list[list[str]]:

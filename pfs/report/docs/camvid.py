@@ -10,7 +10,7 @@ from pfs.config.load import load_study
 from pfs.config.study import Study
 from pfs.report.statistics import paired_difference, read_runs, signed_difference
 from pfs.report.style import label
-from pfs.report.tables.counts import COUNTS, read_counts
+from pfs.report.tables.counts import COUNTS, ImageCounts, read_counts
 from pfs.report.tables.evidence import evidence_table
 from pfs.report.tables.main import markdown_table
 from pfs.study.places import TEACHER
@@ -71,9 +71,7 @@ def areas(name: str, results: Path) -> str:
         ValueError: the study has no counts of its test images.
     """
     study, runs = load_study(f"studies/{name}.yaml"), read_runs(results / name)
-    counts = read_counts(results / name, runs)
-    if counts is None:
-        raise ValueError(f"{name} has no {COUNTS}")
+    counts = _counts(name, runs, results)
     labelled = counts.labelled.sum(1, dtype=np.int64)[:, None]  # (C, 1)
     predicted = counts.hits.sum(1, dtype=np.int64) + counts.false_positives.sum(1, dtype=np.int64)  # (C, R)
     classes = [name.removeprefix("iou_") for name in map(str, runs) if name.startswith("iou_")]
@@ -98,10 +96,13 @@ def sequences(name: str, results: Path) -> str:
     Args:
         name: of the study.
         results: folder of all results.
+
+    Raises:
+        ValueError: the study has no counts of its test images.
     """
     study, runs = load_study(f"studies/{name}.yaml"), read_runs(results / name)
-    counts = read_counts(results / name, runs)
-    images = Counter(counts.groups.names) if counts is not None else {}
+    counts = _counts(name, runs, results)
+    images = Counter(counts.groups.names)
     head = ("method", "compared with", "all test images [95 %]", *(f"{key} ({images[key]})" for key in sorted(images)))
     rows = [
         (
@@ -112,3 +113,10 @@ def sequences(name: str, results: Path) -> str:
         for row in evidence_table(runs, study, counts).to_dict("records")
     ]
     return markdown_table(head, rows, numbers=False)
+
+
+def _counts(name: str, runs: pd.DataFrame, results: Path) -> ImageCounts:
+    counts = read_counts(results / name, runs)
+    if counts is None:
+        raise ValueError(f"{name} has no {COUNTS}")
+    return counts
