@@ -58,7 +58,7 @@ def _val_difference(runs: pd.DataFrame, method: str, reference: str) -> str:
 
 
 def areas(name: str, results: Path) -> str:
-    """How many test pixels each method takes for a class, for one that is labelled so: a table in Markdown.
+    """How many test pixels each method takes for a class, by each that is labelled so: a table in Markdown.
 
     Means over the seeds, of all test images together; beside them each method's difference on val and its pixel
     accuracy. 1 is as many as there are, if not the same ones.
@@ -70,8 +70,7 @@ def areas(name: str, results: Path) -> str:
     Raises:
         ValueError: the study has no counts of its test images.
     """
-    study, runs = load_study(f"studies/{name}.yaml"), read_runs(results / name)
-    counts = _counts(name, runs, results)
+    study, runs, counts = _read(name, results)
     labelled = counts.labelled.sum(1, dtype=np.int64)[:, None]  # (C, 1)
     predicted = counts.hits.sum(1, dtype=np.int64) + counts.false_positives.sum(1, dtype=np.int64)  # (C, R)
     classes = [name.removeprefix("iou_") for name in map(str, runs) if name.startswith("iou_")]
@@ -100,8 +99,7 @@ def sequences(name: str, results: Path) -> str:
     Raises:
         ValueError: the study has no counts of its test images.
     """
-    study, runs = load_study(f"studies/{name}.yaml"), read_runs(results / name)
-    counts = _counts(name, runs, results)
+    study, runs, counts = _read(name, results)
     images = Counter(counts.groups.names)
     head = ("method", "compared with", "all test images [95 %]", *(f"{key} ({images[key]})" for key in sorted(images)))
     rows = [
@@ -115,8 +113,10 @@ def sequences(name: str, results: Path) -> str:
     return markdown_table(head, rows, numbers=False)
 
 
-def _counts(name: str, runs: pd.DataFrame, results: Path) -> ImageCounts:
+def _read(name: str, results: Path) -> tuple[Study, pd.DataFrame, ImageCounts]:
+    """A study, its runs, and the counts of its test images, without which there is a ValueError."""
+    study, runs = load_study(f"studies/{name}.yaml"), read_runs(results / name)
     counts = read_counts(results / name, runs)
     if counts is None:
         raise ValueError(f"{name} has no {COUNTS}")
-    return counts
+    return study, runs, counts
