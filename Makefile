@@ -17,7 +17,7 @@ CPU_BUILDS = $(shell sed -n -E 's/^(torch|torchvision)==(.*)/\1==\2+cpu/p' requi
 SIZE = $(if $(filter Linux,$(shell uname)),6.4 GB: 4.1 GB serve NVIDIA GPUs alone and can be left out (docs/machines.md),2.3 GB)
 
 .DEFAULT_GOAL = help
-.PHONY: help env status check study dry-run figures look claims docs benchmark throughput devices latency test test-avx2 lab demo clean
+.PHONY: help env status check study dry-run figures look claims docs benchmark throughput devices latency paces test test-avx2 test-gpu lab demo clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s  %s\n", $$1, $$2}' Makefile
@@ -65,11 +65,17 @@ test: $(ENVIRONMENT) ## the whole test suite, with linting and types
 test-avx2: $(ENVIRONMENT) ## the tests that train once more, with the instructions of a plain AVX2 processor alone
 	@ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 .venv/bin/pytest -m trains
 
+test-gpu: $(ENVIRONMENT) ## the tests that train once more, on this machine's GPU; the others leave it alone
+	@TEST_ON_GPU=1 .venv/bin/pytest -m trains --ignore=tests/training/devices
+
 devices: $(ENVIRONMENT) ## what it costs to share a training step among processes
 	@.venv/bin/pfs devices
 
 latency: $(ENVIRONMENT) ## what the small network buys: milliseconds an image of teachers and students
 	@.venv/bin/pfs latency
+
+paces: $(ENVIRONMENT) ## how fast this machine, or its GPU, trains networks of the field's size
+	@.venv/bin/pfs paces
 
 lab: $(ENVIRONMENT) ## open the walkthroughs and the other notebooks in JupyterLab
 	@.venv/bin/jupyter lab --config=profiles/lab/jupyter_lab_config.py $(LAB)

@@ -1,7 +1,8 @@
-"""Every test computes with one thread, unless threads are what it tests.
+"""Every test computes with one thread, unless threads are what it tests, and on the processor.
 
 Two threads of a small convolution, on cores that other processes use too, wait for each other up to 300 times as long
-as the work takes.
+as the work takes. NVIDIA's GPUs are hidden, so that the tests are the same on every machine: several processes on one
+machine would need a GPU each. `make test-gpu` repeats those that train with the GPU in sight.
 """
 
 import os
@@ -14,6 +15,8 @@ from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 for pool in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # of the processes that tests start, too
     os.environ[pool] = "1"
+if "TEST_ON_GPU" not in os.environ:
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 from accelerate.state import AcceleratorState  # noqa: E402
 

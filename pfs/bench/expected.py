@@ -26,17 +26,17 @@ def expected_hours(studies: Sequence[str], pace: Mapping[str, str], results: Pat
         results: folder of all results.
 
     Returns:
-        The columns study, runs, tflop (of all runs), gpu_hours (of the first of `forecast.DEVICES`, at the share of its
-        peak that is assumed there) and two_cores_hours (NaN where no committed study has the data set).
+        The columns study, runs, tflop (of all runs), gpu_hours (of an H100 as it was measured, else at the share of its
+        peak that is assumed) and two_cores_hours (NaN where no committed study has the data set).
     """
     plans = [load_study(f"studies/{name}.yaml") for name in studies]
     rates = {data: _pace(load_study(f"studies/{name}.yaml"), results) for data, name in pace.items()}
-    return pd.DataFrame([_row(plan, rates.get(plan.data.name)) for plan in plans])
+    return pd.DataFrame([_row(plan, rates.get(plan.data.name), results) for plan in plans])
 
 
-def _row(study: Study, pace: forecast.Rates | None) -> dict[str, object]:
+def _row(study: Study, pace: forecast.Rates | None, results: Path) -> dict[str, object]:
     costs = _costs(study)
-    gpu = forecast.hours(costs, forecast.rates_of(forecast.DEVICES[0], forecast.UTILISATION)).total
+    gpu = forecast.hours(costs, _gpu_rates(study, results)).total
     flop = [sum(cost.flop for cost in runs) for runs in forecast.by_role(costs)]
     cores = sum(work / rate for work, rate in zip(flop, pace, strict=True)) / 3600 if pace else float("nan")
     return {
@@ -46,6 +46,13 @@ def _row(study: Study, pace: forecast.Rates | None) -> dict[str, object]:
         "gpu_hours": gpu,
         "two_cores_hours": cores,
     }
+
+
+def _gpu_rates(study: Study, results: Path) -> forecast.Rates:
+    """Of an H100."""
+    measured = forecast.measured_rates(study.name, results)
+    assumed = forecast.rates_of(forecast.DEVICES[0], forecast.UTILISATION)
+    return next((rates for device, rates in measured.items() if "H100" in device), assumed)
 
 
 def _pace(study: Study, results: Path) -> forecast.Rates:

@@ -6,7 +6,10 @@ All of it follows from counts: floating-point operations, bytes, and how fast a 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil
+from pathlib import Path
 from typing import NamedTuple
+
+import pandas as pd
 
 from pfs.config.study import Study
 from pfs.study.cost import FLOP_PER_MAC, PROCESS_BYTES, Counts, NetworkCost, RunCost, output_rows
@@ -14,7 +17,7 @@ from pfs.study.places import TEACHER
 
 Costs = Mapping[tuple[str, int], RunCost]  # of the runs of a study, as (method, seed)
 
-UTILISATION = 0.15  # of a device's peak, in training: an assumption, for no such device has been measured here
+UTILISATION = 0.15  # of a device's peak, in training: an assumption, for devices that have not been measured
 START_SECONDS = 5.0  # of a run besides its training: what students of `quick` take, by their records
 
 
@@ -66,6 +69,21 @@ def rates_of_steps(costs: Costs, study: Study, seconds: tuple[float, float]) -> 
     teacher = costs[TEACHER, study.teacher.seed].training / study.teacher.steps
     student = min(cost.training for (method, _), cost in costs.items() if method != TEACHER) / study.student.steps
     return Rates(teacher / seconds[0], student / seconds[1])
+
+
+def measured_rates(study: str, results: Path) -> dict[str, Rates]:
+    """What devices computed of a study's two networks, by their names, as `pfs paces` has measured it.
+
+    Args:
+        study: by its name.
+        results: folder of all results; without such a table in it, nothing is known.
+    """
+    if not (file := results / "benchmark" / "paces.csv").is_file():
+        return {}
+    table = pd.read_csv(file).query("study == @study")
+    table = table.assign(rate=1e12 * table["gflop"] / table["milliseconds"])
+    rates = table.pivot(index="device", columns="network", values="rate")
+    return {device: Rates(pair["teacher"], pair["student"]) for device, pair in rates.iterrows()}
 
 
 def by_role(costs: Costs) -> tuple[list[RunCost], list[RunCost]]:

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 
 
 def add_commands(commands: Any) -> None:
-    """Add `cost`, `benchmark`, `throughput`, `devices` and `latency`."""
-    alone = (("benchmark", _benchmark), ("throughput", _throughput), ("latency", _latency))
+    """Add `cost`, `benchmark`, `throughput`, `devices`, `latency` and `paces`."""
+    alone = (("benchmark", _benchmark), ("throughput", _throughput), ("latency", _latency), ("paces", _paces))
     for name, command, default in (*((*each, 1) for each in alone), ("devices", _devices, 2)):
         measured = add_command(commands, name, command, RESULTS)
         measured.add_argument("--threads", type=threads, default=default, help="to compute with (%(default)s)")
@@ -54,6 +55,8 @@ def _cost(options: argparse.Namespace) -> int:
     cached = cached_bytes(study, images.counts, teacher) > 0
     costs = study_costs(study, images.counts, teacher, student, cached=cached)
     rates = {device.name: forecast.rates_of(device, options.utilisation) for device in forecast.DEVICES}
+    measured = forecast.measured_rates(study.name, repository() / "results")
+    rates |= {f"{device}, measured": pair for device, pair in measured.items()}
     if options.step_seconds:
         rates["yours"] = forecast.rates_of_steps(costs, study, tuple(options.step_seconds))
     if options.measure:
@@ -109,15 +112,16 @@ def _network_costs(study: Study, images: "StudyImages") -> tuple[NetworkCost, Ne
 
 
 def _measured(path: str, images: "StudyImages") -> forecast.Rates:
-    """What this machine computes: all its cores train the teacher, and then a student each."""
+    """What this machine computes: all its cores train the teacher and then a student each, or a GPU one at a time."""
     from pfs.study.execution.progress.plan import measure_steps
 
     cores = os.cpu_count() or 1
-    measured = measure_steps(path, images, teacher_threads=cores, student_threads=1)
+    at_once = 1 if shutil.which("nvidia-smi") else cores  # as the Snakefile has it
+    measured = measure_steps(path, images, teacher_threads=cores, student_threads=cores // at_once)
     if not measured.teacher.seconds or not measured.student.seconds:
         raise StudyError(f"{path}: a few steps could not be timed here; `pfs dry-run {path}` tells why")
     teacher, student = (pace.flop / pace.seconds for pace in (measured.teacher, measured.student))
-    return forecast.Rates(teacher, student * cores)
+    return forecast.Rates(teacher, student * at_once)
 
 
 def _totals(study: Study, costs: forecast.Costs, images: "StudyImages", origin: str) -> list[str]:
@@ -160,8 +164,9 @@ def _remarks(study: Study, cached: bool, kept: forecast.Keeping, utilisation: fl
     effect = f"{abs(kept.saved) / 1e12:,.0f} TFLOP {'less' if kept.saved >= 0 else 'more'}"
     kept_or_not = f"{'are' if cached else 'are not'} kept{limit}"
     return [
-        f"The devices named compute at {utilisation:.0%} of their peak in bf16. That is assumed; small networks reach "
-        f"less. The start of each run counts as {forecast.START_SECONDS:.0f} seconds, whatever the device.",
+        f"The devices named compute at {utilisation:.0%} of their peak in bf16. That is assumed, but where a row says "
+        "that they were measured; small networks reach less. The start of each run counts as "
+        f"{forecast.START_SECONDS:.0f} seconds, whatever the device.",
         f"The teacher's outputs {kept_or_not}. Kept they take {size(kept.size)}, and the study computes "
         f"{effect} than if every student asks the teacher.",
         f"Keeping pays from {kept.runs} student{'s' * (kept.runs > 1)} with a teacher, as long as the disk gives the "
@@ -187,6 +192,11 @@ def _devices(options: argparse.Namespace) -> int:
 def _latency(options: argparse.Namespace) -> int:
     """measure what a small network buys on this machine, in torch and ONNX Runtime: some minutes, best while idle"""
     return _measure("latency", "latency.md", options)
+
+
+def _paces(options: argparse.Namespace) -> int:
+    """measure how fast this machine, or its GPU, trains the networks of the studies at the scale of the field"""
+    return _measure("paces", "paces.md", options)
 
 
 def _measure(notebook: str, summary: str, options: argparse.Namespace) -> int:

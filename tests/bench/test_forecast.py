@@ -14,6 +14,7 @@ from pfs.bench.forecast import (
     device_memory,
     hours,
     keeping,
+    measured_rates,
     output_bandwidth,
     rates_of,
     rates_of_steps,
@@ -108,3 +109,12 @@ def test_hours_from_measured_steps_are_within_30_percent_of_what_the_committed_r
     ]
     predicted = hours(costs, rates_of_steps(costs, study, (steps[0], steps[1]))).total
     assert predicted == pytest.approx(runs["seconds"].sum() / 3600, rel=0.3)
+
+
+def test_measured_devices_compute_what_they_computed(tmp_path: Path) -> None:
+    assert measured_rates("one", tmp_path) == {}
+    (tmp_path / "benchmark").mkdir()
+    rows = ["one,teacher,2000,100,GPU", "one,student,500,50,GPU", "other,teacher,9,9,GPU", "other,student,9,9,GPU"]
+    (tmp_path / "benchmark" / "paces.csv").write_text("\n".join(["study,network,gflop,milliseconds,device", *rows]))
+    assert measured_rates("one", tmp_path) == {"GPU": Rates(teacher=2e13, student=1e13)}
+    assert measured_rates("none", tmp_path) == {}

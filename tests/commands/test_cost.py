@@ -6,7 +6,11 @@ from pathlib import Path
 import pytest
 
 from pfs.__main__ import main
-from pfs.bench.forecast import START_SECONDS
+from pfs.bench.forecast import START_SECONDS, Rates
+from pfs.commands import cost
+from pfs.config.load import load_study
+from pfs.study.execution.progress.estimate import Measured, Pace
+from pfs.study.trial.data_check import published_images
 
 ROOT = Path(__file__).parents[2]
 # One of each data set; the studies of MobileNetV2 differ in the student alone.
@@ -69,6 +73,24 @@ def test_given_step_times_make_a_row(capsys: pytest.CaptureFixture[str]) -> None
     rows = [line.split() for line in told(capsys, "voc2012", "--step-seconds", "0.9", "0.45").splitlines()]
     (row,) = [row for row in rows if row[:1] == ["yours"]]
     assert float(row[1]) == pytest.approx(0.9 * 40_000 / 3600, rel=0.02)  # with scoring, and a start
+
+
+@pytest.mark.parametrize(("gpus", "threads", "times"), [(False, 1, 8), (True, 8, 1)])
+def test_a_processor_trains_a_student_a_core_and_a_gpu_one_at_a_time(
+    gpus: bool, threads: int, times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def measure(path: str, images: object, teacher_threads: int, student_threads: int) -> Measured:
+        asked.append((teacher_threads, student_threads))
+        return Measured(Pace(8e12, 2.0), Pace(1e12, 2.0))
+
+    monkeypatch.setattr("pfs.study.execution.progress.plan.measure_steps", measure)
+    monkeypatch.setattr(cost.os, "cpu_count", lambda: 8)
+    monkeypatch.setattr(cost.shutil, "which", lambda _: "/usr/bin/nvidia-smi" if gpus else None)
+    images = published_images(load_study("studies/voc2012.yaml"))
+    assert cost._measured("studies/voc2012.yaml", images) == Rates(teacher=4e12, student=times * 0.5e12)
+    assert asked == [(8, threads)]
 
 
 @pytest.mark.parametrize(
