@@ -83,7 +83,7 @@ def measured_rates(study: str, results: Path) -> dict[str, Rates]:
     table = pd.read_csv(file).query("study == @study")
     table = table.assign(rate=1e12 * table["gflop"] / table["milliseconds"])
     rates = table.pivot(index="device", columns="network", values="rate")
-    return {device: Rates(pair["teacher"], pair["student"]) for device, pair in rates.iterrows()}
+    return {str(device): Rates(pair["teacher"], pair["student"]) for device, pair in rates.iterrows()}
 
 
 def by_role(costs: Costs) -> tuple[list[RunCost], list[RunCost]]:

@@ -86,8 +86,8 @@ def test_a_processor_trains_a_student_a_core_and_a_gpu_one_at_a_time(
         return Measured(Pace(8e12, 2.0), Pace(1e12, 2.0))
 
     monkeypatch.setattr("pfs.study.execution.progress.plan.measure_steps", measure)
-    monkeypatch.setattr(cost.os, "cpu_count", lambda: 8)
-    monkeypatch.setattr(cost.shutil, "which", lambda _: "/usr/bin/nvidia-smi" if gpus else None)
+    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    monkeypatch.setattr("shutil.which", lambda _: "/usr/bin/nvidia-smi" if gpus else None)
     images = published_images(load_study("studies/voc2012.yaml"))
     assert cost._measured("studies/voc2012.yaml", images) == Rates(teacher=4e12, student=times * 0.5e12)
     assert asked == [(8, threads)]
