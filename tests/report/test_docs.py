@@ -20,7 +20,7 @@ from pfs.config.study import Study
 from pfs.report.docs.blocks import BLOCK, Block, blocks, draw, filled, pages
 from pfs.report.docs.camvid import AREAS, areas, sequences
 from pfs.report.docs.claims.ledger import steps_to_reach
-from pfs.report.docs.contrasts import across_studies, beside_fresh_seeds, beside_other_teachers
+from pfs.report.docs.contrasts import across_studies, beside_fresh_seeds, beside_other_studies, on_the_way
 from pfs.report.docs.drawings.ablations import ablations_figure, read_ablations
 from pfs.report.docs.keys.schema import keys_of
 from pfs.report.docs.keys.tables import NO_MEANING, TABLES, table
@@ -119,7 +119,7 @@ def test_differences_are_told_beside_those_of_other_teachers(tmp_path: Path) -> 
     runs.loc[(runs["method"] == "ce") & (runs["seed"] < 3), ["miou", "iou_0"]] -= 10.0
     runs.to_csv(file, index=False)
     others = ["digits_teacher_seed", "digits_teacher_width"]
-    head, _, teachers, *rows = beside_other_teachers(
+    head, _, teachers, *rows = beside_other_studies(
         "digits_main", others, [("pfs", "ce"), ("pfs", "skd")], tmp_path
     ).splitlines()
     assert "`digits_main` [95 %] | `digits_main`, seeds 0 to 2 [95 %] | `digits_teacher_seed` [95 %]" in head
@@ -305,6 +305,55 @@ def test_what_is_said_of_other_teachers_holds() -> None:
     assert sure == {(("PFS", "KD"), 1), (("PFS + WSP", "PFS"), 2)}
     beside_cwd = found["PFS + WSP", "CWD"]
     assert beside_cwd[0][0] < min(cell[0] for cell in beside_cwd[1:]) < 0
+
+
+def test_what_is_said_of_longer_training_holds() -> None:
+    """docs/results.md, of digits_long beside digits_main: what is left of the gains at the end, by all and by val."""
+    long, main = (read_runs(ROOT / "results" / name) for name in ("digits_long", "digits_main"))
+    means, before = (runs.query("split == 'test'").groupby("method")["miou"].mean() for runs in (long, main))
+    assert 23 <= means["ce"] - before["ce"] < 24
+    assert 9 <= means["teacher"] - before["teacher"] < 9.5
+    methods = set(long["method"]) - {"teacher", "ce"}
+    ends = {method: paired_difference(long, method, "ce") for method in methods}
+    assert all(one.low < 0 < one.high for one in ends.values())
+    assert {method for method, one in ends.items() if one.high > 2} == {"cwd"}
+    starts = {method: paired_difference(main, method, "ce").low for method in methods}
+    assert {method for method, low in starts.items() if low > 5} == {"kd", "cwd", "pfs", "pfs_wsp"}
+    assert 0.99 < paired_difference(long, "pfs", "kd").high < 1
+    assert means.drop("teacher").idxmax() == "cwd"
+    assert (seed_differences(long.query("split == 'test'"), "cwd", "ce") > 0).all()
+    assert paired_difference(long, "pfs_wsp", "cwd").high < 0
+    together = [paired_difference(long, "pfs_wsp", other) for other in ("pfs", "wsp", "kd")]
+    assert all(one.low < 0 < one.high < 1 for one in together)
+    assert abs(means["wsp"] - means["ce"]) < 0.1
+    on_val = long.query("split == 'val'").groupby("method")["miou"].mean()
+    assert on_val["wsp"] < on_val["ce"]
+
+
+def test_what_is_said_of_a_head_start_holds() -> None:
+    """docs/results.md, of the curves of digits_long: how far the methods are ahead of the labels alone on the way."""
+    curves = read_curves(ROOT / "results" / "digits_long").rename(columns={"val_miou": "miou"}).assign(split="test")
+    methods = set(curves["method"]) - {"ce"}
+    leads = {
+        step: {method: paired_difference(curves[curves["step"] == step], method, "ce") for method in methods}
+        for step in (1000, 2000, 3000, 4000)
+    }
+    assert leads[1000]["cwd"].mean > 10
+    assert all(2.5 < leads[2000][method].mean < 6.5 for method in ("cwd", "pfs", "kd"))
+    assert {method for method, one in leads[2000].items() if one.low > 0} == {"cwd", "pfs", "kd"}
+    assert all(one.mean < 1 and one.low < 0 for one in leads[4000].values())
+    assert not any(at_step["wsp"].low > 0 for at_step in leads.values())
+
+
+def test_leads_on_the_way_are_those_of_the_learning_curves(tmp_path: Path) -> None:
+    points = [("ce", seed, step, 50.0) for seed in range(3) for step in (2000, 4000)]
+    points += [("kd", seed, step, 50.0 + step / 1000 + seed) for seed in range(3) for step in (2000, 4000)]
+    (tmp_path / "digits_long").mkdir()
+    curves = pd.DataFrame(points, columns=["method", "seed", "step", "val_miou"])
+    curves.to_csv(tmp_path / "digits_long" / "curves.csv", index=False)
+    head, _, row, *_ = on_the_way("digits_long", 2, tmp_path).splitlines()
+    assert head == "| method | step 2,000 [95 %] | step 4,000 [95 %] |"
+    assert row == "| KD | +3.0 [+0.5, +5.5] | +5.0 [+2.5, +7.5] |"
 
 
 def test_what_is_said_of_pretrained_students_holds() -> None:

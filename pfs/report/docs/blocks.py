@@ -26,8 +26,8 @@ from pfs.report.style import save
 Block = Callable[[str], str]  # from what the block holds to what it should hold
 
 BLOCK = re.compile(r"(?<=<!-- generated: )([a-z0-9_-]+)( -->\n)(.*?)(?=<!-- end -->)", re.DOTALL)
-# The studies whose main table stands on a page, once they have run; those whose verdicts do, as sentences; and those
-# of README.md, as tables.
+# The studies whose main table stands on a page; those whose verdicts do, as sentences; and those of README.md, as
+# tables.
 SHOWN = ("quick", "digits_main", "digits_main_stage3", "digits_long", "camvid_pretrained", "digits")
 JUDGED = ("digits_main", "digits_long", "camvid_pretrained", "digits", "camvid_cpu", "camvid_cpu_long")
 JUDGED_FIRST = ("quick", "digits_main", "camvid_pretrained")
@@ -37,6 +37,8 @@ EARLIER_STAGE = (
     *(("pfs", "pfs"), ("fitnet", "fitnet"), ("nfd", "nfd"), ("pfs", "pfs_wsp")),
     *(("pfs", "cwd"), ("fitnet", "cwd"), ("nfd", "cwd")),
 )
+# The gains of `digits_long`, which stand beside those of `digits_main` before the contrasts of the claims.
+LONGER = tuple((method, "ce") for method in ("kd", "cwd", "pfs", "wsp", "student_gap", "pfs_wsp"))
 OTHER_TEACHERS = ("digits_teacher_seed", "digits_teacher_width")
 FRESH = 3  # the first seed with which no study before the protocol scored students on the test scenes
 SHOWN_SCENE = 6  # of digits' examples: the student alone takes two digits for one, and the teacher tells them apart
@@ -51,11 +53,14 @@ def blocks(root: Path) -> dict[str, Block]:
     """Every block by its name, for the clone whose root is given."""
     results, claims = root / "results", load_claims()
     pairs = _contrasts("digits_main", claims)
-    tables = {name: scores.main_table_of(name, results) for name in SHOWN if _has_run(name, results)}
+    longer = list(dict.fromkeys([*LONGER, *_contrasts("digits_long", claims)]))
+    tables = {name: scores.main_table_of(name, results) for name in SHOWN}
     tables |= {
         "fresh-seeds": contrasts.beside_fresh_seeds("digits_main", FRESH, pairs, results),
         "stage3": contrasts.across_studies("digits_main_stage3", "digits_main", EARLIER_STAGE, FRESH, results),
-        "teachers": contrasts.beside_other_teachers("digits_main", OTHER_TEACHERS, pairs, results),
+        "teachers": contrasts.beside_other_studies("digits_main", OTHER_TEACHERS, pairs, results),
+        "longer": contrasts.beside_other_studies("digits_main", ["digits_long"], longer, results),
+        "on-the-way": contrasts.on_the_way("digits_long", 4, results),
         "comparisons": scores.comparisons(results),
         "first-looks": scores.first_looks(results),
         "schedules": scores.schedules("camvid_cpu_long", results),
@@ -67,6 +72,7 @@ def blocks(root: Path) -> dict[str, Block]:
         "kernels": costs.kernels(results / "benchmark"),
         "steps": costs.steps(results / "benchmark"),
         "devices": costs.devices(results / "benchmark"),
+        "paces": costs.paces(results / "benchmark"),
         "starts": costs.starts(results / "benchmark"),
         "runs": costs.runs(results),
     }
@@ -82,7 +88,7 @@ def _verdicts(claims: Claims, results: Path) -> dict[str, str]:
     """The blocks that say what the runs allow to be said of the claims: of all studies, and of single ones."""
     table = ledger(claims, results)
     tables = {f"verdicts-{name}": verdict_table(name, claims, table) for name in JUDGED_FIRST}
-    texts = {f"claims-{name}": sentences(name, claims, table) for name in JUDGED if _has_run(name, results)}
+    texts = {f"claims-{name}": sentences(name, claims, table) for name in JUDGED}
     return {"claims": summary(claims, table)} | tables | texts
 
 
@@ -90,10 +96,6 @@ def _contrasts(study: str, claims: Claims) -> list[Contrast]:
     """The contrasts in test mIoU of all claims that the protocol has the study test, each once."""
     tested = [claim for claim in claims.claims.values() if study in claim.studies and claim.measure == "miou"]
     return list(dict.fromkeys(pair for claim in tested for pair in claim.pairs))
-
-
-def _has_run(study: str, results: Path) -> bool:
-    return (results / study / "runs.csv").is_file()
 
 
 def _instead(table: str, _: str) -> str:

@@ -1,4 +1,4 @@
-"""Tables of contrasts over several sets of runs: of two studies, of other seeds, of other teachers. No torch here."""
+"""Tables of contrasts: of two studies, of other seeds, with other teachers, on the way of training. No torch here."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,6 +9,7 @@ from pfs.config.load import load_study
 from pfs.config.study import Study
 from pfs.report.statistics import paired_difference, signed_difference
 from pfs.report.tables.collected import read_runs
+from pfs.report.tables.curves import read_curves
 from pfs.report.tables.labels import label
 from pfs.report.tables.main import markdown_table
 from pfs.study.places import TEACHER
@@ -67,8 +68,8 @@ def beside_fresh_seeds(name: str, first: int, pairs: Pairs, results: Path) -> st
     return markdown_table(_head(sets), _rows(study, pairs, sets), numbers=False)
 
 
-def beside_other_teachers(name: str, others: Sequence[str], pairs: Pairs, results: Path) -> str:
-    """Differences of a study beside those of studies with other teachers: a row a pair, and one of the teachers.
+def beside_other_studies(name: str, others: Sequence[str], pairs: Pairs, results: Path) -> str:
+    """Differences of a study beside those of others, which have teachers of their own: a row a pair, and one of these.
 
     The study stands there with all its seeds, and with those alone that the others have.
 
@@ -88,6 +89,27 @@ def beside_other_teachers(name: str, others: Sequence[str], pairs: Pairs, result
     teachers = ("teacher's own test mIoU (%)", "", *(f"{_teacher(table)['miou']:.1f}" for table in sets.values()))
     rows = _rows(study, [pair for pair in pairs if methods.issuperset(pair)], sets)
     return markdown_table(_head(sets), [teachers, *rows], numbers=False)
+
+
+def on_the_way(name: str, parts: int, results: Path) -> str:
+    """How far the methods of a study are ahead of its reference on val as training goes on: a row a method.
+
+    Args:
+        name: of the study, whose runs have learning curves.
+        parts: into which the steps are divided; each end of one is a column.
+        results: folder of all results.
+    """
+    study, curves = load_study(f"studies/{name}.yaml"), read_curves(results / name)
+    steps = [study.student.steps * part // parts for part in range(1, parts + 1)]
+    # The statistics look at what `runs.csv` calls test.
+    scores = curves.rename(columns={"val_miou": "miou"}).assign(split="test")
+    sets = {f"step {step:,}": scores[scores["step"] == step] for step in steps}
+    rows = [
+        (label(method, study), *(_contrast(points, method, study.reference) for points in sets.values()))
+        for method in study.methods
+        if method != study.reference
+    ]
+    return markdown_table(("method", *(f"{name} [95 %]" for name in sets)), rows, numbers=False)
 
 
 def _head(sets: Runs) -> tuple[str, ...]:

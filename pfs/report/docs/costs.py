@@ -53,6 +53,18 @@ def devices(benchmark: Path) -> str:
     return markdown_table(("images", "terms", "processes", "ms a step", "ratio to one process"), rows)
 
 
+def paces(benchmark: Path) -> str:
+    """Training steps of networks of the field's size, and what the device computes in them."""
+    table = pd.read_csv(benchmark / "paces.csv")
+    rows = [
+        (f"`{study}`", network, size, str(batch), f"{milliseconds:.0f}", f"{gflop / milliseconds:.0f}")
+        for study, network, size, batch, gflop, milliseconds in table[
+            ["study", "network", "size", "batch", "gflop", "milliseconds"]
+        ].itertuples(index=False)
+    ]
+    return markdown_table(("study", "network", "images", "batch", "ms a step", "TFLOP/s"), rows)
+
+
 def starts(benchmark: Path) -> str:
     """What a run costs besides its steps."""
     table = pd.read_csv(benchmark / "overhead.csv")

@@ -47,8 +47,8 @@ and the seeds of `digits`, and is corrected apart from it.
 
 FORECAST = """\
 Hours are forecasts. Two cores are taken to compute as fast as they did in a committed study of the same data; an H100
-at the share of its peak that `pfs cost` assumes, beside the start of each run, which is most of it where runs are
-small.
+as fast as one did whose steps were timed with the study's own networks (`results/benchmark/paces.md`), or at the share
+of its peak that `pfs cost` assumes where none was. The start of each run comes on top.
 """
 
 
