@@ -12,6 +12,7 @@ import pytest
 from scipy.stats import ttest_1samp
 
 from pfs.__main__ import main
+from pfs.bench.forecast import DEVICES
 from pfs.config.base import StudyError
 from pfs.config.data import OwnFolderConfig
 from pfs.config.files import repository
@@ -233,6 +234,29 @@ def test_verdicts_and_differences_are_generated(page: str, what: str) -> None:
 @pytest.mark.parametrize("sentence", ["PFS gains +4.8 points", "it is 0.7 [0.1, 1.3] below", "its interval excludes 0"])
 def test_a_typed_verdict_would_be_found(sentence: str) -> None:
     assert re.search(f"{VERDICT}|{DIFFERENCE}", sentence)
+
+
+def test_what_is_said_of_the_limits_of_the_machine_holds() -> None:
+    """docs/cost.md, of the losses' matrix products; docs/machines.md, of a small step that processes share."""
+    table = pd.read_csv(ROOT / "results" / "benchmark" / "kernels.csv")
+    large = table.query("form == 'ours' and reading == 'squared' and dtype == 'float32' and locations >= 1024")
+    speeds = large.query("batch == 1").groupby("channels")["fraction_of_peak"]
+    assert speeds.min()[256] > 0.65 and speeds.max()[256] < 0.78
+    assert (speeds.min()[[512, 2048]] > 0.8).all()
+    shared = (
+        pd.read_csv(ROOT / "results" / "benchmark" / "devices.csv").query("processes == 2").groupby("size")["ratio"]
+    )
+    assert shared.min()[64] >= 2.5 and shared.max()[320] < 1.2
+
+
+def test_what_is_said_of_an_h100_holds() -> None:
+    """docs/cost.md: its share of the peak, and that a student's pace is the slower one."""
+    table = pd.read_csv(ROOT / "results" / "benchmark" / "paces.csv")
+    assert set(table["device"]) == {"NVIDIA H100 80GB HBM3"}
+    share = 1e12 * table["gflop"] / table["milliseconds"] / DEVICES[0].peak
+    assert 0.035 < share.min() < share.max() < 0.085
+    pace = share.groupby([table["study"], table["network"]]).first().unstack()
+    assert (pace["student"] < pace["teacher"]).all()
 
 
 def test_what_camvid_s_page_says_of_val_holds() -> None:
