@@ -36,7 +36,8 @@ def expected_hours(studies: Sequence[str], pace: Mapping[str, str], results: Pat
 
 def _row(study: Study, pace: forecast.Rates | None, results: Path) -> dict[str, object]:
     costs = _costs(study)
-    gpu = forecast.hours(costs, _gpu_rates(study, results)).total
+    h100 = next(iter(forecast.device_rates(study.name, forecast.UTILISATION, results).values()))
+    gpu = forecast.hours(costs, h100).total
     flop = [sum(cost.flop for cost in runs) for runs in forecast.by_role(costs)]
     cores = sum(work / rate for work, rate in zip(flop, pace, strict=True)) / 3600 if pace else float("nan")
     return {
@@ -46,13 +47,6 @@ def _row(study: Study, pace: forecast.Rates | None, results: Path) -> dict[str, 
         "gpu_hours": gpu,
         "two_cores_hours": cores,
     }
-
-
-def _gpu_rates(study: Study, results: Path) -> forecast.Rates:
-    """Of an H100."""
-    measured = forecast.measured_rates(study.name, results)
-    assumed = forecast.rates_of(forecast.DEVICES[0], forecast.UTILISATION)
-    return next((rates for device, rates in measured.items() if "H100" in device), assumed)
 
 
 def _pace(study: Study, results: Path) -> forecast.Rates:

@@ -33,6 +33,11 @@ class Device:
     name: str
     peak: float
 
+    @property
+    def chip(self) -> str:
+        """The word by which it is known among longer names, such as "H100" in "NVIDIA H100 80GB HBM3"."""
+        return next(word for word in self.name.split() if any(map(str.isdigit, word)))
+
 
 DEVICES = (
     Device("H100 SXM", 989.4e12),
@@ -84,6 +89,24 @@ def measured_rates(study: str, results: Path) -> dict[str, Rates]:
     table = table.assign(rate=1e12 * table["gflop"] / table["milliseconds"])
     rates = table.pivot(index="device", columns="network", values="rate")
     return {str(device): Rates(pair["teacher"], pair["student"]) for device, pair in rates.iterrows()}
+
+
+def device_rates(study: str, utilisation: float, results: Path) -> dict[str, Rates]:
+    """What each of `DEVICES` computes of a study's networks: as it was measured, or at a share of its peak.
+
+    Args:
+        study: by its name.
+        utilisation: the share, of devices that were not measured.
+        results: folder of all results.
+
+    Returns:
+        By the device's name, which says so where it was measured.
+    """
+    measured, rates = measured_rates(study, results), {}
+    for device in DEVICES:
+        found = next((pair for name, pair in measured.items() if device.chip in name), None)
+        rates[f"{device.name}, measured" if found else device.name] = found or rates_of(device, utilisation)
+    return rates
 
 
 def by_role(costs: Costs) -> tuple[list[RunCost], list[RunCost]]:

@@ -54,9 +54,7 @@ def _cost(options: argparse.Namespace) -> int:
     teacher, student = _network_costs(study, images)
     cached = cached_bytes(study, images.counts, teacher) > 0
     costs = study_costs(study, images.counts, teacher, student, cached=cached)
-    rates = {device.name: forecast.rates_of(device, options.utilisation) for device in forecast.DEVICES}
-    measured = forecast.measured_rates(study.name, repository() / "results")
-    rates |= {f"{device}, measured": pair for device, pair in measured.items()}
+    rates = forecast.device_rates(study.name, options.utilisation, repository() / "results")
     if options.step_seconds:
         rates["yours"] = forecast.rates_of_steps(costs, study, tuple(options.step_seconds))
     if options.measure:
@@ -164,9 +162,9 @@ def _remarks(study: Study, cached: bool, kept: forecast.Keeping, utilisation: fl
     effect = f"{abs(kept.saved) / 1e12:,.0f} TFLOP {'less' if kept.saved >= 0 else 'more'}"
     kept_or_not = f"{'are' if cached else 'are not'} kept{limit}"
     return [
-        f"The devices named compute at {utilisation:.0%} of their peak in bf16. That is assumed, but where a row says "
-        "that they were measured; small networks reach less. The start of each run counts as "
-        f"{forecast.START_SECONDS:.0f} seconds, whatever the device.",
+        f"Devices that were not measured are assumed to compute at {utilisation:.0%} of their peak in bf16; an H100 "
+        "reached less with networks of the field's size, and small networks reach less still. The start of each run "
+        f"counts as {forecast.START_SECONDS:.0f} seconds, whatever the device.",
         f"The teacher's outputs {kept_or_not}. Kept they take {size(kept.size)}, and the study computes "
         f"{effect} than if every student asks the teacher.",
         f"Keeping pays from {kept.runs} student{'s' * (kept.runs > 1)} with a teacher, as long as the disk gives the "

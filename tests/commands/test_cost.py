@@ -15,6 +15,7 @@ from pfs.study.trial.data_check import published_images
 ROOT = Path(__file__).parents[2]
 # One of each data set; the studies of MobileNetV2 differ in the student alone.
 STUDIES = ["quick", "camvid_cpu", "voc2012", "ade20k", "pascal_context"]
+MEASURED = ["voc2012", "ade20k", "pascal_context"]
 
 
 def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -29,6 +30,7 @@ def test_a_study_s_cost_is_told_without_its_data(
     said = told(capsys, study, "--data", str(tmp_path))
     assert f"{study}: a teacher and" in said
     assert all(device in said for device in ("H100 SXM", "A100 SXM", "RTX 4090"))
+    assert ("H100 SXM, measured" in said) == (study in MEASURED)
     assert ("as published" in said) == (study != "quick")
     assert list(tmp_path.iterdir()) == []  # nothing is drawn or placed
 

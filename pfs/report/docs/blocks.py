@@ -58,9 +58,9 @@ def blocks(root: Path) -> dict[str, Block]:
     tables |= {
         "fresh-seeds": contrasts.beside_fresh_seeds("digits_main", FRESH, pairs, results),
         "stage3": contrasts.across_studies("digits_main_stage3", "digits_main", EARLIER_STAGE, FRESH, results),
-        "teachers": contrasts.beside_other_studies("digits_main", OTHER_TEACHERS, pairs, results),
-        "longer": contrasts.beside_other_studies("digits_main", ["digits_long"], longer, results),
-        "on-the-way": contrasts.on_the_way("digits_long", 4, results),
+        "teachers": contrasts.beside_other_teachers("digits_main", OTHER_TEACHERS, pairs, results),
+        "longer": contrasts.beside_another_schedule("digits_main", "digits_long", longer, results),
+        "on-the-way": contrasts.on_the_way("digits_long", 5, results),
         "comparisons": scores.comparisons(results),
         "first-looks": scores.first_looks(results),
         "schedules": scores.schedules("camvid_cpu_long", results),

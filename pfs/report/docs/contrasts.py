@@ -7,7 +7,7 @@ import pandas as pd
 
 from pfs.config.load import load_study
 from pfs.config.study import Study
-from pfs.report.statistics import paired_difference, signed_difference
+from pfs.report.statistics import Difference, paired_difference, seed_differences, signed_difference
 from pfs.report.tables.collected import read_runs
 from pfs.report.tables.curves import read_curves
 from pfs.report.tables.labels import label
@@ -68,8 +68,8 @@ def beside_fresh_seeds(name: str, first: int, pairs: Pairs, results: Path) -> st
     return markdown_table(_head(sets), _rows(study, pairs, sets), numbers=False)
 
 
-def beside_other_studies(name: str, others: Sequence[str], pairs: Pairs, results: Path) -> str:
-    """Differences of a study beside those of others, which have teachers of their own: a row a pair, and one of these.
+def beside_other_teachers(name: str, others: Sequence[str], pairs: Pairs, results: Path) -> str:
+    """Differences of a study beside those of studies with other teachers: a row a pair, and one of the teachers.
 
     The study stands there with all its seeds, and with those alone that the others have.
 
@@ -89,6 +89,33 @@ def beside_other_studies(name: str, others: Sequence[str], pairs: Pairs, results
     teachers = ("teacher's own test mIoU (%)", "", *(f"{_teacher(table)['miou']:.1f}" for table in sets.values()))
     rows = _rows(study, [pair for pair in pairs if methods.issuperset(pair)], sets)
     return markdown_table(_head(sets), [teachers, *rows], numbers=False)
+
+
+def beside_another_schedule(name: str, other: str, pairs: Pairs, results: Path) -> str:
+    """Differences of a study beside those of one with another schedule, for the seeds of both, and their change.
+
+    Args:
+        name: of the study.
+        other: of the other study.
+        pairs: a method, and the method that it is compared with; those that both studies have are shown.
+        results: folder of all results.
+    """
+    study, runs, others = load_study(f"studies/{name}.yaml"), read_runs(results / name), read_runs(results / other)
+    seeds = sorted(set(others.loc[others["method"] != TEACHER, "seed"]))
+    sets = {f"`{name}`, seeds {seeds[0]} to {seeds[-1]}": runs[runs["seed"].isin(seeds)], f"`{other}`": others}
+    shown = [pair for pair in pairs if set(others["method"]).issuperset(pair)]
+    rows = [
+        (*row, signed_difference(*_change(*pair, *sets.values())[:3]))
+        for row, pair in zip(_rows(study, shown, sets), shown, strict=True)
+    ]
+    return markdown_table((*_head(sets), "change [95 %]"), rows, numbers=False)
+
+
+def _change(method: str, compared: str, before: pd.DataFrame, after: pd.DataFrame) -> Difference:
+    """How much larger a difference is in other runs, paired by seed."""
+    gains = {"before": seed_differences(before, method, compared), "after": seed_differences(after, method, compared)}
+    tables = [gain.rename("miou").reset_index().assign(method=when, split="test") for when, gain in gains.items()]
+    return paired_difference(pd.concat(tables), "after", "before")
 
 
 def on_the_way(name: str, parts: int, results: Path) -> str:

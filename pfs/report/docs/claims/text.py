@@ -46,9 +46,10 @@ and the seeds of `digits`, and is corrected apart from it.
 """
 
 FORECAST = """\
-Hours are forecasts. Two cores are taken to compute as fast as they did in a committed study of the same data; an H100
-as fast as one did whose steps were timed with the study's own networks (`results/benchmark/paces.md`), or at the share
-of its peak that `pfs cost` assumes where none was. The start of each run comes on top.
+Hours are forecasts, and rough: the arithmetic of all runs and some seconds for the start of each. An H100 is taken to
+compute as fast as one did with the study's own networks (`results/benchmark/paces.md`; docs/cost.md says what that
+leaves out), or, where that was not measured, at the share of its peak that `pfs cost` assumes. Two cores are taken to
+compute as fast as they did in a committed study of the same data; where there is none, no such hours are given.
 """
 
 
@@ -211,7 +212,7 @@ def _forecast(row: Mapping[Hashable, Any], results: Path) -> str:
     chosen = study.tuned_by is None or (results / study.tuned_by / "runs.csv").is_file()
     first = "" if chosen else f"once `{study.tuned_by}` has chosen its weights, "
     cores = [f"{row['two_cores_hours']:.1f} hours on two cores"] if pd.notna(row["two_cores_hours"]) else []
-    hours = " or ".join([*cores, f"{row['gpu_hours']:.1f} hours of an H100"])
+    hours = " or ".join([*cores, f"{row['gpu_hours']:.{0 if row['gpu_hours'] > 10 else 1}f} hours of an H100"])
     return f"`{name}`: {first}`make study STUDY={name}`. {row['runs']} runs, {row['tflop']:,.0f} TFLOP, about {hours}."
 
 
