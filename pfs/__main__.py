@@ -29,7 +29,7 @@ from pfs.study.caller import (
 COMMANDS = {
     "study": ("study", "dry-run", "run"),
     "status": ("status", "check", "studies"),
-    "cost": ("benchmark", "throughput", "latency", "devices", "paces", "cost"),
+    "cost": ("benchmark", "throughput", "latency", "paces", "devices", "cost"),
     "pages": ("collect", "figures", "report", "look", "claims", "docs"),
     "walkthrough": ("walkthrough",),
     "data": ("data",),
