@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import pandas as pd
-import pytest
 
 from pfs.study.records import read_record, run_table
 from tests.whole_study import STUDY, TIMING, Clone
@@ -30,7 +29,6 @@ def test_a_failing_cell_stops_no_other_and_is_named(tmp_path: Path, data: Path) 
     assert read_record(clone.record("runs/boom/0")).history[-1]["step"] == 60
 
 
-@pytest.mark.trains
 def test_students_of_augmented_views_ask_a_teacher_whose_answers_are_too_large(tmp_path: Path, data: Path) -> None:
     views = {"count": 3, "crop": [48, 48], "scale": [0.75, 1.5], "color": 0.2}
     student = {**STUDY["student"], "steps": 20}

@@ -49,7 +49,6 @@ class CloneOfTheCode(Clone):
         return {file: file.read_bytes() for file in self.results.rglob("checkpoint.pt")}
 
 
-@pytest.mark.trains
 def test_a_change_of_scoring_scores_kept_weights_again_without_training(tmp_path: Path, data: Path) -> None:
     """With another number of threads than the teacher was trained with, too."""
     clone = CloneOfTheCode(tmp_path, data)

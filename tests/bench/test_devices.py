@@ -10,11 +10,9 @@ from pfs.study.execution.notebooks import run_notebook
 from pfs.study.places import notebook_path
 from pfs.study.records import commit
 
-pytestmark = pytest.mark.trains
-
 
 def test_the_notebook_measures_every_case_and_says_where_it_comes_from(tmp_path: Path) -> None:
-    tiny: dict[str, str | int] = {"sizes": "16,32", "steps": 1, "turns": 2}
+    tiny: dict[str, str | int] = {"sizes": "16,32", "steps": 1, "turns": 1}
     run_notebook(notebook_path("devices"), tmp_path / "devices.ipynb", {"results": str(tmp_path), **tiny})
     table = pd.read_csv(tmp_path / "benchmark" / "devices.csv")
     cases = [tuple(row) for row in table[["size", "terms", "processes"]].to_numpy()]
