@@ -39,7 +39,6 @@ TESTED_IN = {
     "report/docs/tries.py": "report/test_docs.py",
     "report/figures/classes.py": "report/test_figures.py",
     "report/figures/files.py": "report/test_figures.py",
-    "report/figures/grid.py": "report/test_figures.py",
     "report/figures/history.py": "report/test_figures.py",
     "report/figures/methods.py": "report/test_figures.py",
     "report/figures/palette.py": "report/test_style.py",

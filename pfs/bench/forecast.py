@@ -33,11 +33,6 @@ class Device:
     name: str
     peak: float
 
-    @property
-    def chip(self) -> str:
-        """The word by which it is known among longer names, such as "H100" in "NVIDIA H100 80GB HBM3"."""
-        return next(word for word in self.name.split() if any(map(str.isdigit, word)))
-
 
 DEVICES = (
     Device("H100 SXM", 989.4e12),
@@ -104,9 +99,14 @@ def device_rates(study: str, utilisation: float, results: Path) -> dict[str, Rat
     """
     measured, rates = measured_rates(study, results), {}
     for device in DEVICES:
-        found = next((pair for name, pair in measured.items() if device.chip in name), None)
+        found = next((pair for name, pair in measured.items() if _chip(device) in name), None)
         rates[f"{device.name}, measured" if found else device.name] = found or rates_of(device, utilisation)
     return rates
+
+
+def _chip(device: Device) -> str:
+    """The word by which a device is known among longer names, such as "H100" in "NVIDIA H100 80GB HBM3"."""
+    return next(word for word in device.name.split() if any(map(str.isdigit, word)))
 
 
 def by_role(costs: Costs) -> tuple[list[RunCost], list[RunCost]]:

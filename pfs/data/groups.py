@@ -12,6 +12,7 @@ import numpy as np
 from pfs.config import data as config
 
 PHOTOGRAPHS = 17  # how many `pfs.data.sets.digit_drawing.PHOTOGRAPHS` names, which is slow to import
+ALONE = "image"  # the kind of groups of one image each
 TEST = 2  # the place of "test" in `pfs.data.dataset.SPLITS`
 
 
@@ -39,7 +40,7 @@ def groups_of_test(spec: config.Data, root: Path | None, count: int) -> Groups:
         Digit Scenes by the photograph behind the digits, CamVid by the film's sequence; any other data set, and a
         CamVid whose list is not there or has another number of images, with each image as a group of its own.
     """
-    alone = Groups("image", tuple(map(str, range(count))))
+    alone = Groups(ALONE, tuple(map(str, range(count))))
     match spec:
         case config.DigitScenesConfig():
             return Groups("photograph", tuple(str(_photograph(spec.seed, index)) for index in range(count)))

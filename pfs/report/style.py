@@ -1,7 +1,6 @@
 """How every figure colours and marks a method, how large figures are, and how they are written."""
 
 import io
-import re
 from collections.abc import Sequence
 from itertools import cycle
 from pathlib import Path
@@ -171,17 +170,15 @@ def text_width(text: str, size: float) -> float:
 def wrap(text: str, width: float, size: float) -> str:
     """Break a text at its blanks, but not at those around "=", into lines of at most `width` inches at so many points.
 
-    A word that is longer is broken after its hyphens; a part of it that is still longer is cut.
+    A word that is longer is cut.
     """
     lines = [""]
     for word in text.replace(" = ", "\u00a0=\u00a0").split(" "):
-        parts = [word] if text_width(word, size) <= width else re.split("(?<=-)", word)
-        for blank, part in zip([" ", *[""] * len(parts)], parts, strict=False):
-            longer = f"{lines[-1]}{blank}{part}".strip()
-            if text_width(longer, size) <= width:
-                lines[-1] = longer
-            else:
-                lines.append(shorten(part, width, size))
+        longer = f"{lines[-1]} {word}".strip()
+        if text_width(longer, size) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(shorten(word, width, size))
     return "\n".join(line for line in lines if line)
 
 

@@ -261,7 +261,6 @@ def test_a_heading_is_wrapped_at_its_blanks_to_a_width() -> None:
     assert " ".join(lines) == "WSP by the student's doubt" and len(lines) > 1
     assert style.wrap("Margin, T = 1", 0.55, 7) == "Margin,\nT\u00a0=\u00a01"
     assert max(style.text_width(line, 7) for line in lines) <= 0.6
-    assert style.wrap("KD, class-weighted", 0.5, 7) == "KD, class-\nweighted"
     cut = style.wrap("incomprehensibilities", 0.6, 7)
     assert cut.startswith("incom") and cut.endswith("…") and style.text_width(cut, 7) <= 0.6
 

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pfs.report.style import COLUMN, PAGE, TALLEST, escape, wrap
+from pfs.report.style import COLUMN, PAGE, TALLEST, escape, text_width, wrap
 
 HEADING = 6.5  # points of a heading
 GAP = 0.03  # inches between two pictures
@@ -69,7 +69,7 @@ def grid_of(
 
 def _head(headings: Sequence[str], side: float) -> float:
     """The height in inches of headings above columns of a width."""
-    return 0.08 + 1.25 * HEADING / 72 * max(wrap(text, side - BETWEEN, HEADING).count("\n") + 1 for text in headings)
+    return 0.08 + 1.25 * HEADING / 72 * max(_wrap(text, side - BETWEEN).count("\n") + 1 for text in headings)
 
 
 def _axes(figure: Figure, corner: tuple[float, float], size: tuple[float, float]) -> Axes:
@@ -85,12 +85,19 @@ def _write(headings: Sequence[str], grid: npt.NDArray[Any], side: float, narrow:
     """Write the headings above the first image's axes, or to their left."""
     for axes, heading in zip(grid[0], headings, strict=True):
         if narrow:
-            text = escape(wrap(heading, NAMES - 0.08, HEADING))
+            text = escape(_wrap(heading, NAMES - 0.08))
             options: Any = {"rotation": 0, "ha": "right", "va": "center", "labelpad": 3}
             axes.set_ylabel(text, fontsize=HEADING, linespacing=1.1, **options)
         else:
-            text = escape(wrap(heading, side - BETWEEN, HEADING))
+            text = escape(_wrap(heading, side - BETWEEN))
             axes.set_title(text, loc="center", fontsize=HEADING, pad=3, linespacing=1.1)
+
+
+def _wrap(heading: str, width: float) -> str:
+    """A heading in lines of at most `width` inches; a word that is longer is broken after its hyphens."""
+    words = heading.split(" ")
+    parts = [word if text_width(word, HEADING) <= width else word.replace("-", "- ") for word in words]
+    return wrap(" ".join(parts), width, HEADING)
 
 
 def cross(axes: Axes, probe: npt.NDArray[np.integer[Any]]) -> None:

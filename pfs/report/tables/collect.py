@@ -14,9 +14,9 @@ import pandas as pd
 from pfs.config.checksums import write_checksums
 from pfs.config.files import atomic_write
 from pfs.config.study import Study
-from pfs.data.groups import groups_of_test
+from pfs.data.groups import ALONE, groups_of_test
 from pfs.report.tables.changes import PROVENANCE, provenance
-from pfs.report.tables.counts import COUNTS, ClassCounts, class_counts, counts_of
+from pfs.report.tables.counts import COUNTS, ClassCounts, class_counts, counts_of, earlier_groups
 from pfs.study.places import TEACHER, run_folder, runs_of
 from pfs.study.records import COLLECTED, SPLITS, Record, RecordError, read_record, run_table, write_npz
 
@@ -112,8 +112,11 @@ def _write_counts(study: Study, folder: Path, runs: Mapping[tuple[str, int], Pat
     if not counts:
         (folder / COUNTS).unlink(missing_ok=True)  # of an earlier version of the study
         return []
-    images = next(iter(counts.values())).labelled.shape[1]
-    write_npz(folder / COUNTS, counts_of(folder, counts, groups_of_test(study.data, data, images)).arrays)
+    labelled = next(iter(counts.values())).labelled
+    groups = groups_of_test(study.data, data, labelled.shape[1])
+    if groups.kind == ALONE:  # the data may not be in place, whose sequences an earlier file may know
+        groups = earlier_groups(folder, labelled) or groups
+    write_npz(folder / COUNTS, counts_of(folder, counts, groups).arrays)
     return [folder / COUNTS]
 
 

@@ -127,9 +127,34 @@ def read_counts(folder: Path, runs: pd.DataFrame) -> ImageCounts | None:
     path = folder / COUNTS
     if not path.is_file():
         return None
+    counts = _read(path)
+    _compare(path, counts, runs)
+    return counts
+
+
+def earlier_groups(folder: Path, labelled: Integers) -> Groups | None:
+    """The groups that an earlier file of a study has of the same test images; None where none tells.
+
+    Args:
+        folder: the study's results.
+        labelled: (C, N): labelled pixels of each class and image, by which images are known.
+    """
+    try:
+        counts = _read(folder / COUNTS)
+    except RecordError:
+        return None
+    return counts.groups if np.array_equal(counts.labelled, labelled) else None
+
+
+def _read(path: Path) -> ImageCounts:
+    """The counts of a file.
+
+    Raises:
+        RecordError: the file is missing or damaged; one line.
+    """
     try:
         with np.load(path) as arrays:
-            counts = _checked(dict(arrays))
+            return _checked(dict(arrays))
     except (
         OSError,
         EOFError,
@@ -141,8 +166,6 @@ def read_counts(folder: Path, runs: pd.DataFrame) -> ImageCounts | None:
         zlib.error,
     ) as error:
         raise RecordError(f"{path}: is damaged ({type(error).__name__}): {mend(path)}") from None
-    _compare(path, counts, runs)
-    return counts
 
 
 def _checked(arrays: Mapping[str, np.ndarray[Any, Any]]) -> ImageCounts:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pfs.config.data import CamVidConfig
 from pfs.config.load import load_study
 from pfs.config.study import Study
 from pfs.report.tables.collect import collect
@@ -124,6 +125,26 @@ def test_the_counts_of_each_test_image_are_kept_with_its_photograph(study: Study
     assert set(json.loads((folder / COLLECTED).read_text())) == {
         *("runs.csv", "provenance.json", "examples.npz", "test_counts.npz")
     }
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_sequences_that_an_earlier_table_knows_outlive_the_data(study: Study, tmp_path: Path, same: bool) -> None:
+    """Where CamVid is not in place, its list of test images cannot tell the sequences; other images have none."""
+    study = study.model_copy(update={"data": CamVidConfig(name="camvid")})
+    folder, data = tmp_path / "small", tmp_path / "data"
+    for run in runs_of(study):
+        write_counted_run(study, folder, *run)
+    (data / "camvid").mkdir(parents=True)
+    (data / "camvid" / "test.txt").write_text("0001TP_1.png a\nSeq05VD_1.png b\n")
+    collect(study, folder, runs_of(study), data)
+    if not same:
+        for file in folder.rglob("confusion.npz"):
+            matrices = np.array([[[3, 0], [1, 1]], [[2, 0], [0, 1]]], np.int32)
+            np.savez(file, val=matrices, test=matrices)
+    collect(study, folder, runs_of(study), tmp_path / "elsewhere")
+    with np.load(folder / "test_counts.npz") as counts:
+        assert counts["group"].tolist() == (["0001TP", "Seq05VD"] if same else ["0", "1"])
+        assert str(counts["group_kind"]) == ("sequence" if same else "image")
 
 
 def test_runs_without_counts_of_test_are_left_out_of_the_counts(study: Study, tmp_path: Path) -> None:
