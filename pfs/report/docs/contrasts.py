@@ -123,7 +123,7 @@ def on_the_way(name: str, parts: int, results: Path) -> str:
 
     Args:
         name: of the study, whose runs have learning curves.
-        parts: into which the steps are divided; each end of one is a column.
+        parts: how many equal ones the steps are divided into; the end of each is a column.
         results: folder of all results.
     """
     study, curves = load_study(f"studies/{name}.yaml"), read_curves(results / name)

@@ -24,7 +24,11 @@ from pfs.study.staleness import changed_files, changed_keys, run_settings, that_
 PROVENANCE = "provenance.json"
 # The tables of `results/benchmark`, and the notebook that measures each.
 MEASURED = {
-    **{"kernels": "benchmark", "steps": "throughput", "devices": "devices", "latency": "latency", "paces": "paces"}
+    "kernels": "benchmark",
+    "steps": "throughput",
+    "devices": "devices",
+    "latency": "latency",
+    "paces": "paces",
 }
 NOT_RECORDED = "older code (which parts differ is not recorded)"
 
