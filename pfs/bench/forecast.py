@@ -14,6 +14,7 @@ import pandas as pd
 from pfs.config.study import Study
 from pfs.study.cost import FLOP_PER_MAC, PROCESS_BYTES, Counts, NetworkCost, RunCost, output_rows
 from pfs.study.places import TEACHER
+from pfs.study.records import RecordError
 
 Costs = Mapping[tuple[str, int], RunCost]  # of the runs of a study, as (method, seed)
 
@@ -77,13 +78,22 @@ def measured_rates(study: str, results: Path) -> dict[str, Rates]:
     Args:
         study: by its name.
         results: folder of all results; without such a table in it, nothing is known.
+
+    Raises:
+        RecordError: the table is damaged; one line with the file and the mend.
     """
     if not (file := results / "benchmark" / "paces.csv").is_file():
         return {}
-    table = pd.read_csv(file).query("study == @study")
-    table = table.assign(rate=1e12 * table["gflop"] / table["milliseconds"])
-    rates = table.pivot(index="device", columns="network", values="rate")
-    return {str(device): Rates(pair["teacher"], pair["student"]) for device, pair in rates.iterrows()}
+    try:
+        table = pd.read_csv(file, dtype={"study": str, "device": str, "gflop": float, "milliseconds": float})
+        rate = 1e12 * table["gflop"] / table["milliseconds"]
+        rates = table.assign(rate=rate).pivot(index=["study", "device"], columns="network", values="rate")
+        rates = rates[list(Rates._fields)]
+        if not (rates > 0).all(axis=None):
+            raise ValueError("a network has no pace")
+    except (ValueError, KeyError) as error:
+        raise RecordError(f"{file}: is damaged ({error}): restore it, with git for instance") from None
+    return {device: Rates(*pair) for (of, device), *pair in rates.itertuples() if of == study}
 
 
 def device_rates(study: str, utilisation: float, results: Path) -> dict[str, Rates]:

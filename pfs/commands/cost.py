@@ -35,7 +35,7 @@ def add_commands(commands: Any) -> None:
         type=_share,
         default=forecast.UTILISATION,
         metavar="SHARE",
-        help="share of a device's peak that training reaches (%(default)s)",
+        help="share of its peak that training reaches on a device that was not measured (%(default)s)",
     )
     cost.add_argument(
         "--step-seconds",
@@ -162,9 +162,9 @@ def _remarks(study: Study, cached: bool, kept: forecast.Keeping, utilisation: fl
     effect = f"{abs(kept.saved) / 1e12:,.0f} TFLOP {'less' if kept.saved >= 0 else 'more'}"
     kept_or_not = f"{'are' if cached else 'are not'} kept{limit}"
     return [
-        f"Devices that were not measured are assumed to compute at {utilisation:.0%} of their peak in bf16; an H100 "
-        "reached less with networks of the field's size, and small networks reach less still. The start of each run "
-        f"counts as {forecast.START_SECONDS:.0f} seconds, whatever the device.",
+        f"Devices whose row does not say that they were measured are assumed to compute at {utilisation:.0%} of their "
+        "peak in bf16; small networks reach less. The start of each run counts as "
+        f"{forecast.START_SECONDS:.0f} seconds, whatever the device.",
         f"The teacher's outputs {kept_or_not}. Kept they take {size(kept.size)}, and the study computes "
         f"{effect} than if every student asks the teacher.",
         f"Keeping pays from {kept.runs} student{'s' * (kept.runs > 1)} with a teacher, as long as the disk gives the "

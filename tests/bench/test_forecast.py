@@ -23,6 +23,7 @@ from pfs.config.load import load_study
 from pfs.config.study import Study
 from pfs.study.cost import PROCESS_BYTES, NetworkCost, study_costs
 from pfs.study.places import TEACHER
+from pfs.study.records import RecordError
 from pfs.study.trial.data_check import check_data, published_images
 from pfs.study.trial.network_count import network_cost
 
@@ -118,3 +119,22 @@ def test_measured_devices_compute_what_they_computed(tmp_path: Path) -> None:
     (tmp_path / "benchmark" / "paces.csv").write_text("\n".join(["study,network,gflop,milliseconds,device", *rows]))
     assert measured_rates("one", tmp_path) == {"GPU": Rates(teacher=2e13, student=1e13)}
     assert measured_rates("none", tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "study,network,gflop,device\none,teacher,2000,GPU\n",
+        "study,network,gflop,milliseconds,device\none,teacher,2000,100,GPU\n",
+        "study,network,gflop,milliseconds,device\none,teacher,2000,100,GPU\none,teacher,2000,100,GPU\n",
+        "study,network,gflop,milliseconds,device\none,teacher,2000,100,GPU\none,student,500,,GPU\n",
+        "study,network,gflop,milliseconds,device\none,teacher,2000,100,GPU\none,student,500,fast,GPU\n",
+    ],
+    ids=["empty", "no column", "one network", "twice", "cut", "no number"],
+)
+def test_a_damaged_table_of_measured_devices_is_told(text: str, tmp_path: Path) -> None:
+    (tmp_path / "benchmark").mkdir()
+    (tmp_path / "benchmark" / "paces.csv").write_text(text)
+    with pytest.raises(RecordError, match=r"paces.csv: is damaged .*: restore it"):
+        measured_rates("one", tmp_path)

@@ -352,6 +352,7 @@ def test_what_is_said_of_longer_training_holds() -> None:
     methods = set(long["method"]) - {"teacher", "ce"}
     ends = {method: paired_difference(long, method, "ce") for method in methods}
     assert all(one.low < 0 < one.high for one in ends.values())
+    assert {method for method in methods if paired_difference(main, method, "ce").low > 0} == methods - {"wsp"}
     assert {method for method, one in ends.items() if one.high > 2} == {"cwd"}
     assert 0.99 < paired_difference(long, "pfs", "kd").high < 1
     assert means.drop("teacher").idxmax() == "cwd"
@@ -370,6 +371,7 @@ def test_what_is_said_of_other_intervals_and_of_fewer_steps_after_longer_trainin
         ["method", "reference"]
     )
     assert (evidence.loc[("cwd", "ce"), ["bca_low", "images_bca_low"]] > 0).all()
+    assert evidence.loc[("kd", "ce"), "images_bca_low"] > 0
     assert (evidence.loc[("pfs_wsp", "pfs"), ["bca_high", "images_bca_high"]] < 0).all()
     (block,) = [content for name, _, content in BLOCK.findall(TEXTS["docs/results.md"]) if name == "longer"]
     gains = [line for line in block.splitlines() if "| Student alone (CE) |" in line]
@@ -398,7 +400,7 @@ def test_what_is_said_of_a_head_start_holds() -> None:
     for later, earlier in zip(leads[2:], leads[1:], strict=False):
         assert all(later[method].mean < earlier[method].mean for method in ("kd", "cwd", "pfs"))
     assert all(one.mean < 1 and one.low < 0 for one in leads[-1].values())
-    assert not any(at_step[method].low > 0 for at_step in leads for method in ("wsp", "student_gap"))
+    assert not any(at_step[method].low > 0 for at_step in leads for method in ("wsp", "student_gap", "pfs_wsp"))
 
 
 def test_differences_are_told_beside_those_of_another_schedule(tmp_path: Path) -> None:

@@ -152,7 +152,7 @@ def _rows(study: Study, pairs: Pairs, sets: Runs) -> list[tuple[str, ...]]:
 
 
 def _contrast(runs: pd.DataFrame, method: str, other: str) -> str:
-    """A paired difference in test mIoU with its interval."""
+    """A paired difference in mIoU with its interval."""
     return signed_difference(*paired_difference(runs, method, other)[:3])
 
 

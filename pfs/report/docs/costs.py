@@ -62,7 +62,7 @@ def paces(benchmark: Path) -> str:
             ["study", "network", "size", "batch", "gflop", "milliseconds"]
         ].itertuples(index=False)
     ]
-    return markdown_table(("study", "network", "images", "batch", "ms a step", "TFLOP/s"), rows)
+    return markdown_table(("study", "network", "images", "batch", "ms a step", "TFLOP/s"), rows, numbers=False)
 
 
 def starts(benchmark: Path) -> str:

@@ -1,5 +1,6 @@
 """A grid of images and maps, every length in inches, so that nothing is cut off and all of it fits a page."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -97,7 +98,7 @@ def _wrap(heading: str, width: float) -> str:
     """A heading in lines of at most `width` inches; a word that is longer is broken after its hyphens."""
     words = heading.split(" ")
     parts = [word if text_width(word, HEADING) <= width else word.replace("-", "- ") for word in words]
-    return wrap(" ".join(parts), width, HEADING)
+    return re.sub(r"(?<=\w)- (?=\w)", "-", wrap(" ".join(parts), width, HEADING))  # of parts in one line
 
 
 def cross(axes: Axes, probe: npt.NDArray[np.integer[Any]]) -> None:

@@ -162,6 +162,7 @@ def _read(path: Path) -> ImageCounts:
         AttributeError,
         TypeError,
         KeyError,
+        NotImplementedError,
         zipfile.BadZipFile,
         zlib.error,
     ) as error:

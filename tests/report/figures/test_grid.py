@@ -16,5 +16,10 @@ def test_a_word_that_is_wider_than_its_column_is_broken_after_its_hyphen() -> No
     assert headings_of(*["KD, class-weighted"] * 11) == ["KD, class-\nweighted"] * 11
 
 
+def test_parts_that_fit_one_line_are_not_torn() -> None:
+    (broken, *_) = headings_of(*["state-of-the-art-by-imitation"] * 11)
+    assert broken.replace("\n", "") == "state-of-the-art-by-imitation"
+
+
 def test_a_word_that_fits_keeps_its_hyphen_inside() -> None:
     assert headings_of("KD, class-weighted", "SKD pair-wise") == ["KD, class-weighted", "SKD pair-wise"]
