@@ -65,7 +65,7 @@ test: $(ENVIRONMENT) ## the whole test suite, with linting and types
 test-avx2: $(ENVIRONMENT) ## the tests that train once more, with the instructions of a plain AVX2 processor alone
 	@ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 .venv/bin/pytest -m trains
 
-test-gpu: $(ENVIRONMENT) ## the tests that train once more, on this machine's GPU, but for those of several
+test-gpu: $(ENVIRONMENT) ## the tests that train once more, on this machine's GPU, but for what needs several
 	@TEST_ON_GPU=1 .venv/bin/pytest -m trains --ignore=tests/training/devices
 
 devices: $(ENVIRONMENT) ## what it costs to share a training step among processes

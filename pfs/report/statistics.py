@@ -121,18 +121,19 @@ def methods_to_show(runs: pd.DataFrame, study: Study, most: int = MOST_SHOWN) ->
 # --- statistics ---------------------------------------------------------------------------------------------
 
 
-def paired_difference(table: pd.DataFrame, method: str, reference: str) -> Difference:
-    """How much more test mIoU a method has than a reference, over the seeds that both have.
+def paired_difference(table: pd.DataFrame, method: str, reference: str, split: str = "test") -> Difference:
+    """How much more mIoU a method has than a reference, over the seeds that both have.
 
     Args:
         table: `runs.csv`, with the columns method, seed, split and miou (percent).
         method: the method in question.
         reference: the method that it is compared with.
+        split: on which both were scored.
 
     Returns:
         The difference in points of mIoU; its interval and p-value are NaN with fewer than two common seeds.
     """
-    return _mean_difference(*_pairs(table, method, reference))
+    return _mean_difference(*_pairs(table, method, reference, split))
 
 
 def _mean_difference(scores: pd.Series, others: pd.Series) -> Difference:
@@ -220,16 +221,16 @@ def _finding(runs: pd.DataFrame, method: str, reference: str, study: Study) -> F
     return Finding(method, reference, _mean_difference(scores, others), tuple(map(int, scores.index)), study)
 
 
-def _pairs(table: pd.DataFrame, method: str, reference: str) -> tuple[pd.Series, pd.Series]:
-    """Test mIoU of two methods by seed, for the seeds that both have, in ascending order."""
-    scores, others = (_test_miou(table, name).dropna() for name in (method, reference))
+def _pairs(table: pd.DataFrame, method: str, reference: str, split: str = "test") -> tuple[pd.Series, pd.Series]:
+    """The mIoU of two methods by seed, for the seeds that both have, in ascending order."""
+    scores, others = (_miou(table, name, split).dropna() for name in (method, reference))
     common = sorted(set(scores.index) & set(others.index))
     return scores.loc[common], others.loc[common]
 
 
-def _test_miou(table: pd.DataFrame, method: str) -> pd.Series:
-    """A method's test mIoU by seed. A page compares hundreds of pairs, for which pandas' own choice of rows is slow."""
-    chosen = (table["method"].to_numpy() == method) & (table["split"].to_numpy() == "test")
+def _miou(table: pd.DataFrame, method: str, split: str) -> pd.Series:
+    """A method's mIoU by seed. A page compares hundreds of pairs, for which pandas' own choice of rows is slow."""
+    chosen = (table["method"].to_numpy() == method) & (table["split"].to_numpy() == split)
     return pd.Series(table["miou"].to_numpy()[chosen], index=pd.Index(table["seed"].to_numpy()[chosen], name="seed"))
 
 

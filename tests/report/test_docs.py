@@ -388,10 +388,10 @@ def test_what_is_said_of_other_intervals_and_of_fewer_steps_after_longer_trainin
 
 def test_what_is_said_of_a_head_start_holds() -> None:
     """docs/results.md, of the curves of digits_long: how far the methods are ahead of the labels alone on the way."""
-    curves = read_curves(ROOT / "results" / "digits_long").rename(columns={"val_miou": "miou"}).assign(split="test")
+    curves = read_curves(ROOT / "results" / "digits_long").rename(columns={"val_miou": "miou"}).assign(split="val")
     methods = sorted(set(curves["method"]) - {"ce"})
     leads = [
-        {method: paired_difference(curves[curves["step"] == step], method, "ce") for method in methods}
+        {method: paired_difference(curves[curves["step"] == step], method, "ce", split="val") for method in methods}
         for step in (800, 1600, 2400, 3200, 4000)
     ]
     assert leads[0]["cwd"].mean > 10
@@ -446,7 +446,7 @@ def test_what_is_said_of_pretrained_students_holds() -> None:
     assert 6.5 < means["teacher"] - means["ce"] < 7.5
     assert 1 / 7 < gains["wsp"].mean() / (means["teacher"] - means["ce"]) < 1 / 5
     for method in ("pfs", "kd", "kd_weighted"):
-        on_val = paired_difference(val.assign(split="test"), method, "ce")
+        on_val = paired_difference(val, method, "ce", split="val")
         assert on_val.low > 0
         assert 0.4 < on_val.mean < 0.6
     assert val.groupby("method")["miou"].mean().drop("teacher").idxmax() == "wsp"

@@ -53,7 +53,7 @@ def _val_difference(runs: pd.DataFrame, method: str, reference: str) -> str:
     """The paired difference in val mIoU with its interval; nothing for the reference itself."""
     if method == reference:
         return ""
-    found = paired_difference(runs[runs["split"] == "val"].assign(split="test"), method, reference)
+    found = paired_difference(runs, method, reference, split="val")
     return signed_difference(found.mean, found.low, found.high)
 
 

@@ -128,11 +128,10 @@ def on_the_way(name: str, parts: int, results: Path) -> str:
     """
     study, curves = load_study(f"studies/{name}.yaml"), read_curves(results / name)
     steps = [study.student.steps * part // parts for part in range(1, parts + 1)]
-    # The statistics look at what `runs.csv` calls test.
-    scores = curves.rename(columns={"val_miou": "miou"}).assign(split="test")
+    scores = curves.rename(columns={"val_miou": "miou"}).assign(split="val")
     sets = {f"step {step:,}": scores[scores["step"] == step] for step in steps}
     rows = [
-        (label(method, study), *(_contrast(points, method, study.reference) for points in sets.values()))
+        (label(method, study), *(_contrast(points, method, study.reference, split="val") for points in sets.values()))
         for method in study.methods
         if method != study.reference
     ]
@@ -151,9 +150,9 @@ def _rows(study: Study, pairs: Pairs, sets: Runs) -> list[tuple[str, ...]]:
     ]
 
 
-def _contrast(runs: pd.DataFrame, method: str, other: str) -> str:
+def _contrast(runs: pd.DataFrame, method: str, other: str, split: str = "test") -> str:
     """A paired difference in mIoU with its interval."""
-    return signed_difference(*paired_difference(runs, method, other)[:3])
+    return signed_difference(*paired_difference(runs, method, other, split)[:3])
 
 
 def _teacher(runs: pd.DataFrame) -> "pd.Series[float]":
